@@ -1,0 +1,3 @@
+//! The `stepwell` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Serves the AWS API and advances executions.

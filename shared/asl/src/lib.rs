@@ -1,0 +1,1 @@
+//! Amazon States Language: text to a typed, validated definition, or diagnostics.

@@ -1,0 +1,1 @@
+//! Work items and reports: a trait, its memory twin and RabbitMQ.

@@ -1,0 +1,1 @@
+//! JSONPath with the semantics of AWS Step Functions.

@@ -1,0 +1,1 @@
+//! The seam for clock, chance, spawning and blocking work.

@@ -1,0 +1,1 @@
+//! Where execution state lives: a trait, its memory twin and Redis.

@@ -1,0 +1,1 @@
+//! Versioned formats: AMQP messages and stored records.

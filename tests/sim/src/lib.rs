@@ -1,0 +1,1 @@
+//! Seeded simulator: the real loops on the memory twins.

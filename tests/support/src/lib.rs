@@ -1,0 +1,1 @@
+//! Private servers, free ports and clients for tests.

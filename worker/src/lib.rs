@@ -1,0 +1,1 @@
+//! Runs handlers for work items and reports their results.
