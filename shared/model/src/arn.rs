@@ -1,0 +1,181 @@
+//! The two kinds of ARN that executions are addressed by.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Says why a text is not an ARN of the wanted kind, in AWS's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArnError {
+    /// It does not begin with `arn:`.
+    #[error("Invalid ARN prefix: {0}")]
+    Prefix(String),
+    /// It has too few parts, or an empty or over-long one.
+    #[error("Invalid ARN format: {0}")]
+    Format(String),
+    /// It is an ARN of another kind of resource.
+    #[error("Resource type not valid in this context: {0}")]
+    ResourceType(String),
+}
+
+fn parts(text: &str, count: usize) -> Result<Vec<&str>, ArnError> {
+    if !text.starts_with("arn:") {
+        return Err(ArnError::Prefix(text.to_owned()));
+    }
+    let parts: Vec<&str> = text.split(':').collect();
+    let kind = parts.get(5).copied().unwrap_or_default();
+    if parts.len() < 6 || parts.get(2) != Some(&"states") {
+        return Err(ArnError::Format(text.to_owned()));
+    }
+    let wanted = if count == 7 { "stateMachine" } else { "execution" };
+    if kind != wanted {
+        return Err(ArnError::ResourceType(kind.to_owned()));
+    }
+    let named = parts.iter().skip(3).all(|part| !part.is_empty() && !part.chars().any(char::is_control));
+    if parts.len() != count || !named || text.len() > 512 {
+        return Err(ArnError::Format(text.to_owned()));
+    }
+    Ok(parts)
+}
+
+/// Is the ARN of a state machine: `arn:aws:states:REGION:ACCOUNT:stateMachine:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StateMachineArn(Arc<str>);
+
+impl StateMachineArn {
+    /// Puts an ARN together.
+    pub fn new(region: &str, account: &str, name: &str) -> Self {
+        Self(format!("arn:aws:states:{region}:{account}:stateMachine:{name}").into())
+    }
+
+    /// Reads an ARN.
+    ///
+    /// # Errors
+    /// `ArnError` in AWS's words.
+    pub fn parse(text: &str) -> Result<Self, ArnError> {
+        parts(text, 7)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Gives the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Gives the name of the state machine.
+    pub fn name(&self) -> &str {
+        self.part(6)
+    }
+
+    /// Gives the account.
+    pub fn account(&self) -> &str {
+        self.part(4)
+    }
+
+    /// Gives the region.
+    pub fn region(&self) -> &str {
+        self.part(3)
+    }
+
+    /// Puts together the ARN of an execution of this state machine.
+    pub fn execution(&self, name: &str) -> ExecutionArn {
+        let (region, account, machine) = (self.region(), self.account(), self.name());
+        ExecutionArn(format!("arn:aws:states:{region}:{account}:execution:{machine}:{name}").into())
+    }
+
+    fn part(&self, index: usize) -> &str {
+        self.0.split(':').nth(index).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for StateMachineArn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Is the ARN of an execution: `arn:aws:states:REGION:ACCOUNT:execution:STATEMACHINE:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExecutionArn(Arc<str>);
+
+impl ExecutionArn {
+    /// Reads an ARN.
+    ///
+    /// # Errors
+    /// `ArnError` in AWS's words.
+    pub fn parse(text: &str) -> Result<Self, ArnError> {
+        parts(text, 8)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Gives the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Gives the name of the execution.
+    pub fn name(&self) -> &str {
+        self.part(7)
+    }
+
+    /// Gives the region.
+    pub fn region(&self) -> &str {
+        self.part(3)
+    }
+
+    /// Puts together the ARN of the state machine that it is an execution of.
+    pub fn state_machine(&self) -> StateMachineArn {
+        StateMachineArn::new(self.region(), self.part(4), self.part(6))
+    }
+
+    /// Gives the partition of the execution, of `count` partitions: the same on every machine and in every release.
+    pub fn partition(&self, count: u32) -> u32 {
+        let hash = self
+            .0
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        u32::try_from((hash ^ (hash >> 32)) % u64::from(count.max(1))).expect("a remainder of a u32 fits a u32")
+    }
+
+    fn part(&self, index: usize) -> &str {
+        self.0.split(':').nth(index).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for ExecutionArn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_execution_knows_its_state_machine() {
+        let text = "arn:aws:states:us-east-1:123456789012:execution:Orders:o-1";
+        let arn = ExecutionArn::parse(text).expect("is an ARN");
+        assert_eq!((arn.name(), arn.state_machine().name()), ("o-1", "Orders"));
+        assert_eq!(arn.state_machine().execution("o-1"), arn);
+    }
+
+    #[test]
+    fn partitions_never_change() {
+        let arn = ExecutionArn::parse("arn:aws:states:us-east-1:123456789012:execution:Orders:o-1").expect("is an ARN");
+        assert_eq!(arn.partition(64), arn.partition(64));
+        let used: std::collections::BTreeSet<u32> =
+            (0..2000).map(|index| arn.state_machine().execution(&format!("o-{index}")).partition(64)).collect();
+        assert_eq!(used.len(), 64);
+    }
+
+    #[test]
+    fn other_texts_are_refused_in_the_words_of_aws() {
+        let check = |text: &str, expect: &str| {
+            assert_eq!(StateMachineArn::parse(text).expect_err("is refused").to_string(), expect);
+        };
+        check("xyz", "Invalid ARN prefix: xyz");
+        check("arn:aws:states:r:1:activity:x", "Resource type not valid in this context: activity");
+        check("arn:aws:states:r:1:stateMachine:", "Invalid ARN format: arn:aws:states:r:1:stateMachine:");
+        check("arn:aws:states", "Invalid ARN format: arn:aws:states");
+    }
+}
