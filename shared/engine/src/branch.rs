@@ -1,0 +1,197 @@
+//! The unit of state: a branch, and what surrounds it.
+
+use std::sync::Arc;
+
+use asl::StateName;
+use model::{AttemptId, BranchPath, EventId, EventRef, JsonText, ScopeKey, Timestamp};
+
+/// Is what the core knows of an execution beside its definition; the same for all its branches, and unchanging.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    /// The execution's ARN.
+    pub arn: String,
+    /// The execution's name.
+    pub name: String,
+    /// The ARN of the state machine.
+    pub state_machine_arn: String,
+    /// The name of the state machine.
+    pub state_machine_name: String,
+    /// The role of the state machine.
+    pub role_arn: String,
+    /// The region of the ARN.
+    pub region: String,
+    /// The execution's input.
+    pub input: JsonText,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How many times it was redriven.
+    pub redrive_count: u32,
+}
+
+/// Is the state of one branch of an execution between two of its events.
+///
+/// The record of a committed branch holds all that follows from it: which work item, which timers, which children must
+/// exist. A closed branch has no record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Branch {
+    /// The branch's name within the execution.
+    pub path: BranchPath,
+    /// Where its states are defined: for each scope around it, the outermost first, the Parallel or Map state and, for a
+    /// Parallel, the index of the branch (0 for a Map).
+    pub location: Vec<Location>,
+    /// The state that it is in.
+    pub state: StateName,
+    /// Counts the branch's state entries, from 1: the state-entry id.
+    pub entry: u32,
+    /// Counts the branch's attempts, from 1; 0 before the first.
+    pub attempts: u32,
+    /// The state's raw input.
+    pub input: JsonText,
+    /// When the state was entered.
+    pub entered_at: Timestamp,
+    /// The event that recorded the entry.
+    pub entered_event: EventRef,
+    /// The event before the entry (AWS hangs `EvaluationFailed` on it).
+    pub before_entered: EventRef,
+    /// The event that the branch's next one follows from.
+    pub last_event: EventRef,
+    /// For each Retrier of the state, how often it retried this entry.
+    pub retries: Vec<u32>,
+    /// How often this entry was retried in all (`$$.State.RetryCount`).
+    pub retry_count: u32,
+    /// The item of the innermost Map iteration around the branch (`$$.Map.Item`).
+    pub item: Option<MapItem>,
+    /// Variables in sight, in order of their names.
+    pub variables: Arc<Vec<(String, JsonText)>>,
+    /// What the branch does or waits for.
+    pub phase: Phase,
+}
+
+/// Is one step of the way to a nested state machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// A Parallel or Map state.
+    pub state: StateName,
+    /// Which of a Parallel's branches; 0 for a Map.
+    pub branch: u32,
+}
+
+/// Is the item of a Map iteration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapItem {
+    /// Counts from 0.
+    pub index: u32,
+    /// The item's text.
+    pub value: JsonText,
+}
+
+/// Is what a branch does or waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// It can go on at once: it is about to enter `state` (its entry is not recorded yet). A run that was cut short leaves it so.
+    Ready,
+    /// It waits for the report of a work item.
+    Task(TaskPhase),
+    /// It waits in a Wait state until the instant.
+    Wait {
+        /// The end of the wait.
+        until: Timestamp,
+    },
+    /// It waits until the next attempt of the same state entry.
+    Backoff {
+        /// When the next attempt begins.
+        until: Timestamp,
+    },
+    /// It waits for its children.
+    Children(ChildrenPhase),
+}
+
+/// Is an open attempt of a Task state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskPhase {
+    /// The attempt that a report must name.
+    pub attempt: AttemptId,
+    /// The Resource as the definition names it.
+    pub resource: String,
+    /// The effective input: what the worker gets.
+    pub payload: JsonText,
+    /// When the attempt began.
+    pub scheduled_at: Timestamp,
+    /// When it times out, if it does.
+    pub deadline: Option<Timestamp>,
+    /// The longest silence between two heartbeats.
+    pub heartbeat_seconds: Option<u64>,
+    /// The last sign of life, by which the next heartbeat is due.
+    pub heard_at: Timestamp,
+    /// Whether `TaskStarted` or the like is in the history already (and when the worker started).
+    pub started: bool,
+    /// How the work item stands with the broker.
+    pub delivery: Delivery,
+}
+
+/// Is how a work item stands with the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It was given to the broker, which holds it until it is acknowledged.
+    Dispatched,
+    /// A worker has acknowledged it and holds it; unless it says so again by then, the same attempt is dispatched anew.
+    Held {
+        /// When the hold runs out.
+        until: Timestamp,
+    },
+    /// No worker has a handler for it; it is dispatched anew then.
+    Unhandled {
+        /// How many times that was reported in a row.
+        times: u32,
+        /// When it is dispatched again.
+        until: Timestamp,
+    },
+}
+
+/// Is a Parallel or Map state that waits for its children.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildrenPhase {
+    /// The scope of the children. A retry of the state opens a new one: the scope's entry number is the branch's `entry` at
+    /// that time, which the retry counts up.
+    pub scope: ScopeKey,
+    /// How many children there are in all.
+    pub total: u32,
+    /// How many were started: the index of the next one.
+    pub started: u32,
+    /// How many completions were taken from the join record's list. A child that began and ended within a run of the
+    /// parent never gets there.
+    pub taken: u32,
+    /// How many children have succeeded, those that never got into the join record's list included.
+    pub succeeded: u32,
+    /// How many at once, for a Map; at least 1.
+    pub concurrency: u32,
+    /// The event that the children's first events follow from: the start of the Parallel or Map state.
+    pub started_event: EventRef,
+    /// The effective input: what each branch of a Parallel gets, or what ItemSelector refers to (`$`).
+    pub input: JsonText,
+    /// The last event of the child that finished last: what success or failure of the state hangs on.
+    pub last_child_event: EventRef,
+    /// The summed size of the results taken, in bytes.
+    pub results_bytes: u64,
+}
+
+impl Branch {
+    /// Tells whether the branch waits for its children.
+    pub fn open_scope(&self) -> Option<&ChildrenPhase> {
+        match &self.phase {
+            Phase::Children(children) => Some(children),
+            Phase::Ready | Phase::Task(_) | Phase::Wait { .. } | Phase::Backoff { .. } => None,
+        }
+    }
+
+    /// Settles every reference to an event of the run whose base is now known.
+    pub fn settle(&mut self, base: EventId) {
+        for reference in [&mut self.entered_event, &mut self.before_entered, &mut self.last_event] {
+            *reference = reference.resolved(base);
+        }
+        if let Phase::Children(children) = &mut self.phase {
+            children.started_event = children.started_event.resolved(base);
+            children.last_child_event = children.last_child_event.resolved(base);
+        }
+    }
+}
