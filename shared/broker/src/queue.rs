@@ -1,0 +1,195 @@
+//! What the rest of Stepwell knows of a broker.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use wire::message::{Cancel, Report, WorkItem};
+
+/// Carries work items to workers, their reports back, and cancels to all workers.
+///
+/// Twins: `memory` and `amqp`. One behaviour suite runs on both. Every publish resolves only when the
+/// broker has taken responsibility (a confirm, and no return); until then nothing is certain, and the caller publishes
+/// again or leaves it to the outbox.
+#[async_trait]
+pub trait WorkQueue: Send + Sync + 'static {
+    /// Publishes work items in one message to a pool's queue (`stepwell.work.<pool>`), declaring the queue where it is missing.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` while there is no connection or when it broke before the confirm, `Error::Unroutable` when no
+    /// queue took the message, `Error::Nacked` when the broker refused it.
+    async fn publish_work(&self, pool: &str, reply_to: &ReplyTo, items: &[WorkItem]) -> Result<(), Error>;
+
+    /// Publishes reports in one message to the queue that their items named.
+    ///
+    /// # Errors
+    /// As for `publish_work`.
+    async fn publish_reports(&self, to: &ReplyTo, reports: &[Report]) -> Result<(), Error>;
+
+    /// Publishes a cancel to all workers connected now.
+    ///
+    /// # Errors
+    /// As for `publish_work`, but nobody listening is no error.
+    async fn publish_cancel(&self, cancel: &Cancel) -> Result<(), Error>;
+
+    /// Puts what can't be handled into `stepwell.dead`, with its reason.
+    ///
+    /// # Errors
+    /// As for `publish_work`.
+    async fn publish_dead(&self, letter: &DeadLetter) -> Result<(), Error>;
+
+    /// Consumes a pool's work items, at most `prefetch` unacknowledged at a time; goes on over reconnects until dropped.
+    fn consume_work(&self, pool: &str, prefetch: u16) -> Consumer<WorkItem>;
+
+    /// Consumes the events queue `index`; goes on over reconnects until dropped.
+    fn consume_events(&self, index: u32, prefetch: u16) -> Consumer<Report>;
+
+    /// Consumes cancels from now on.
+    fn consume_cancels(&self) -> Consumer<Cancel>;
+
+    /// Names the events queue of a partition: `partition` modulo the number of events queues.
+    fn reply_to(&self, partition: u32) -> ReplyTo;
+
+    /// Tells how many events queues there are.
+    fn events_queues(&self) -> u32;
+
+    /// Tells how many items of a pool's queue wait for a consumer.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` without a connection.
+    async fn depth(&self, pool: &str) -> Result<u64, Error>;
+
+    /// Watches the connection.
+    fn connection(&self) -> watch::Receiver<Connection>;
+
+    /// Tells whether the broker still has the data of this incarnation of the cluster (its marker queue exists).
+    ///
+    /// # Errors
+    /// `Error::Unavailable` without a connection.
+    async fn has_kept_data(&self) -> Result<bool, Error>;
+
+    /// Sets the marker of this incarnation: every outstanding item was given to the broker that is there now.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` without a connection.
+    async fn mark_data(&self) -> Result<(), Error>;
+}
+
+/// Is a broker that many share.
+pub type SharedQueue = Arc<dyn WorkQueue>;
+
+/// Names the queue that reports go to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReplyTo(pub Arc<str>);
+
+impl fmt::Display for ReplyTo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Is the state of the connection to the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// There is none yet, or none any more; it is tried again for ever.
+    Down,
+    /// It stands; each time it does, the generation is a higher one.
+    Up {
+        /// Counts the connections, from 1.
+        generation: u64,
+    },
+    /// It stands, but the broker takes no messages (an alarm: memory or disk).
+    Blocked,
+}
+
+/// Says why the broker did not do as asked. All may pass by themselves.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no connection, or it broke before the answer.
+    #[error("reach the broker: {0}")]
+    Unavailable(String),
+    /// No queue took the message.
+    #[error("route a message to {0}")]
+    Unroutable(String),
+    /// The broker refused the message.
+    #[error("publish: the broker refused the message")]
+    Nacked,
+}
+
+/// Is a message that can't be handled, with its reason; kept for a person to look at and put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Why.
+    pub reason: String,
+    /// The queue that it came from.
+    pub queue: String,
+    /// The AMQP `type`, where it had one.
+    pub kind: Option<String>,
+    /// The queue that reports on it go to, where it named one.
+    pub reply_to: Option<ReplyTo>,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+/// Is one message, unacknowledged. Dropping it unacknowledged leaves it with the broker, which delivers it again when the
+/// connection or the consumer ends.
+#[derive(Debug)]
+pub struct Delivery<T> {
+    /// The elements of the body, or why they can't be read together with the body.
+    pub content: Result<Vec<T>, Malformed>,
+    /// How often the broker delivered this message before.
+    pub redeliveries: u32,
+    /// The queue that reports go to.
+    pub reply_to: Option<ReplyTo>,
+    /// The queue that it came from.
+    pub queue: Arc<str>,
+    /// Acknowledges it.
+    pub receipt: Receipt,
+}
+
+/// Is a body that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Why.
+    pub reason: String,
+    /// The AMQP `type`, where it had one.
+    pub kind: Option<String>,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+/// Acknowledges a delivery.
+#[derive(Debug)]
+pub struct Receipt(pub(crate) Box<dyn Acknowledge>);
+
+impl Receipt {
+    /// Acknowledges: the broker forgets the message. On a connection that is gone this does nothing, since the broker
+    /// delivers the message again.
+    pub async fn ack(self) {
+        self.0.ack().await;
+    }
+}
+
+#[async_trait]
+pub(crate) trait Acknowledge: fmt::Debug + Send {
+    async fn ack(self: Box<Self>);
+}
+
+/// Is an endless flow of deliveries. Dropping it ends the consumption and returns what is unacknowledged.
+#[derive(Debug)]
+pub struct Consumer<T> {
+    pub(crate) deliveries: tokio::sync::mpsc::Receiver<Delivery<T>>,
+}
+
+impl<T> Consumer<T> {
+    /// Waits for the next delivery; `None` only when the broker handle was closed for good.
+    pub async fn next(&mut self) -> Option<Delivery<T>> {
+        self.deliveries.recv().await
+    }
+
+    /// Takes a delivery that is there already.
+    pub fn try_next(&mut self) -> Option<Delivery<T>> {
+        self.deliveries.try_recv().ok()
+    }
+}

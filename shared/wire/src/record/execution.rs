@@ -1,0 +1,123 @@
+//! The records of an execution as a whole, and of state machines.
+
+use std::fmt;
+use std::sync::Arc;
+
+use model::{
+    Details, EventId, EventKind, EventRef, ExecutionArn, JsonText, StateMachineArn, StateMachineStatus, Timestamp,
+};
+
+/// Is the content hash (SHA-256, hexadecimal) of a definition's text: what executions pin.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DefinitionHash(pub Arc<str>);
+
+impl fmt::Display for DefinitionHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Is what never changes of an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionRecord {
+    /// The execution.
+    pub arn: ExecutionArn,
+    /// The state machine.
+    pub state_machine: StateMachineArn,
+    /// The pinned definition.
+    pub definition: DefinitionHash,
+    /// The role of the state machine at the start.
+    pub role_arn: String,
+    /// The input.
+    pub input: JsonText,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// The trace: a W3C traceparent whose span is the execution's.
+    pub traceparent: String,
+    /// The X-Ray header that the caller gave.
+    pub trace_header: Option<String>,
+}
+
+/// Is a state machine as AWS describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateMachineRecord {
+    /// The state machine.
+    pub arn: StateMachineArn,
+    /// The definition's text, as it was given.
+    pub definition: Arc<str>,
+    /// The hash of that text.
+    pub hash: DefinitionHash,
+    /// The role.
+    pub role_arn: String,
+    /// `STANDARD` or `EXPRESS`.
+    pub kind: String,
+    /// Its status.
+    pub status: StateMachineStatus,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// The revision id: AWS's name for the content at one time; none before the first update.
+    pub revision_id: Option<String>,
+    /// Tags, in the order given.
+    pub tags: Vec<(String, String)>,
+    /// The loggingConfiguration as given, if it was.
+    pub logging: Option<JsonText>,
+    /// The tracingConfiguration as given, if it was.
+    pub tracing: Option<JsonText>,
+    /// The encryptionConfiguration as given, if it was.
+    pub encryption: Option<JsonText>,
+}
+
+/// Is the history of one commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryChunk {
+    /// The events, in order; the first has the id `base + 1`.
+    pub events: Vec<EventRecord>,
+}
+
+/// Is one event of a chunk. Payload texts that repeat within a chunk are kept once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRecord {
+    /// The event that it follows from.
+    pub previous: EventRef,
+    /// When it happened, by the committer's clock; a reader raises it to the time of the event before.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+    /// What AWS tells about it.
+    pub details: Details,
+}
+
+/// Is the end of a child, in the join record's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletionRecord {
+    /// The child's index.
+    pub index: u32,
+    /// Its last event.
+    pub last_event: EventRef,
+    /// How it ended.
+    pub result: CompletionResult,
+}
+
+/// Is how a child ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompletionResult {
+    /// With an output of so many bytes, which lies in the join record's results.
+    Succeeded {
+        /// The size.
+        bytes: u64,
+    },
+    /// With an error.
+    Failed {
+        /// The error name.
+        error: Option<String>,
+        /// The cause.
+        cause: Option<String>,
+    },
+}
+
+impl CompletionRecord {
+    /// Settles the reference to the child's last event with the base of the commit that wrote the record.
+    pub fn settle(&mut self, base: EventId) {
+        self.last_event = self.last_event.resolved(base);
+    }
+}
