@@ -1,0 +1,258 @@
+//! What the rest of Stepwell knows of a store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::{
+    BranchPath, EventId, ExecutionArn, ExecutionEnd, FencingToken, HistoryEvent, JsonText, Revision, ScopeKey,
+    StateMachineArn, Timestamp,
+};
+use tokio::sync::watch;
+use wire::record::{BranchRecord, CompletionRecord, DefinitionHash, ExecutionRecord, StateMachineRecord};
+
+use crate::commit::{Commit, CommitOutcome, OutboxEntry, OutboxKey, TimerKey};
+
+/// Keeps executions. Twins: memory and Redis; one behaviour suite runs on both.
+///
+/// All keys of an execution lie in its partition; nothing here writes to two partitions at once. Reading never takes a lease.
+#[async_trait]
+pub trait ExecutionStore: Send + Sync + 'static {
+    /// Tells how many partitions there are, fixed when the store was first used.
+    fn partitions(&self) -> u32;
+
+    /// Watches whether the store can be reached.
+    fn connection(&self) -> watch::Receiver<bool>;
+
+    /// Creates a state machine, its definition stored first under its hash; if one of this name exists, gives that and writes nothing.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or refuses.
+    async fn create_state_machine(&self, record: &StateMachineRecord) -> Result<Option<StateMachineRecord>, Error>;
+
+    /// Reads a state machine.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or the record can't be read.
+    async fn state_machine(&self, arn: &StateMachineArn) -> Result<Option<StateMachineRecord>, Error>;
+
+    /// Reads a definition's text by its hash.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, Error>;
+
+    /// Makes one commit.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` also where the commit may have been made: repeat it under its id.
+    async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, Error>;
+
+    /// Reads what is publicly known of an execution.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or the record can't be read.
+    async fn execution(&self, arn: &ExecutionArn) -> Result<Option<ExecutionHead>, Error>;
+
+    /// Reads an execution and one of its open branches in one round trip. A closed branch is `None`.
+    ///
+    /// # Errors
+    /// As for `execution`.
+    async fn load(
+        &self,
+        arn: &ExecutionArn,
+        branch: &BranchPath,
+    ) -> Result<Option<(ExecutionHead, Option<StoredBranch>)>, Error>;
+
+    /// Reads the open branches, all of them or those within a scope at any depth, in order of their paths.
+    ///
+    /// # Errors
+    /// As for `execution`.
+    async fn open_branches(&self, arn: &ExecutionArn, within: Option<&ScopeKey>) -> Result<Vec<StoredBranch>, Error>;
+
+    /// Reads the join record of an open scope: completions after the first `taken`, and up to `items_max` items from
+    /// `items_from` on.
+    ///
+    /// # Errors
+    /// As for `execution`.
+    async fn join(
+        &self,
+        arn: &ExecutionArn,
+        scope: &ScopeKey,
+        taken: u32,
+        items_from: u32,
+        items_max: u32,
+    ) -> Result<Join, Error>;
+
+    /// Reads the outputs of the children 0 to `total - 1` of an open scope, all of which succeeded.
+    ///
+    /// # Errors
+    /// As for `execution`; `Error::Corrupt` if one is missing.
+    async fn results(&self, arn: &ExecutionArn, scope: &ScopeKey, total: u32) -> Result<Vec<JsonText>, Error>;
+
+    /// Reads a page of the history.
+    ///
+    /// # Errors
+    /// As for `execution`; an execution that does not exist has no events.
+    async fn history(&self, arn: &ExecutionArn, query: HistoryQuery) -> Result<HistoryPage, Error>;
+
+    /// Lists timers of a partition that are due at `now`, the oldest first.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn due_timers(
+        &self,
+        partition: u32,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(TimerKey, Timestamp)>, Error>;
+
+    /// Drops timers that proved stale.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn drop_timers(&self, partition: u32, timers: &[(TimerKey, Timestamp)]) -> Result<(), Error>;
+
+    /// Lists a part of a partition's outbox, in no order; `cursor` is 0 at first, then what the last answer gave, until that is 0 again.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn outbox(&self, partition: u32, cursor: u64) -> Result<(Vec<OutboxEntry>, u64), Error>;
+
+    /// Clears entries of the outbox: their effects have left.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn clear_outbox(&self, partition: u32, keys: &[OutboxKey]) -> Result<(), Error>;
+
+    /// Takes or renews the lease of a partition's sweeps; tells whether this owner has it.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn hold_sweep(&self, partition: u32, owner: &OwnerId, millis: u32) -> Result<bool, Error>;
+
+    /// Says that this owner is alive, for so long.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn announce(&self, owner: &OwnerId, millis: u32) -> Result<(), Error>;
+
+    /// Tells whether an owner is alive.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn is_alive(&self, owner: &OwnerId) -> Result<bool, Error>;
+
+    /// Removes a bounded batch of what closed scopes and ended executions of a partition left over (records, timers), and of
+    /// ended executions that retention no longer keeps; tells whether there is more.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn clean_up(&self, partition: u32, retention_millis: u64) -> Result<bool, Error>;
+
+    /// Tells the store's time, by which leases and outbox entries are judged.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn time(&self) -> Result<Timestamp, Error>;
+
+    /// Tells whether the store is filled over its high-water mark: new executions are to be refused.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn is_over_high_water(&self) -> Result<bool, Error>;
+}
+
+/// Is a store that many share.
+pub type SharedStore = Arc<dyn ExecutionStore>;
+
+/// Names a coordinator process, anew at each start.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerId(pub Arc<str>);
+
+impl fmt::Display for OwnerId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Is what is publicly known of an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionHead {
+    /// What never changes.
+    pub record: Arc<ExecutionRecord>,
+    /// The id of its last event.
+    pub last_event: EventId,
+    /// How it ended, and when; nothing while it is running.
+    pub end: Option<(ExecutionEnd, Timestamp)>,
+}
+
+/// Is an open branch as stored, its references settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBranch {
+    /// The record.
+    pub record: BranchRecord,
+    /// Its revision.
+    pub revision: Revision,
+    /// Its fencing token.
+    pub token: FencingToken,
+    /// Who holds the lease, or held it last.
+    pub owner: OwnerId,
+    /// When the lease ends or ended, by the store's clock.
+    pub leased_until: Timestamp,
+}
+
+/// Is what a join record holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Join {
+    /// Completions, their references settled.
+    pub completions: Vec<CompletionRecord>,
+    /// Items.
+    pub items: Vec<JsonText>,
+}
+
+/// Asks for a page of a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Where to go on: what the last page gave; nothing for the first.
+    pub cursor: Option<HistoryCursor>,
+    /// At most so many events; at least 1.
+    pub limit: usize,
+    /// From the last to the first.
+    pub reverse: bool,
+}
+
+/// Is a place in a history that paging goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryCursor {
+    /// The next event to give.
+    pub event: EventId,
+    /// Where the store finds it.
+    pub chunk: u64,
+}
+
+/// Is a page of a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryPage {
+    /// The events.
+    pub events: Vec<HistoryEvent>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<HistoryCursor>,
+}
+
+/// Says why the store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It can't be reached, or did not answer in time. A write may have been made.
+    #[error("reach the store: {0}")]
+    Unavailable(String),
+    /// It has no room: nothing was written.
+    #[error("write to the store: it is full: {0}")]
+    Full(String),
+    /// What it holds can't be read.
+    #[error("read a record of the store: {0}")]
+    Corrupt(String),
+    /// It is set up in a way that would lose data, or that does not fit.
+    #[error("use the store: {0}")]
+    Unfit(String),
+}
