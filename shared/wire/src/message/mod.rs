@@ -7,6 +7,15 @@
 //! ```
 //! A body is a JSON list; each element carries the attempt, a W3C `traceparent` and the delivery count.
 
+mod decode;
+mod encode;
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub use decode::{Sorted, decode_cancels, decode_items, decode_reports, sort_cancels, sort_items, sort_reports};
+pub use encode::{encode_cancels, encode_items, encode_reports};
+pub use error::{ElementError, FormatError};
 use model::{AttemptId, BranchPath, ExecutionArn, JsonText, ScopeKey, Timestamp};
 
 /// Is the AMQP `type` of a message of work items.
@@ -93,6 +102,21 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Names the outcome as the field `outcome` does.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Outcome::Started => "started",
+            Outcome::Heartbeat => "heartbeat",
+            Outcome::Holding => "holding",
+            Outcome::Unhandled => "unhandled",
+            Outcome::Poisoned => "poisoned",
+            Outcome::Succeeded { .. } => "succeeded",
+            Outcome::Failed { .. } => "failed",
+        }
+    }
+}
+
 /// Tells all workers to stop what they hold, and to drop what they meet later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cancel {
@@ -111,4 +135,15 @@ pub enum Cancelled {
     Scope(ScopeKey),
     /// One attempt.
     Attempt(BranchPath, AttemptId),
+}
+
+impl Cancelled {
+    /// Names what is cancelled as the field `cancel` does.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Cancelled::Execution => "execution",
+            Cancelled::Scope(_) => "scope",
+            Cancelled::Attempt(..) => "attempt",
+        }
+    }
 }
