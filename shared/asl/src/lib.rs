@@ -1,1 +1,34 @@
 //! Amazon States Language: text to a typed, validated definition, or diagnostics.
+//!
+//! [`Definition::parse`] is the way in. Paths, payload templates, conditions and timestamps are compiled while the text
+//! is parsed, so that nothing is left to parse when an execution runs. What a running state computes is computed here
+//! too, by pure functions over a [`Scope`]: [`Template::evaluate`], [`Condition::evaluate`], [`DataPath::read`].
+
+mod condition;
+mod definition;
+mod diagnostics;
+mod flow;
+pub mod intrinsic;
+mod name;
+mod path;
+mod resource;
+mod retry;
+mod scope;
+mod state;
+mod template;
+pub mod timestamp;
+
+pub use condition::{Comparison, Condition, ConditionError, Operand, TypeTest};
+pub use definition::{Definition, Machine, QueryLanguage};
+pub use diagnostics::{Code, Diagnostic, Diagnostics, Severity};
+pub use flow::DataFlow;
+pub use name::StateName;
+pub use path::{DataPath, PathError, Reason, Root};
+pub use resource::{IntegrationPattern, Resource, ResourceKind};
+pub use retry::{Catcher, JitterStrategy, Retrier};
+pub use scope::{Chance, Document, Scope};
+pub use state::{
+    Choice, ChoiceRule, Fail, Limit, Map, Parallel, Pass, ProcessorMode, State, StateKind, Succeed, Task, TextSource,
+    Transition, Wait, WaitUntil,
+};
+pub use template::{Template, TemplateError};

@@ -1,0 +1,64 @@
+//! A whole definition and the machines nested in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::name::StateName;
+use crate::state::State;
+
+/// Is a valid definition, with everything in it compiled.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// The outermost states.
+    pub machine: Arc<Machine>,
+    /// What the author says about it.
+    pub comment: Option<String>,
+    /// The `Version` field; the only one there is, is `1.0`.
+    pub version: Option<String>,
+    /// The longest an execution may take, in seconds. Without it AWS's one year holds.
+    pub timeout_seconds: Option<u64>,
+    /// The language of the states that don't name one.
+    pub query_language: QueryLanguage,
+}
+
+/// Is the language in which a state selects and transforms its data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueryLanguage {
+    /// Paths, payload templates and intrinsic functions.
+    #[default]
+    JsonPath,
+    /// Expressions between `{%` and `%}`.
+    Jsonata,
+}
+
+/// Is a set of states with a start: a definition's own, a branch's or an item processor's.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    start_at: StateName,
+    states: Vec<Arc<State>>,
+    positions: BTreeMap<StateName, usize>,
+}
+
+impl Machine {
+    /// Makes a machine. Of states with the same name the last one counts.
+    pub fn new(start_at: StateName, states: Vec<State>) -> Self {
+        let states: Vec<Arc<State>> = states.into_iter().map(Arc::new).collect();
+        let positions = states.iter().enumerate().map(|(position, state)| (state.name.clone(), position)).collect();
+        Self { start_at, states, positions }
+    }
+
+    /// Gives the name of the state that is entered first.
+    pub fn start_at(&self) -> &StateName {
+        &self.start_at
+    }
+
+    /// Finds a state of this machine, not of those nested in it.
+    pub fn state(&self, name: &str) -> Option<&Arc<State>> {
+        self.states.get(*self.positions.get(name)?)
+    }
+
+    /// Lists the states in the order of the text.
+    pub fn states(&self) -> impl ExactSizeIterator<Item = &Arc<State>> {
+        self.states.iter()
+    }
+}

@@ -1,0 +1,123 @@
+//! What validation finds, with the place in the text and in AWS's words.
+
+use std::fmt;
+
+/// Says how grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The definition is refused.
+    Error,
+    /// The definition is taken, but is likely not what its author meant.
+    Warning,
+}
+
+/// Is the class of a finding, as AWS prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The text is not JSON, or not an object.
+    InvalidJsonDescription,
+    /// A field is missing, superfluous or malformed.
+    SchemaValidationFailed,
+    /// A transition leads nowhere, or no transition leads to a state.
+    MissingTransitionTarget,
+    /// Two states of one definition bear the same name.
+    DuplicateStateName,
+    /// No way leads from a state to an end.
+    MissingEndState,
+    /// The definition is right, but uses what is not supported.
+    Unsupported,
+}
+
+impl Code {
+    /// Gives the code as AWS prints it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::InvalidJsonDescription => "INVALID_JSON_DESCRIPTION",
+            Code::SchemaValidationFailed => "SCHEMA_VALIDATION_FAILED",
+            Code::MissingTransitionTarget => "MISSING_TRANSITION_TARGET",
+            Code::DuplicateStateName => "DUPLICATE_STATE_NAME",
+            Code::MissingEndState => "MISSING_END_STATE",
+            Code::Unsupported => "UNSUPPORTED",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// Is one finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How grave it is.
+    pub severity: Severity,
+    /// Its class.
+    pub code: Code,
+    /// What is wrong, in AWS's words where they are known.
+    pub message: String,
+    /// Where, as a path into the text such as `/States/Pay/Retry[0]/ErrorEquals`; `/` is the whole text.
+    pub pointer: String,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.code == Code::InvalidJsonDescription {
+            return write!(formatter, "{}: {}", self.code, self.message);
+        }
+        write!(formatter, "{}: {} at {}", self.code, self.message, self.pointer)
+    }
+}
+
+/// Is the list of findings on one definition, errors first as they stand in the text.
+///
+/// Its text is the message of AWS's `InvalidDefinition`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// Collects findings.
+    pub fn new(findings: Vec<Diagnostic>) -> Self {
+        Self(findings)
+    }
+
+    /// Lists the findings.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
+    }
+
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Counts them.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Tells whether any finding refuses the definition.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errors = self.0.iter().filter(|finding| finding.severity == Severity::Error);
+        let errors: Vec<String> = errors.map(Diagnostic::to_string).collect();
+        write!(formatter, "Invalid State Machine Definition: '{}'", errors.join(", "))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}

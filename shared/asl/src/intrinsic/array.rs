@@ -1,0 +1,65 @@
+//! The functions on arrays.
+
+use serde_json::Value;
+
+use crate::intrinsic::evaluate::{Outcome, elements, integer};
+
+/// The most elements that `States.ArrayRange` makes, as AWS has it.
+const RANGE_MAX: i128 = 1_000;
+
+pub(crate) fn array(values: &[&Value]) -> Outcome {
+    Ok(Value::Array(values.iter().map(|value| (*value).clone()).collect()))
+}
+
+pub(crate) fn contains(array: &Value, wanted: &Value) -> Outcome {
+    Ok(Value::Bool(elements(array)?.contains(wanted)))
+}
+
+pub(crate) fn get_item(array: &Value, index: &Value) -> Outcome {
+    let index = integer(index)?;
+    let elements = elements(array)?;
+    let element = usize::try_from(index).ok().and_then(|index| elements.get(index));
+    element.cloned().ok_or_else(|| format!("Index {index} out of bounds for length {}", elements.len()))
+}
+
+pub(crate) fn length(array: &Value) -> Outcome {
+    Ok(Value::from(elements(array)?.len()))
+}
+
+pub(crate) fn partition(array: &Value, size: &Value) -> Outcome {
+    let size = integer(size)?;
+    let chunk = usize::try_from(size).ok().filter(|chunk| *chunk > 0);
+    let chunk = chunk.ok_or_else(|| format!("The chunk size must be a positive integer, but was: {size}"))?;
+    Ok(Value::Array(elements(array)?.chunks(chunk).map(|chunk| Value::Array(chunk.to_vec())).collect()))
+}
+
+pub(crate) fn range(first: &Value, last: &Value, step: &Value) -> Outcome {
+    let (first, last, step) = (integer(first)?, integer(last)?, integer(step)?);
+    if step == 0 {
+        return Err("The step must not be zero".into());
+    }
+    let distance = (i128::from(last) - i128::from(first)) / i128::from(step);
+    let backwards = (last < first && step > 0) || (last > first && step < 0);
+    let count = if backwards { 0 } else { distance + 1 };
+    if count > RANGE_MAX {
+        return Err(format!("The range must not have more than {RANGE_MAX} elements"));
+    }
+    let mut values = Vec::new();
+    let mut value = first;
+    for _ in 0..count {
+        values.push(Value::from(value));
+        value = value.saturating_add(step);
+    }
+    Ok(Value::Array(values))
+}
+
+/// Keeps the first of equal elements. Payloads are at most 256 KiB, which bounds the quadratic search.
+pub(crate) fn unique(array: &Value) -> Outcome {
+    let mut unique: Vec<Value> = Vec::new();
+    for element in elements(array)? {
+        if !unique.contains(element) {
+            unique.push(element.clone());
+        }
+    }
+    Ok(Value::Array(unique))
+}

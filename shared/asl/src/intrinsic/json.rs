@@ -1,0 +1,22 @@
+//! The functions between JSON and its text.
+
+use serde_json::Value;
+
+use crate::intrinsic::evaluate::{Outcome, string};
+
+pub(crate) fn parse(text: &Value) -> Outcome {
+    serde_json::from_str(string(text)?).map_err(|error| format!("The string is not valid JSON: {error}"))
+}
+
+/// Merges the members of two objects, of which the second wins. AWS knows the shallow mode only.
+pub(crate) fn merge(first: &Value, second: &Value, deep: &Value) -> Outcome {
+    let (Some(first), Some(second)) = (first.as_object(), second.as_object()) else {
+        return Err("Expected two JSON objects to merge".into());
+    };
+    if deep != &Value::Bool(false) {
+        return Err("Only the shallow merging mode is supported: the third argument must be false".into());
+    }
+    let mut merged = first.clone();
+    merged.extend(second.iter().map(|(name, value)| (name.clone(), value.clone())));
+    Ok(Value::Object(merged))
+}

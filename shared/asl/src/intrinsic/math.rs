@@ -1,0 +1,35 @@
+//! The functions on numbers, and those with chance.
+
+use serde_json::Value;
+
+use crate::intrinsic::evaluate::{Outcome, integer};
+use crate::scope::{Chance, Scope};
+
+pub(crate) fn add(first: &Value, second: &Value) -> Outcome {
+    let sum = integer(first)?.checked_add(integer(second)?);
+    sum.map(Value::from).ok_or_else(|| "The sum is out of range".into())
+}
+
+/// Gives an integer from `start` up to but without `end`.
+pub(crate) fn random(start: &Value, end: &Value, seed: Option<&Value>, scope: &dyn Scope) -> Outcome {
+    let (start, end) = (integer(start)?, integer(end)?);
+    if end <= start {
+        return Err(format!("The end {end} of the range must be greater than its start {start}"));
+    }
+    let bits = match seed {
+        Some(seed) => Chance::new(integer(seed)?.unsigned_abs()).draw(),
+        None => scope.chance().draw(),
+    };
+    let width = i128::from(end) - i128::from(start);
+    let value = i128::from(start) + i128::from(bits) % width;
+    i64::try_from(value).map(Value::from).map_err(|_| "The range is too wide".into())
+}
+
+/// Gives a UUID of version 4.
+pub(crate) fn uuid(scope: &dyn Scope) -> Value {
+    let high = scope.chance().draw() & 0xffff_ffff_ffff_0fff | 0x4000;
+    let low = scope.chance().draw() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
+    let digits = format!("{high:016x}{low:016x}");
+    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    Value::String(parts.join("-"))
+}

@@ -1,0 +1,54 @@
+//! The functions on strings.
+
+use serde_json::Value;
+
+use crate::intrinsic::evaluate::{Outcome, string};
+
+/// Fills the `{}` of a template; `\{`, `\}`, `\'` and `\\` stand for the second character.
+pub(crate) fn format(template: &str, values: &[&Value]) -> Outcome {
+    let mut text = String::with_capacity(template.len());
+    let mut values = values.iter();
+    let mut characters = template.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, characters.peek()) {
+            ('\\', Some(escaped @ ('\'' | '{' | '}' | '\\'))) => {
+                text.push(*escaped);
+                characters.next();
+            }
+            ('{', Some('}')) => {
+                characters.next();
+                let value = values.next().ok_or("There are fewer arguments than placeholders")?;
+                text.push_str(&java_text(value));
+            }
+            ('{' | '}', _) => return Err("Braces in the template must be escaped with a backslash".into()),
+            (other, _) => text.push(other),
+        }
+    }
+    match values.next() {
+        None => Ok(Value::String(text)),
+        Some(_) => Err("There are more arguments than placeholders".into()),
+    }
+}
+
+/// Renders a value as Java's `toString` of maps and lists does, which is what AWS puts into texts.
+fn java_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| format!("{name}={}", java_text(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(elements) => {
+            let elements = elements.iter().map(|element| java_text(element));
+            format!("[{}]", elements.collect::<Vec<_>>().join(", "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// Splits at any of the characters of `splitters`; empty parts are left out.
+pub(crate) fn split(text: &Value, splitters: &Value) -> Outcome {
+    let (text, splitters) = (string(text)?, string(splitters)?);
+    let parts = text.split(|character| splitters.contains(character)).filter(|part| !part.is_empty());
+    Ok(Value::Array(parts.map(Value::from).collect()))
+}

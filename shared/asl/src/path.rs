@@ -1,0 +1,150 @@
+//! Paths as definitions write them: into the input, the context object or a variable.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use jsonpath::{ParseError, Path, ReadError};
+use model::JsonText;
+use serde_json::Value;
+
+use crate::scope::{Document, Scope};
+
+/// Says where a path begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// `$`: the state's input, or what else the field looks at.
+    Input,
+    /// `$$`: the context object.
+    Context,
+    /// `$name`: a variable.
+    Variable(Arc<str>),
+}
+
+/// Is a compiled path with its root. Cloning shares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataPath {
+    text: Arc<str>,
+    root: Root,
+    path: Path,
+}
+
+/// Says why a path gave no value. Its text is what AWS prints.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid path '{path}' : {reason}")]
+pub struct PathError {
+    /// The path as the definition writes it.
+    pub path: Arc<str>,
+    /// Why there is no value.
+    pub reason: Reason,
+}
+
+/// Says what was missing where a path was read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The document does not hold the path.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// No such variable is in scope.
+    #[error("The variable '${0}' is not defined.")]
+    NoVariable(Arc<str>),
+}
+
+impl DataPath {
+    /// Parses a path with one of the prefixes `$`, `$$` and `$name`.
+    ///
+    /// # Errors
+    /// `ParseError` as of `jsonpath::Path::parse`.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let (root, rest) = split_root(text)?;
+        let path = Path::parse(&format!("${rest}"))?;
+        Ok(Self { text: text.into(), root, path })
+    }
+
+    /// Gives the path `$`.
+    pub fn input() -> Self {
+        Self { text: "$".into(), root: Root::Input, path: Path::root() }
+    }
+
+    /// Gives the text that was parsed.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Says where the path begins.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Gives the path from that root, written with a single `$`.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tells whether the path is `$`, the whole input.
+    pub fn is_whole_input(&self) -> bool {
+        self.root == Root::Input && self.path.is_root()
+    }
+
+    /// Reads JSON text: for a definite path the very text of the value, the document's own allocation if it is the
+    /// whole; else a compact array.
+    ///
+    /// # Errors
+    /// `PathError` if the path, or the definite part it begins with, is missing.
+    pub fn read(&self, scope: &dyn Scope) -> Result<JsonText, PathError> {
+        let document = self.document(scope)?;
+        if self.path.is_root() {
+            return Ok(document.text().clone());
+        }
+        if let Some(text) = self.path.read_raw(document.text().as_str()) {
+            return Ok(JsonText::trusted(text));
+        }
+        Ok(JsonText::from_value(self.read_in(document)?.as_ref()))
+    }
+
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn read_value<'a>(&self, scope: &'a dyn Scope) -> Result<Cow<'a, Value>, PathError> {
+        self.read_in(self.document(scope)?)
+    }
+
+    fn read_in<'a>(&self, document: &'a Document) -> Result<Cow<'a, Value>, PathError> {
+        self.path.read(document.value()).map_err(|error| self.error(Reason::Read(error)))
+    }
+
+    fn document<'a>(&self, scope: &'a dyn Scope) -> Result<&'a Document, PathError> {
+        match &self.root {
+            Root::Input => Ok(scope.input()),
+            Root::Context => Ok(scope.context()),
+            Root::Variable(name) => {
+                scope.variable(name).ok_or_else(|| self.error(Reason::NoVariable(Arc::clone(name))))
+            }
+        }
+    }
+
+    fn error(&self, reason: Reason) -> PathError {
+        PathError { path: Arc::clone(&self.text), reason }
+    }
+}
+
+impl fmt::Display for DataPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+fn split_root(text: &str) -> Result<(Root, &str), ParseError> {
+    let Some(rest) = text.strip_prefix('$') else {
+        return Err(ParseError { reason: "a path must begin with '$'".into(), offset: 0 });
+    };
+    if let Some(rest) = rest.strip_prefix('$') {
+        return Ok((Root::Context, rest));
+    }
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    let end = rest.find(|character| !is_part(character)).unwrap_or(rest.len());
+    let (name, rest) = rest.split_at(end);
+    let root = if name.is_empty() { Root::Input } else { Root::Variable(name.into()) };
+    Ok((root, rest))
+}

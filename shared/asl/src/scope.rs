@@ -1,0 +1,78 @@
+//! What paths, templates and conditions may look at.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::JsonText;
+use serde_json::Value;
+
+/// The odd number nearest to 2^64 divided by the golden ratio.
+const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Gives what an evaluation may look at. Pure: what looks like chance comes from a seed.
+pub trait Scope {
+    /// Gives what `$` stands for.
+    fn input(&self) -> &Document;
+
+    /// Gives the context object, `$$`.
+    fn context(&self) -> &Document;
+
+    /// Gives a variable, `$name`, without the `$`.
+    fn variable(&self, name: &str) -> Option<&Document> {
+        let _ = name;
+        None
+    }
+
+    /// Gives the chance that `States.MathRandom` and `States.UUID` draw from: for a replay of the same state entry it
+    /// must start with the same seed.
+    fn chance(&self) -> &Chance;
+}
+
+/// Is a sequence of numbers that looks like chance and is fixed by its seed (SplitMix64).
+#[derive(Debug)]
+pub struct Chance(AtomicU64);
+
+impl Chance {
+    /// Begins a sequence.
+    pub fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
+    /// Gives the next number of the sequence.
+    pub fn draw(&self) -> u64 {
+        let state = self.0.fetch_add(GOLDEN_GAMMA, Ordering::Relaxed).wrapping_add(GOLDEN_GAMMA);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+/// Is a JSON document as text, parsed when somebody looks inside, once.
+#[derive(Debug)]
+pub struct Document {
+    text: JsonText,
+    value: OnceLock<Value>,
+}
+
+impl Document {
+    /// Takes a text.
+    pub fn new(text: JsonText) -> Self {
+        Self { text, value: OnceLock::new() }
+    }
+
+    /// Gives the text.
+    pub fn text(&self) -> &JsonText {
+        &self.text
+    }
+
+    /// Gives the value; null for a text that is not JSON, which a `JsonText` is by contract.
+    pub fn value(&self) -> &Value {
+        self.value.get_or_init(|| self.text.to_value().unwrap_or(Value::Null))
+    }
+}
+
+impl From<JsonText> for Document {
+    fn from(text: JsonText) -> Self {
+        Self::new(text)
+    }
+}

@@ -1,0 +1,160 @@
+//! Reads paths from values, as Jayway does it.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::error::ReadError;
+use crate::path::normalise;
+use crate::segment::Segment;
+
+/// Reads from the whole document.
+pub(crate) fn read<'a>(segments: &[Segment], document: &'a Value) -> Result<Cow<'a, Value>, ReadError> {
+    read_under(segments, document, document)
+}
+
+/// Reads from `start`; filters see `root` as `$`.
+pub(crate) fn read_under<'a>(
+    segments: &[Segment],
+    start: &'a Value,
+    root: &'a Value,
+) -> Result<Cow<'a, Value>, ReadError> {
+    let definite = segments.iter().take_while(|segment| segment.is_definite()).count();
+    if definite == segments.len() {
+        return read_definite(segments, definite, start).map(Cow::Borrowed);
+    }
+    let node = read_definite(segments, definite, start)?;
+    let mut nodes = vec![node];
+    for segment in &segments[definite..] {
+        nodes = nodes.into_iter().flat_map(|node| select(segment, node, root)).collect();
+    }
+    Ok(Cow::Owned(Value::Array(nodes.into_iter().cloned().collect())))
+}
+
+/// Follows the first `count` segments, which are definite.
+fn read_definite<'a>(segments: &[Segment], count: usize, start: &'a Value) -> Result<&'a Value, ReadError> {
+    let mut node = start;
+    for (position, segment) in segments[..count].iter().enumerate() {
+        node = match segment {
+            Segment::Name(name) => property(segments, position, name, node)?,
+            Segment::Index(index) => element(segments, position, *index, node)?,
+            Segment::Names(_)
+            | Segment::Indexes(_)
+            | Segment::Slice { .. }
+            | Segment::Wildcard
+            | Segment::Filter(_)
+            | Segment::Descend(_) => node,
+        };
+    }
+    Ok(node)
+}
+
+fn property<'a>(segments: &[Segment], position: usize, name: &str, node: &'a Value) -> Result<&'a Value, ReadError> {
+    let Some(object) = node.as_object() else {
+        return Err(ReadError::NotAnObject {
+            property: name.into(),
+            path: normalise(&segments[..position]),
+            found: jackson_class(node),
+        });
+    };
+    object.get(name).ok_or_else(|| {
+        if position + 1 == segments.len() {
+            ReadError::NoResults(normalise(segments))
+        } else {
+            ReadError::MissingProperty(normalise(&segments[..=position]))
+        }
+    })
+}
+
+fn element<'a>(segments: &[Segment], position: usize, index: i64, node: &'a Value) -> Result<&'a Value, ReadError> {
+    match node {
+        Value::Array(items) => resolve(index, items.len())
+            .and_then(|index| items.get(index))
+            .ok_or_else(|| ReadError::NoResults(normalise(segments))),
+        Value::Null => Err(ReadError::Null(normalise(&segments[..position]))),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Err(ReadError::NotAnArray { selector: format!("[{index}]"), value: node.to_string() })
+        }
+    }
+}
+
+/// Turns an index that may count from the end into one from the start.
+pub(crate) fn resolve(index: i64, len: usize) -> Option<usize> {
+    match usize::try_from(index) {
+        Ok(index) => Some(index),
+        Err(_) => len.checked_sub(usize::try_from(index.unsigned_abs()).ok()?),
+    }
+}
+
+fn jackson_class(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "com.fasterxml.jackson.databind.node.NullNode",
+        Value::Bool(_) => "com.fasterxml.jackson.databind.node.BooleanNode",
+        Value::Number(number) if number.is_f64() => "com.fasterxml.jackson.databind.node.DoubleNode",
+        Value::Number(number) if number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) => {
+            "com.fasterxml.jackson.databind.node.IntNode"
+        }
+        Value::Number(_) => "com.fasterxml.jackson.databind.node.LongNode",
+        Value::String(_) => "com.fasterxml.jackson.databind.node.TextNode",
+        Value::Array(_) => "com.fasterxml.jackson.databind.node.ArrayNode",
+        Value::Object(_) => "com.fasterxml.jackson.databind.node.ObjectNode",
+    }
+}
+
+/// Applies one segment behind the definite part, where what is missing is left out.
+fn select<'a>(segment: &Segment, node: &'a Value, root: &Value) -> Vec<&'a Value> {
+    match segment {
+        Segment::Name(name) => node.get(&**name).into_iter().collect(),
+        Segment::Names(names) => names.iter().filter_map(|name| node.get(&**name)).collect(),
+        Segment::Index(index) => at(node, *index).into_iter().collect(),
+        Segment::Indexes(indexes) => indexes.iter().filter_map(|index| at(node, *index)).collect(),
+        Segment::Slice { from, to, step } => slice(node, *from, *to, *step),
+        Segment::Wildcard => children(node),
+        Segment::Filter(filter) => match node {
+            Value::Array(items) => items.iter().filter(|item| filter.accepts(item, root)).collect(),
+            // Jayway tests the object itself, where RFC 9535 tests its members.
+            Value::Object(_) if filter.accepts(node, root) => vec![node],
+            Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+        },
+        Segment::Descend(inner) => {
+            let mut found = Vec::new();
+            descend(inner, node, root, &mut found);
+            found
+        }
+    }
+}
+
+fn at(node: &Value, index: i64) -> Option<&Value> {
+    let items = node.as_array()?;
+    items.get(resolve(index, items.len())?)
+}
+
+fn slice(node: &Value, from: Option<i64>, to: Option<i64>, step: i64) -> Vec<&Value> {
+    let Some(items) = node.as_array() else {
+        return Vec::new();
+    };
+    let bound = |index: i64| resolve(index, items.len()).unwrap_or(0).min(items.len());
+    let (from, to) = (from.map_or(0, bound), to.map_or(items.len(), bound));
+    let step = usize::try_from(step).unwrap_or(1).max(1);
+    items.get(from..to).unwrap_or_default().iter().step_by(step).collect()
+}
+
+fn children(node: &Value) -> Vec<&Value> {
+    match node {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(members) => members.values().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+/// Recursion is bounded by the nesting that serde_json parses, 128.
+fn descend<'a>(inner: &Segment, node: &'a Value, root: &Value, found: &mut Vec<&'a Value>) {
+    match (inner, node) {
+        // Every object is tested once, by itself and not as the element of an array.
+        (Segment::Filter(_), Value::Array(_)) => {}
+        _ => found.extend(select(inner, node, root)),
+    }
+    for child in children(node) {
+        descend(inner, child, root, found);
+    }
+}

@@ -1,0 +1,204 @@
+//! Filters: `[?(@.price < 10 && @.kind == 'book')]`.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use crate::error::ParseError;
+use crate::eval;
+use crate::parse::{self, Cursor, Place};
+use crate::segment::Segment;
+
+/// Bounds the nesting of parentheses, since parsing and evaluation recurse.
+const DEPTH_MAX: usize = 32;
+
+/// Is a condition on one value.
+#[derive(Clone, Debug)]
+pub(crate) enum Filter {
+    And(Vec<Filter>),
+    Or(Vec<Filter>),
+    Not(Box<Filter>),
+    Exists(Operand),
+    Compare(Operand, Comparison, Operand),
+}
+
+/// Is one side of a comparison.
+#[derive(Clone, Debug)]
+pub(crate) enum Operand {
+    /// `@.a`, from the value under test.
+    Current(Vec<Segment>),
+    /// `$.a`, from the whole document.
+    Root(Vec<Segment>),
+    Literal(Value),
+}
+
+/// Is a comparison operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Filter {
+    /// Tells whether `current` passes.
+    pub(crate) fn accepts(&self, current: &Value, root: &Value) -> bool {
+        match self {
+            Filter::And(parts) => parts.iter().all(|part| part.accepts(current, root)),
+            Filter::Or(parts) => parts.iter().any(|part| part.accepts(current, root)),
+            Filter::Not(inner) => !inner.accepts(current, root),
+            Filter::Exists(operand) => operand.value(current, root).is_some(),
+            Filter::Compare(left, comparison, right) => {
+                comparison.holds(left.value(current, root).as_deref(), right.value(current, root).as_deref())
+            }
+        }
+    }
+}
+
+impl Operand {
+    fn value<'a>(&'a self, current: &'a Value, root: &'a Value) -> Option<Cow<'a, Value>> {
+        match self {
+            Operand::Current(segments) => eval::read_under(segments, current, root).ok(),
+            Operand::Root(segments) => eval::read_under(segments, root, root).ok(),
+            Operand::Literal(value) => Some(Cow::Borrowed(value)),
+        }
+    }
+}
+
+impl Comparison {
+    fn holds(self, left: Option<&Value>, right: Option<&Value>) -> bool {
+        let (Some(left), Some(right)) = (left, right) else {
+            return self == Comparison::NotEqual;
+        };
+        match self {
+            Comparison::Equal => equal(left, right),
+            Comparison::NotEqual => !equal(left, right),
+            Comparison::Less => order(left, right) == Some(Ordering::Less),
+            Comparison::LessOrEqual => matches!(order(left, right), Some(Ordering::Less | Ordering::Equal)),
+            Comparison::Greater => order(left, right) == Some(Ordering::Greater),
+            Comparison::GreaterOrEqual => matches!(order(left, right), Some(Ordering::Greater | Ordering::Equal)),
+        }
+    }
+}
+
+fn equal(left: &Value, right: &Value) -> bool {
+    left == right || (left.is_number() && order(left, right) == Some(Ordering::Equal))
+}
+
+fn order(left: &Value, right: &Value) -> Option<Ordering> {
+    if let (Some(left), Some(right)) = (left.as_i64(), right.as_i64()) {
+        return Some(left.cmp(&right));
+    }
+    if let (Some(left), Some(right)) = (left.as_f64(), right.as_f64()) {
+        return left.partial_cmp(&right);
+    }
+    Some(left.as_str()?.cmp(right.as_str()?))
+}
+
+/// Parses what stands behind `[?`, up to but without the closing `]`.
+pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Filter, ParseError> {
+    either(cursor, 0)
+}
+
+fn either(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, ParseError> {
+    let mut parts = vec![all(cursor, depth)?];
+    while take_operator(cursor, "||") {
+        parts.push(all(cursor, depth)?);
+    }
+    Ok(single_or(parts, Filter::Or))
+}
+
+fn all(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, ParseError> {
+    let mut parts = vec![term(cursor, depth)?];
+    while take_operator(cursor, "&&") {
+        parts.push(term(cursor, depth)?);
+    }
+    Ok(single_or(parts, Filter::And))
+}
+
+fn single_or(mut parts: Vec<Filter>, combine: impl FnOnce(Vec<Filter>) -> Filter) -> Filter {
+    match (parts.pop(), parts.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            parts.extend(last);
+            combine(parts)
+        }
+    }
+}
+
+fn take_operator(cursor: &mut Cursor<'_>, operator: &str) -> bool {
+    cursor.skip_blanks();
+    cursor.take_text(operator)
+}
+
+fn term(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, ParseError> {
+    if depth > DEPTH_MAX {
+        return Err(cursor.error("the filter is nested too deeply"));
+    }
+    cursor.skip_blanks();
+    if cursor.take('!') {
+        return Ok(Filter::Not(Box::new(term(cursor, depth + 1)?)));
+    }
+    if cursor.take('(') {
+        let inner = either(cursor, depth + 1)?;
+        cursor.skip_blanks();
+        return if cursor.take(')') { Ok(inner) } else { Err(cursor.error("')' was expected")) };
+    }
+    comparison(cursor)
+}
+
+fn comparison(cursor: &mut Cursor<'_>) -> Result<Filter, ParseError> {
+    let left = operand(cursor)?;
+    cursor.skip_blanks();
+    let Some(operator) = operator(cursor)? else {
+        return match left {
+            Operand::Current(_) | Operand::Root(_) => Ok(Filter::Exists(left)),
+            Operand::Literal(_) => Err(cursor.error("a comparison was expected")),
+        };
+    };
+    let right = operand(cursor)?;
+    let bare = |operand: &Operand| matches!(operand, Operand::Current(segments) if segments.is_empty());
+    if bare(&left) || bare(&right) {
+        return Err(cursor.error("'@' alone cannot be compared"));
+    }
+    Ok(Filter::Compare(left, operator, right))
+}
+
+fn operator(cursor: &mut Cursor<'_>) -> Result<Option<Comparison>, ParseError> {
+    let operators = [
+        ("==", Comparison::Equal),
+        ("!=", Comparison::NotEqual),
+        ("<=", Comparison::LessOrEqual),
+        (">=", Comparison::GreaterOrEqual),
+        ("<", Comparison::Less),
+        (">", Comparison::Greater),
+    ];
+    let found = operators.into_iter().find(|(text, _)| cursor.take_text(text)).map(|(_, comparison)| comparison);
+    match (found, cursor.peek()) {
+        (Some(comparison), _) => Ok(Some(comparison)),
+        (None, None | Some(')' | ']' | '&' | '|')) => Ok(None),
+        (None, Some(_)) => Err(cursor.error("this operator is not supported")),
+    }
+}
+
+fn operand(cursor: &mut Cursor<'_>) -> Result<Operand, ParseError> {
+    cursor.skip_blanks();
+    if cursor.take('@') {
+        return parse::segments(cursor, Place::Filter).map(Operand::Current);
+    }
+    if cursor.take('$') {
+        return parse::segments(cursor, Place::Filter).map(Operand::Root);
+    }
+    if matches!(cursor.peek(), Some('\'' | '"')) {
+        return parse::quoted(cursor).map(|text| Operand::Literal(Value::String(text)));
+    }
+    let word = cursor.take_while(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '+' | '.'));
+    match serde_json::from_str(word) {
+        Ok(literal) => Ok(Operand::Literal(literal)),
+        Err(_) => Err(cursor.error("a path or a literal was expected")),
+    }
+}

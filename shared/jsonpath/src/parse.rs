@@ -1,0 +1,246 @@
+//! Path text to segments.
+
+use crate::error::ParseError;
+use crate::filter;
+use crate::segment::Segment;
+
+/// Bounds the parts of a path, so that a hostile one cannot cost much.
+const SEGMENTS_MAX: usize = 512;
+
+/// Parses a whole path.
+pub(crate) fn path(text: &str) -> Result<Vec<Segment>, ParseError> {
+    let mut cursor = Cursor::new(text);
+    if !cursor.take('$') {
+        return Err(cursor.error("a path must begin with '$'"));
+    }
+    let segments = segments(&mut cursor, Place::Path)?;
+    match cursor.peek() {
+        None => Ok(segments),
+        Some(_) => Err(cursor.error("unexpected character")),
+    }
+}
+
+/// Says where a path stands, which decides what ends it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Alone, up to the end of the text.
+    Path,
+    /// In a filter, among operators.
+    Filter,
+}
+
+/// Parses segments until something follows that is none.
+pub(crate) fn segments(cursor: &mut Cursor<'_>, place: Place) -> Result<Vec<Segment>, ParseError> {
+    let mut segments = Vec::new();
+    while let Some(next) = cursor.peek() {
+        let segment = match next {
+            '.' => dotted(cursor, place)?,
+            '[' => bracket(cursor)?,
+            _ => break,
+        };
+        segments.push(segment);
+        if segments.len() > SEGMENTS_MAX {
+            return Err(cursor.error("the path has too many parts"));
+        }
+    }
+    Ok(segments)
+}
+
+fn dotted(cursor: &mut Cursor<'_>, place: Place) -> Result<Segment, ParseError> {
+    cursor.take('.');
+    if cursor.take('.') {
+        return Ok(Segment::Descend(Box::new(after_dot(cursor, place)?)));
+    }
+    after_dot(cursor, place)
+}
+
+fn after_dot(cursor: &mut Cursor<'_>, place: Place) -> Result<Segment, ParseError> {
+    match cursor.peek() {
+        Some('[') => bracket(cursor),
+        Some('*') => {
+            cursor.take('*');
+            Ok(Segment::Wildcard)
+        }
+        _ => name(cursor, place),
+    }
+}
+
+fn name(cursor: &mut Cursor<'_>, place: Place) -> Result<Segment, ParseError> {
+    let name = cursor.take_while(|character| is_name_character(character, place));
+    if name.is_empty() {
+        return Err(cursor.error("a name was expected"));
+    }
+    if cursor.peek() == Some('(') {
+        return Err(cursor.error("functions are not supported"));
+    }
+    Ok(Segment::Name(name.into()))
+}
+
+fn is_name_character(character: char, place: Place) -> bool {
+    let ends_everywhere = matches!(character, '.' | '[' | ']' | '(' | ')' | '\'' | '"' | '*' | ',' | '?' | '@' | '$')
+        || character.is_whitespace()
+        || character.is_control();
+    let ends_in_filter = matches!(character, '=' | '<' | '>' | '!' | '&' | '|' | '~' | '{' | '}');
+    !ends_everywhere && !(place == Place::Filter && ends_in_filter)
+}
+
+fn bracket(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
+    cursor.take('[');
+    cursor.skip_blanks();
+    let segment = match cursor.peek() {
+        Some('\'' | '"') => names(cursor)?,
+        Some('*') => {
+            cursor.take('*');
+            Segment::Wildcard
+        }
+        Some('?') => {
+            cursor.take('?');
+            Segment::Filter(filter::parse(cursor)?)
+        }
+        Some('0'..='9' | '-' | ':') => numbers(cursor)?,
+        _ => return Err(cursor.error("a name, an index, '*' or a filter was expected")),
+    };
+    cursor.skip_blanks();
+    if !cursor.take(']') {
+        return Err(cursor.error("']' was expected"));
+    }
+    Ok(segment)
+}
+
+fn names(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
+    let mut names = vec![quoted(cursor)?.into_boxed_str()];
+    while cursor.take_after_blanks(',') {
+        cursor.skip_blanks();
+        names.push(quoted(cursor)?.into_boxed_str());
+    }
+    match (names.pop(), names.is_empty()) {
+        (Some(only), true) => Ok(Segment::Name(only)),
+        (last, _) => {
+            names.extend(last);
+            Ok(Segment::Names(names))
+        }
+    }
+}
+
+/// Parses a quoted name; a backslash stands for the character behind it.
+pub(crate) fn quoted(cursor: &mut Cursor<'_>) -> Result<String, ParseError> {
+    let quote = match cursor.peek() {
+        Some(quote @ ('\'' | '"')) => quote,
+        _ => return Err(cursor.error("a quoted name was expected")),
+    };
+    cursor.take(quote);
+    let mut name = String::new();
+    loop {
+        match cursor.next() {
+            None => return Err(cursor.error("a quoted name does not end")),
+            Some(character) if character == quote => return Ok(name),
+            Some('\\') => name.extend(cursor.next()),
+            Some(character) => name.push(character),
+        }
+    }
+}
+
+fn numbers(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
+    let first = optional_integer(cursor)?;
+    if cursor.take_after_blanks(':') {
+        return slice(cursor, first);
+    }
+    let Some(first) = first else {
+        return Err(cursor.error("an index was expected"));
+    };
+    let mut indexes = vec![first];
+    while cursor.take_after_blanks(',') {
+        cursor.skip_blanks();
+        indexes.extend(optional_integer(cursor)?);
+    }
+    Ok(if indexes.len() == 1 { Segment::Index(first) } else { Segment::Indexes(indexes) })
+}
+
+fn slice(cursor: &mut Cursor<'_>, from: Option<i64>) -> Result<Segment, ParseError> {
+    cursor.skip_blanks();
+    let to = optional_integer(cursor)?;
+    let mut step = 1;
+    if cursor.take_after_blanks(':') {
+        cursor.skip_blanks();
+        step = optional_integer(cursor)?.unwrap_or(1);
+    }
+    if step < 1 {
+        return Err(cursor.error("a slice needs a positive step"));
+    }
+    Ok(Segment::Slice { from, to, step })
+}
+
+fn optional_integer(cursor: &mut Cursor<'_>) -> Result<Option<i64>, ParseError> {
+    let digits = cursor.take_while(|character| character.is_ascii_digit() || character == '-');
+    if digits.is_empty() {
+        return Ok(None);
+    }
+    digits.parse().map(Some).map_err(|_| cursor.error("an index is not an integer"))
+}
+
+/// Walks over a text by characters.
+pub(crate) struct Cursor<'a> {
+    text: &'a str,
+    offset: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, offset: 0 }
+    }
+
+    pub(crate) fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    pub(crate) fn next(&mut self) -> Option<char> {
+        let character = self.peek()?;
+        self.offset += character.len_utf8();
+        Some(character)
+    }
+
+    pub(crate) fn take(&mut self, wanted: char) -> bool {
+        let found = self.peek() == Some(wanted);
+        if found {
+            self.offset += wanted.len_utf8();
+        }
+        found
+    }
+
+    pub(crate) fn take_after_blanks(&mut self, wanted: char) -> bool {
+        let before = self.offset;
+        self.skip_blanks();
+        let found = self.take(wanted);
+        if !found {
+            self.offset = before;
+        }
+        found
+    }
+
+    pub(crate) fn take_while(&mut self, mut wanted: impl FnMut(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let end = rest.find(|character| !wanted(character)).unwrap_or(rest.len());
+        self.offset += end;
+        &rest[..end]
+    }
+
+    pub(crate) fn take_text(&mut self, wanted: &str) -> bool {
+        let found = self.rest().starts_with(wanted);
+        if found {
+            self.offset += wanted.len();
+        }
+        found
+    }
+
+    pub(crate) fn skip_blanks(&mut self) {
+        self.take_while(char::is_whitespace);
+    }
+
+    pub(crate) fn rest(&self) -> &'a str {
+        &self.text[self.offset..]
+    }
+
+    pub(crate) fn error(&self, reason: impl Into<String>) -> ParseError {
+        ParseError { reason: reason.into(), offset: self.offset }
+    }
+}

@@ -1,0 +1,156 @@
+//! Puts a value at a reference path.
+
+use serde_json::{Map, Value};
+
+use crate::compact::compact;
+use crate::error::WriteError;
+use crate::path::normalise;
+use crate::raw;
+use crate::segment::Segment;
+
+/// Puts `value` into a parsed document.
+pub(crate) fn value(segments: &[Segment], mut root: Value, value: Value) -> Result<Value, WriteError> {
+    let mut slot = &mut root;
+    for (position, segment) in segments.iter().enumerate() {
+        let here = &segments[..position];
+        slot = match segment {
+            Segment::Name(name) => object_at(here, slot)?.entry(&**name).or_insert_with(|| missing(segments, position)),
+            Segment::Index(index) => element_at(here, segment, slot, *index)?,
+            Segment::Names(_)
+            | Segment::Indexes(_)
+            | Segment::Slice { .. }
+            | Segment::Wildcard
+            | Segment::Filter(_)
+            | Segment::Descend(_) => return Err(WriteError::NotAnObject(normalise(here))),
+        };
+    }
+    *slot = value;
+    Ok(root)
+}
+
+fn object_at<'a>(here: &[Segment], slot: &'a mut Value) -> Result<&'a mut Map<String, Value>, WriteError> {
+    slot.as_object_mut().ok_or_else(|| WriteError::NotAnObject(normalise(here)))
+}
+
+fn element_at<'a>(
+    here: &[Segment],
+    segment: &Segment,
+    slot: &'a mut Value,
+    index: i64,
+) -> Result<&'a mut Value, WriteError> {
+    let items = slot.as_array_mut().ok_or_else(|| WriteError::NotAnArray(normalise(here)))?;
+    let element = usize::try_from(index).ok().and_then(|index| items.get_mut(index));
+    element.ok_or_else(|| WriteError::NoElement(normalise(here) + &segment.to_string()))
+}
+
+/// A missing value becomes an object if a name follows; otherwise null, which no index can enter.
+fn missing(segments: &[Segment], position: usize) -> Value {
+    match segments.get(position + 1) {
+        Some(Segment::Name(_)) => Value::Object(Map::new()),
+        _ => Value::Null,
+    }
+}
+
+/// Puts `value` into a document's text; gives compact text, or `value` as it is where it replaces the whole.
+pub(crate) fn text(segments: &[Segment], root: &str, value: &str) -> Result<String, WriteError> {
+    if segments.is_empty() {
+        return Ok(value.to_owned());
+    }
+    let mut written = String::with_capacity(root.len() + value.len() + 32);
+    let writer = Writer { segments, value };
+    writer.put(0, Some(root.trim()), &mut written)?;
+    Ok(written)
+}
+
+struct Writer<'a> {
+    segments: &'a [Segment],
+    value: &'a str,
+}
+
+impl Writer<'_> {
+    /// Appends what stands at `position` of the path after the write; `old` is what stood there.
+    fn put(&self, position: usize, old: Option<&str>, written: &mut String) -> Result<(), WriteError> {
+        match self.segments.get(position) {
+            None => {
+                written.push_str(&compact(self.value));
+                Ok(())
+            }
+            Some(Segment::Index(index)) => self.put_element(position, *index, old, written),
+            Some(Segment::Name(name)) => self.put_member(position, name, old.unwrap_or("{}"), written),
+            Some(_) => Err(WriteError::NotAnObject(self.here(position))),
+        }
+    }
+
+    fn put_member(&self, position: usize, name: &str, old: &str, written: &mut String) -> Result<(), WriteError> {
+        let members = raw::members(old).ok_or_else(|| self.not_an_object(position, old))?;
+        let mut last_first = members.iter().rev();
+        let target = last_first.find(|(key, _)| raw::key_is(key, name)).map(|(_, value)| *value);
+        let mut done = false;
+        written.push('{');
+        for (key, value) in members {
+            if raw::key_is(key, name) {
+                if !done {
+                    separate(written);
+                    written.push_str(key);
+                    written.push(':');
+                    self.put(position + 1, target, written)?;
+                }
+                done = true;
+                continue;
+            }
+            separate(written);
+            written.push_str(key);
+            written.push(':');
+            written.push_str(&compact(value));
+        }
+        if !done {
+            separate(written);
+            written.push_str(&Value::from(name).to_string());
+            written.push(':');
+            self.put(position + 1, None, written)?;
+        }
+        written.push('}');
+        Ok(())
+    }
+
+    fn put_element(
+        &self,
+        position: usize,
+        index: i64,
+        old: Option<&str>,
+        written: &mut String,
+    ) -> Result<(), WriteError> {
+        let elements = old.and_then(raw::elements).ok_or_else(|| WriteError::NotAnArray(self.here(position)))?;
+        let index = usize::try_from(index).ok().filter(|index| *index < elements.len());
+        let index = index.ok_or_else(|| WriteError::NoElement(self.here(position + 1)))?;
+        written.push('[');
+        for (other, element) in elements.into_iter().enumerate() {
+            separate(written);
+            if other == index {
+                self.put(position + 1, Some(element), written)?;
+            } else {
+                written.push_str(&compact(element));
+            }
+        }
+        written.push(']');
+        Ok(())
+    }
+
+    fn not_an_object(&self, position: usize, old: &str) -> WriteError {
+        if old.starts_with('{') {
+            return WriteError::NotJson("an object does not end".into());
+        }
+        WriteError::NotAnObject(self.here(position))
+    }
+
+    fn here(&self, position: usize) -> String {
+        normalise(&self.segments[..position])
+    }
+}
+
+/// Puts a comma unless this is the first member.
+fn separate(written: &mut String) {
+    if !written.ends_with(['{', '[']) {
+        written.push(',');
+    }
+}
