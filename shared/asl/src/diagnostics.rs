@@ -22,7 +22,9 @@ pub enum Code {
     MissingTransitionTarget,
     /// Two states of one definition bear the same name.
     DuplicateStateName,
-    /// No way leads from a state to an end.
+    /// The name of a state breaks the rules for names.
+    InvalidStateName,
+    /// No state ends the machine.
     MissingEndState,
     /// The definition is right, but uses what is not supported.
     Unsupported,
@@ -36,6 +38,7 @@ impl Code {
             Code::SchemaValidationFailed => "SCHEMA_VALIDATION_FAILED",
             Code::MissingTransitionTarget => "MISSING_TRANSITION_TARGET",
             Code::DuplicateStateName => "DUPLICATE_STATE_NAME",
+            Code::InvalidStateName => "INVALID_STATE_NAME",
             Code::MissingEndState => "MISSING_END_STATE",
             Code::Unsupported => "UNSUPPORTED",
         }
@@ -57,16 +60,18 @@ pub struct Diagnostic {
     pub code: Code,
     /// What is wrong, in AWS's words where they are known.
     pub message: String,
-    /// Where, as a path into the text such as `/States/Pay/Retry[0]/ErrorEquals`; `/` is the whole text.
-    pub pointer: String,
+    /// Where, as a path into the text such as `/States/Pay/Retry[0]/ErrorEquals`; `/` is the whole text, and `None` is
+    /// what AWS gives no place for.
+    pub pointer: Option<String>,
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.code == Code::InvalidJsonDescription {
-            return write!(formatter, "{}: {}", self.code, self.message);
+        write!(formatter, "{}: {}", self.code, self.message)?;
+        match &self.pointer {
+            Some(pointer) => write!(formatter, " at {pointer}"),
+            None => Ok(()),
         }
-        write!(formatter, "{}: {} at {}", self.code, self.message, self.pointer)
     }
 }
 

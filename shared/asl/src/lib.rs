@@ -10,6 +10,7 @@ mod diagnostics;
 mod flow;
 pub mod intrinsic;
 mod name;
+mod parse;
 mod path;
 mod resource;
 mod retry;

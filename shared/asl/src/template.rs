@@ -42,7 +42,7 @@ pub enum TemplateError {
         /// The text that `$` stands for.
         input: JsonText,
         /// What exactly was missing.
-        source: PathError,
+        source: Box<PathError>,
     },
     /// An intrinsic function failed.
     #[error(transparent)]
@@ -120,7 +120,7 @@ fn look_up(field: &str, path: &DataPath, scope: &dyn Scope) -> Result<String, Te
         path: path.to_string(),
         field: field.into(),
         input: scope.input().text().clone(),
-        source,
+        source: Box::new(source),
     })?;
     Ok(jsonpath::compact(found.as_str()))
 }

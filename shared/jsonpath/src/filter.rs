@@ -199,6 +199,10 @@ fn operand(cursor: &mut Cursor<'_>) -> Result<Operand, ParseError> {
     let word = cursor.take_while(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '+' | '.'));
     match serde_json::from_str(word) {
         Ok(literal) => Ok(Operand::Literal(literal)),
+        // AWS's own examples compare with words that bear no quotes: `@.category==home`.
+        Err(_) if word.starts_with(|first: char| first.is_ascii_alphabetic()) && cursor.peek() != Some('(') => {
+            Ok(Operand::Literal(Value::from(word)))
+        }
         Err(_) => Err(cursor.error("a path or a literal was expected")),
     }
 }

@@ -19,3 +19,4 @@ mod write;
 pub use compact::compact;
 pub use error::{ParseError, ReadError, WriteError};
 pub use path::{Path, ReferencePath};
+pub use raw::{elements, members};

@@ -81,7 +81,7 @@ fn is_name_character(character: char, place: Place) -> bool {
         || character.is_whitespace()
         || character.is_control();
     let ends_in_filter = matches!(character, '=' | '<' | '>' | '!' | '&' | '|' | '~' | '{' | '}');
-    !ends_everywhere && !(place == Place::Filter && ends_in_filter)
+    !(ends_everywhere || (place == Place::Filter && ends_in_filter))
 }
 
 fn bracket(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
@@ -98,6 +98,7 @@ fn bracket(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
             Segment::Filter(filter::parse(cursor)?)
         }
         Some('0'..='9' | '-' | ':') => numbers(cursor)?,
+        Some('(') => from_the_end(cursor)?,
         _ => return Err(cursor.error("a name, an index, '*' or a filter was expected")),
     };
     cursor.skip_blanks();
@@ -105,6 +106,20 @@ fn bracket(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
         return Err(cursor.error("']' was expected"));
     }
     Ok(segment)
+}
+
+/// Parses `(@.length-1)`, the old way to write `-1`.
+fn from_the_end(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
+    if !cursor.take_text("(@.length") {
+        return Err(cursor.error("scripts are not supported"));
+    }
+    cursor.skip_blanks();
+    let index = optional_integer(cursor)?.filter(|index| *index < 0);
+    cursor.skip_blanks();
+    match (index, cursor.take(')')) {
+        (Some(index), true) => Ok(Segment::Index(index)),
+        _ => Err(cursor.error("scripts are not supported")),
+    }
 }
 
 fn names(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {

@@ -26,15 +26,19 @@ pub(crate) fn read<'a>(segments: &[Segment], text: &'a str) -> Option<&'a str> {
     (!current.is_empty()).then_some(current)
 }
 
-/// Lists the members of an object's text: raw key with its quotes, raw value. Gives `None` for what is no object.
-pub(crate) fn members(text: &str) -> Option<Vec<(&str, &str)>> {
+/// Lists the members of a JSON object by their texts: the name with its quotes and escapes, and the value.
+///
+/// Gives `None` for what is no object. The text must be JSON; of values only as much is checked as skipping them needs.
+pub fn members(text: &str) -> Option<Vec<(&str, &str)>> {
     let mut members = Vec::new();
     each_member(text, |key, value| members.push((key, value)))?;
     Some(members)
 }
 
-/// Lists the texts of an array's elements. Gives `None` for what is no array.
-pub(crate) fn elements(text: &str) -> Option<Vec<&str>> {
+/// Lists the elements of a JSON array by their texts.
+///
+/// Gives `None` for what is no array. The text must be JSON; of values only as much is checked as skipping them needs.
+pub fn elements(text: &str) -> Option<Vec<&str>> {
     let mut scanner = Scanner::new(text);
     scanner.expect(b'[')?;
     let mut elements = Vec::new();

@@ -39,7 +39,7 @@ fn java_text(value: &Value) -> String {
             format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
         }
         Value::Array(elements) => {
-            let elements = elements.iter().map(|element| java_text(element));
+            let elements = elements.iter().map(java_text);
             format!("[{}]", elements.collect::<Vec<_>>().join(", "))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),

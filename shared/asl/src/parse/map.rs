@@ -1,0 +1,91 @@
+//! Map states.
+
+use std::sync::Arc;
+
+use crate::definition::Machine;
+use crate::diagnostics::Code;
+use crate::parse::findings::Findings;
+use crate::parse::source::Object;
+use crate::parse::state::transition;
+use crate::parse::{fields, parse_machine, path, retry, template};
+use crate::path::DataPath;
+use crate::state::{Limit, Map, ProcessorMode, StateKind};
+use crate::template::Template;
+
+/// Reads what is a Map's own.
+pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<StateKind> {
+    let next = transition(state, findings);
+    let one_processor = state.exactly_one_of(&["ItemProcessor", "Iterator"], findings);
+    let processor = state.get("ItemProcessor").or(state.get("Iterator"));
+    let processor = processor.filter(|_| one_processor).and_then(|node| node.object(findings));
+    let mode = processor.as_ref().and_then(|processor| mode(processor, findings));
+    let machine = processor.as_ref().and_then(|processor| parse_processor(processor, findings));
+    check_distributed_fields(state, findings);
+    let map = Map {
+        items_path: items_path(state, findings),
+        item_selector: item_selector(state, findings),
+        max_concurrency: max_concurrency(state, findings),
+        tolerated_failure_count: path::limit(state, "ToleratedFailureCount", (0, u64::MAX), findings),
+        tolerated_failure_percentage: path::limit(state, "ToleratedFailurePercentage", (0, 100), findings),
+        retry: retry::retriers(state, findings),
+        catch: retry::catchers(state, findings),
+        item_processor: machine?,
+        mode: mode?,
+        next: next?,
+    };
+    Some(StateKind::Map(Box::new(map)))
+}
+
+fn parse_processor(processor: &Object<'_>, findings: &mut Findings) -> Option<Arc<Machine>> {
+    processor.allow_only(fields::PROCESSOR, findings);
+    parse_machine(processor, findings)
+}
+
+fn mode(processor: &Object<'_>, findings: &mut Findings) -> Option<ProcessorMode> {
+    let Some(node) = processor.get("ProcessorConfig") else {
+        return Some(ProcessorMode::Inline);
+    };
+    let config = node.object(findings)?;
+    config.allow_only(&["ExecutionType", "Mode"], findings);
+    let mode = config.get("Mode").map(|mode| mode.one_of(&["INLINE", "DISTRIBUTED"], findings));
+    let Some("DISTRIBUTED") = mode.map(Option::unwrap_or_default).as_deref() else {
+        if config.has("ExecutionType") {
+            findings.schema("Field 'ExecutionType' is not supported", config.pointer());
+        }
+        return Some(ProcessorMode::Inline);
+    };
+    config.require(&["ExecutionType"], findings);
+    config.get("ExecutionType").and_then(|kind| kind.one_of(&["STANDARD", "EXPRESS"], findings));
+    findings.error(Code::Unsupported, "The mode 'DISTRIBUTED' is not supported yet", node.pointer());
+    Some(ProcessorMode::Distributed)
+}
+
+fn check_distributed_fields(state: &Object<'_>, findings: &mut Findings) {
+    for name in ["ItemBatcher", "ItemReader", "Label", "ResultWriter"] {
+        if let Some(node) = state.get(name) {
+            let message = format!("The field '{name}' of the mode 'DISTRIBUTED' is not supported yet");
+            findings.error(Code::Unsupported, message, node.pointer());
+        }
+    }
+}
+
+fn items_path(state: &Object<'_>, findings: &mut Findings) -> Option<DataPath> {
+    match state.get("ItemsPath") {
+        None => Some(DataPath::input()),
+        Some(node) if node.is_null() => None,
+        Some(node) => path::reference(node, findings),
+    }
+}
+
+/// Reads `ItemSelector`, or `Parameters`, its old name.
+fn item_selector(state: &Object<'_>, findings: &mut Findings) -> Option<Template> {
+    if !state.at_most_one_of(&["ItemSelector", "Parameters"], findings) {
+        return None;
+    }
+    let name = if state.has("ItemSelector") { "ItemSelector" } else { "Parameters" };
+    template::field(state, name, findings)
+}
+
+fn max_concurrency(state: &Object<'_>, findings: &mut Findings) -> Limit {
+    path::limit(state, "MaxConcurrency", (0, u64::MAX), findings).unwrap_or(Limit::Fixed(0))
+}

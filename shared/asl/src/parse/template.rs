@@ -1,0 +1,64 @@
+//! Payload templates.
+
+use std::sync::Arc;
+
+use model::JsonText;
+
+use crate::intrinsic::Intrinsic;
+use crate::parse::findings::Findings;
+use crate::parse::source::{Node as Source, Object};
+use crate::path::DataPath;
+use crate::template::{Node, Template, quote};
+
+/// Reads the template in a field.
+pub(crate) fn field(object: &Object<'_>, name: &str, findings: &mut Findings) -> Option<Template> {
+    node(object.get(name)?, findings).map(Template::new)
+}
+
+fn node(source: &Source<'_>, findings: &mut Findings) -> Option<Node> {
+    if !source.text().contains(".$") && !source.text().contains('\\') {
+        return Some(literal(source));
+    }
+    if source.is_object() {
+        return object(&source.object(findings)?, findings);
+    }
+    if source.is_array() {
+        return array(source, findings);
+    }
+    Some(literal(source))
+}
+
+fn object(source: &Object<'_>, findings: &mut Findings) -> Option<Node> {
+    let mut members = Vec::with_capacity(source.fields().len());
+    for (name, value) in source.fields() {
+        let member = match name.strip_suffix(".$") {
+            Some(short) => computed(name, value, source.pointer(), findings).map(|node| (quote(short), node)),
+            None => node(value, findings).map(|node| (quote(name), node)),
+        };
+        members.extend(member);
+    }
+    (members.len() == source.fields().len()).then_some(Node::Object(members))
+}
+
+fn array(source: &Source<'_>, findings: &mut Findings) -> Option<Node> {
+    let elements = source.array(findings)?;
+    let nodes: Vec<Node> = elements.iter().filter_map(|element| node(element, findings)).collect();
+    (nodes.len() == elements.len()).then_some(Node::Array(nodes))
+}
+
+fn computed(name: &str, value: &Source<'_>, place: &str, findings: &mut Findings) -> Option<Node> {
+    let text = if value.text().starts_with('"') { value.string(findings)? } else { String::new() };
+    let node = match DataPath::parse(&text) {
+        Ok(path) => Some(Node::Path(name.into(), path)),
+        Err(_) => Intrinsic::parse(&text).ok().map(|intrinsic| Node::Intrinsic(Arc::new(intrinsic))),
+    };
+    if node.is_none() {
+        let message = "must be a valid JSONPath or a valid intrinsic function call";
+        findings.schema(format!("The value for the field '{name}' {message}"), place);
+    }
+    node
+}
+
+fn literal(source: &Source<'_>) -> Node {
+    Node::Literal(JsonText::trusted(jsonpath::compact(source.text())))
+}
