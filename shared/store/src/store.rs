@@ -90,6 +90,13 @@ pub trait ExecutionStore: Send + Sync + 'static {
     /// As for `execution`; `Error::Corrupt` if one is missing.
     async fn results(&self, arn: &ExecutionArn, scope: &ScopeKey, total: u32) -> Result<Vec<JsonText>, Error>;
 
+    /// Lists executions of a partition that have not ended, in no order, about a hundred at a time; `cursor` is 0 at first, then
+    /// what the last answer gave, until that is 0 again. One that starts or ends meanwhile may be missing or listed.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn open_executions(&self, partition: u32, cursor: u64) -> Result<(Vec<ExecutionArn>, u64), Error>;
+
     /// Reads a page of the history.
     ///
     /// # Errors
