@@ -1,7 +1,11 @@
 //! Work items and reports: a trait, its memory twin and RabbitMQ.
 
+pub mod amqp;
+mod body;
+pub mod memory;
 mod queue;
 
+pub use memory::MemoryBroker;
 pub use queue::{
     Connection, Consumer, DeadLetter, Delivery, Error, Malformed, Receipt, ReplyTo, SharedQueue, WorkQueue,
 };

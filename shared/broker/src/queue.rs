@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use wire::message::{Cancel, Report, WorkItem};
+
+use crate::memory::Inbox;
 
 /// Carries work items to workers, their reports back, and cancels to all workers.
 ///
@@ -169,27 +171,57 @@ impl Receipt {
     pub async fn ack(self) {
         self.0.ack().await;
     }
+
+    /// Tells whether an acknowledgement can still reach the broker: not once the connection or the consumer has ended, since
+    /// the broker then delivers the message again.
+    pub fn is_live(&self) -> bool {
+        self.0.is_live()
+    }
 }
 
 #[async_trait]
-pub(crate) trait Acknowledge: fmt::Debug + Send {
+pub(crate) trait Acknowledge: fmt::Debug + Send + Sync {
     async fn ack(self: Box<Self>);
+    fn is_live(&self) -> bool;
 }
 
 /// Is an endless flow of deliveries. Dropping it ends the consumption and returns what is unacknowledged.
 #[derive(Debug)]
 pub struct Consumer<T> {
-    pub(crate) deliveries: tokio::sync::mpsc::Receiver<Delivery<T>>,
+    pub(crate) source: Source<T>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Source<T> {
+    Amqp(mpsc::Receiver<Delivery<T>>),
+    Memory(Inbox<T>),
 }
 
 impl<T> Consumer<T> {
-    /// Waits for the next delivery; `None` only when the broker handle was closed for good.
+    /// Waits for the next delivery; `None` only when the broker handle was closed for good. What waited here when its
+    /// connection ended is passed over, since the broker delivers it again. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Delivery<T>> {
-        self.deliveries.recv().await
+        match &mut self.source {
+            Source::Amqp(deliveries) => loop {
+                let delivery = deliveries.recv().await?;
+                if delivery.receipt.is_live() {
+                    return Some(delivery);
+                }
+            },
+            Source::Memory(inbox) => inbox.next().await,
+        }
     }
 
     /// Takes a delivery that is there already.
     pub fn try_next(&mut self) -> Option<Delivery<T>> {
-        self.deliveries.try_recv().ok()
+        match &mut self.source {
+            Source::Amqp(deliveries) => loop {
+                let delivery = deliveries.try_recv().ok()?;
+                if delivery.receipt.is_live() {
+                    return Some(delivery);
+                }
+            },
+            Source::Memory(inbox) => inbox.try_next(),
+        }
     }
 }
