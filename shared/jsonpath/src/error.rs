@@ -43,6 +43,9 @@ pub enum ReadError {
     /// An index was asked of null. Holds the normalised path of the null.
     #[error("The path {0} is null")]
     Null(String),
+    /// The path matches or tests too many values.
+    #[error("the path matches too many values")]
+    TooMuch,
     /// The document that was to be read is not JSON.
     #[error("the document is not JSON: {0}")]
     NotJson(String),

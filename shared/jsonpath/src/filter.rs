@@ -6,12 +6,9 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use crate::error::ParseError;
-use crate::eval;
+use crate::eval::{self, Reading};
 use crate::parse::{self, Cursor, Place};
 use crate::segment::Segment;
-
-/// Bounds the nesting of parentheses, since parsing and evaluation recurse.
-const DEPTH_MAX: usize = 32;
 
 /// Is a condition on one value.
 #[derive(Clone, Debug)]
@@ -46,24 +43,24 @@ pub(crate) enum Comparison {
 
 impl Filter {
     /// Tells whether `current` passes.
-    pub(crate) fn accepts(&self, current: &Value, root: &Value) -> bool {
+    pub(crate) fn accepts(&self, current: &Value, reading: &Reading<'_>) -> bool {
         match self {
-            Filter::And(parts) => parts.iter().all(|part| part.accepts(current, root)),
-            Filter::Or(parts) => parts.iter().any(|part| part.accepts(current, root)),
-            Filter::Not(inner) => !inner.accepts(current, root),
-            Filter::Exists(operand) => operand.value(current, root).is_some(),
+            Filter::And(parts) => parts.iter().all(|part| part.accepts(current, reading)),
+            Filter::Or(parts) => parts.iter().any(|part| part.accepts(current, reading)),
+            Filter::Not(inner) => !inner.accepts(current, reading),
+            Filter::Exists(operand) => operand.value(current, reading).is_some(),
             Filter::Compare(left, comparison, right) => {
-                comparison.holds(left.value(current, root).as_deref(), right.value(current, root).as_deref())
+                comparison.holds(left.value(current, reading).as_deref(), right.value(current, reading).as_deref())
             }
         }
     }
 }
 
 impl Operand {
-    fn value<'a>(&'a self, current: &'a Value, root: &'a Value) -> Option<Cow<'a, Value>> {
+    fn value<'a>(&'a self, current: &'a Value, reading: &Reading<'a>) -> Option<Cow<'a, Value>> {
         match self {
-            Operand::Current(segments) => eval::read_under(segments, current, root).ok(),
-            Operand::Root(segments) => eval::read_under(segments, root, root).ok(),
+            Operand::Current(segments) => eval::read_under(segments, current, reading).ok(),
+            Operand::Root(segments) => eval::read_under(segments, reading.root(), reading).ok(),
             Operand::Literal(value) => Some(Cow::Borrowed(value)),
         }
     }
@@ -101,21 +98,21 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
 
 /// Parses what stands behind `[?`, up to but without the closing `]`.
 pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Filter, ParseError> {
-    either(cursor, 0)
+    cursor.nested(either)
 }
 
-fn either(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, ParseError> {
-    let mut parts = vec![all(cursor, depth)?];
+fn either(cursor: &mut Cursor<'_>) -> Result<Filter, ParseError> {
+    let mut parts = vec![all(cursor)?];
     while take_operator(cursor, "||") {
-        parts.push(all(cursor, depth)?);
+        parts.push(all(cursor)?);
     }
     Ok(single_or(parts, Filter::Or))
 }
 
-fn all(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, ParseError> {
-    let mut parts = vec![term(cursor, depth)?];
+fn all(cursor: &mut Cursor<'_>) -> Result<Filter, ParseError> {
+    let mut parts = vec![term(cursor)?];
     while take_operator(cursor, "&&") {
-        parts.push(term(cursor, depth)?);
+        parts.push(term(cursor)?);
     }
     Ok(single_or(parts, Filter::And))
 }
@@ -135,16 +132,13 @@ fn take_operator(cursor: &mut Cursor<'_>, operator: &str) -> bool {
     cursor.take_text(operator)
 }
 
-fn term(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, ParseError> {
-    if depth > DEPTH_MAX {
-        return Err(cursor.error("the filter is nested too deeply"));
-    }
+fn term(cursor: &mut Cursor<'_>) -> Result<Filter, ParseError> {
     cursor.skip_blanks();
     if cursor.take('!') {
-        return Ok(Filter::Not(Box::new(term(cursor, depth + 1)?)));
+        return Ok(Filter::Not(Box::new(cursor.nested(term)?)));
     }
     if cursor.take('(') {
-        let inner = either(cursor, depth + 1)?;
+        let inner = cursor.nested(either)?;
         cursor.skip_blanks();
         return if cursor.take(')') { Ok(inner) } else { Err(cursor.error("')' was expected")) };
     }

@@ -7,6 +7,9 @@ use crate::segment::Segment;
 /// Bounds the parts of a path, so that a hostile one cannot cost much.
 const SEGMENTS_MAX: usize = 512;
 
+/// Bounds the nesting of filters and parentheses, since parsing and evaluation recurse.
+const DEPTH_MAX: usize = 32;
+
 /// Parses a whole path.
 pub(crate) fn path(text: &str) -> Result<Vec<Segment>, ParseError> {
     let mut cursor = Cursor::new(text);
@@ -197,11 +200,26 @@ fn optional_integer(cursor: &mut Cursor<'_>) -> Result<Option<i64>, ParseError> 
 pub(crate) struct Cursor<'a> {
     text: &'a str,
     offset: usize,
+    depth: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, offset: 0 }
+        Self { text, offset: 0, depth: 0 }
+    }
+
+    /// Runs a parser one level of nesting deeper, since parsing and evaluation recurse.
+    pub(crate) fn nested<T>(
+        &mut self,
+        parse: impl FnOnce(&mut Self) -> Result<T, ParseError>,
+    ) -> Result<T, ParseError> {
+        if self.depth == DEPTH_MAX {
+            return Err(self.error("the path is nested too deeply"));
+        }
+        self.depth += 1;
+        let parsed = parse(self);
+        self.depth -= 1;
+        parsed
     }
 
     pub(crate) fn peek(&self) -> Option<char> {

@@ -195,3 +195,6 @@ pub(crate) fn normalise(segments: &[Segment]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
