@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::{
-    Details, EventId, EventKind, EventRef, ExecutionArn, JsonText, StateMachineArn, StateMachineStatus, Timestamp,
+    Details, EventId, EventKind, EventRef, ExecutionArn, ExecutionEnd, JsonText, StateMachineArn, StateMachineStatus,
+    Timestamp,
 };
 
 /// Is the content hash (SHA-256, hexadecimal) of a definition's text: what executions pin.
@@ -113,6 +114,22 @@ pub enum CompletionResult {
         /// The cause.
         cause: Option<String>,
     },
+}
+
+/// Is the end of an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndRecord {
+    /// How it ended.
+    pub end: ExecutionEnd,
+    /// When, by the committer's clock; a reader raises it to the time of the last event.
+    pub at: Timestamp,
+}
+
+/// Is a group of a Map's items, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemsRecord {
+    /// The items.
+    pub items: Vec<JsonText>,
 }
 
 impl CompletionRecord {

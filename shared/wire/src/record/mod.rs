@@ -5,11 +5,25 @@
 //! other's event ids.
 
 mod branch;
+mod branch_text;
+mod compressed;
+mod error;
 mod execution;
+mod execution_text;
+mod history_text;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 pub use branch::{
     BranchRecord, ChildrenRecord, DeliveryRecord, LocationRecord, MapItemRecord, PhaseRecord, TaskRecord,
 };
+pub use error::RecordError;
 pub use execution::{
-    CompletionRecord, CompletionResult, DefinitionHash, EventRecord, ExecutionRecord, HistoryChunk, StateMachineRecord,
+    CompletionRecord, CompletionResult, DefinitionHash, EndRecord, EventRecord, ExecutionRecord, HistoryChunk,
+    ItemsRecord, StateMachineRecord,
 };
+
+/// Is the version that records are written in; all versions up to it are read.
+pub const VERSION: u32 = 1;

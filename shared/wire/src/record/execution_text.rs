@@ -1,0 +1,207 @@
+//! The text forms of executions, their ends, completions and state machines.
+
+use model::{ExecutionArn, ExecutionEnd, ExecutionStatus, JsonText, StateMachineArn, StateMachineStatus, Timestamp};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::reader::{self, Reference, TextTable};
+use super::writer::{self, json};
+use super::{
+    CompletionRecord, CompletionResult, DefinitionHash, EndRecord, ExecutionRecord, RecordError, StateMachineRecord,
+};
+
+impl ExecutionRecord {
+    /// Renders the record.
+    pub fn encode(&self) -> Vec<u8> {
+        writer::record(|object, texts| {
+            object.value("arn", self.arn.as_str());
+            object.value("state_machine", self.state_machine.as_str());
+            object.value("definition", &*self.definition.0);
+            object.value("role_arn", &self.role_arn);
+            object.value("input", &texts.index(&self.input));
+            object.time("started_at", self.started_at);
+            object.value("traceparent", &self.traceparent);
+            object.optional("trace_header", self.trace_header.as_deref());
+        })
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// `RecordError`, which names a later version as such.
+    pub fn decode(text: &[u8]) -> Result<Self, RecordError> {
+        let text: ExecutionText<'_> = reader::record("execution record", text)?;
+        let texts = TextTable::new(&text.texts);
+        Ok(Self {
+            arn: ExecutionArn::parse(&text.arn)?,
+            state_machine: StateMachineArn::parse(&text.state_machine)?,
+            definition: DefinitionHash(text.definition.into()),
+            role_arn: text.role_arn,
+            input: texts.get(text.input)?,
+            started_at: Timestamp::from_millis(text.started_at),
+            traceparent: text.traceparent,
+            trace_header: text.trace_header,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct ExecutionText<'a> {
+    arn: String,
+    state_machine: String,
+    definition: String,
+    role_arn: String,
+    input: usize,
+    started_at: i64,
+    traceparent: String,
+    trace_header: Option<String>,
+    #[serde(borrow, default)]
+    texts: Vec<&'a RawValue>,
+}
+
+impl EndRecord {
+    /// Renders the record.
+    pub fn encode(&self) -> Vec<u8> {
+        writer::record(|object, texts| {
+            object.value("status", self.end.status.as_str());
+            object.time("at", self.at);
+            object.optional("output", self.end.output.as_ref().map(|output| texts.index(output)).as_ref());
+            object.optional("error", self.end.error.as_deref());
+            object.optional("cause", self.end.cause.as_deref());
+        })
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// `RecordError`, which names a later version as such.
+    pub fn decode(text: &[u8]) -> Result<Self, RecordError> {
+        let text: EndText<'_> = reader::record("end record", text)?;
+        let texts = TextTable::new(&text.texts);
+        let status = ExecutionStatus::from_name(&text.status)
+            .ok_or_else(|| RecordError::Unknown { field: "status", value: text.status.clone() })?;
+        let output = text.output.map(|index| texts.get(index)).transpose()?;
+        let end = ExecutionEnd { status, output, error: text.error, cause: text.cause };
+        Ok(Self { end, at: Timestamp::from_millis(text.at) })
+    }
+}
+
+#[derive(Deserialize)]
+struct EndText<'a> {
+    status: String,
+    at: i64,
+    output: Option<usize>,
+    error: Option<String>,
+    cause: Option<String>,
+    #[serde(borrow, default)]
+    texts: Vec<&'a RawValue>,
+}
+
+impl CompletionRecord {
+    /// Renders the record.
+    pub fn encode(&self) -> Vec<u8> {
+        writer::record(|object, _| {
+            object.value("index", &self.index);
+            object.event("last", self.last_event);
+            match &self.result {
+                CompletionResult::Succeeded { bytes } => object.value("bytes", bytes),
+                CompletionResult::Failed { error, cause } => {
+                    object.value("failed", &true);
+                    object.optional("error", error.as_deref());
+                    object.optional("cause", cause.as_deref());
+                }
+            }
+        })
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// `RecordError`, which names a later version as such.
+    pub fn decode(text: &[u8]) -> Result<Self, RecordError> {
+        let text: CompletionText = reader::record("completion record", text)?;
+        let result = if text.failed {
+            CompletionResult::Failed { error: text.error, cause: text.cause }
+        } else {
+            CompletionResult::Succeeded { bytes: text.bytes }
+        };
+        Ok(Self { index: text.index, last_event: text.last.0, result })
+    }
+}
+
+#[derive(Deserialize)]
+struct CompletionText {
+    index: u32,
+    last: Reference,
+    #[serde(default)]
+    bytes: u64,
+    #[serde(default)]
+    failed: bool,
+    error: Option<String>,
+    cause: Option<String>,
+}
+
+impl StateMachineRecord {
+    /// Renders the record without the definition's text, which is kept once under its hash.
+    pub fn encode(&self) -> Vec<u8> {
+        writer::record(|object, _| {
+            object.value("arn", self.arn.as_str());
+            object.value("definition", &*self.hash.0);
+            object.value("role_arn", &self.role_arn);
+            object.value("kind", &self.kind);
+            object.value("status", self.status.as_str());
+            object.time("created_at", self.created_at);
+            object.optional("revision_id", self.revision_id.as_deref());
+            object.list("tags", self.tags.iter(), json);
+            object.raw("logging", self.logging.as_ref());
+            object.raw("tracing", self.tracing.as_ref());
+            object.raw("encryption", self.encryption.as_ref());
+        })
+    }
+
+    /// Reads a record. Its `definition` is empty: the caller puts in what is kept under its hash.
+    ///
+    /// # Errors
+    /// `RecordError`, which names a later version as such.
+    pub fn decode(text: &[u8]) -> Result<Self, RecordError> {
+        let text: StateMachineText<'_> = reader::record("state machine record", text)?;
+        let status = match text.status.as_str() {
+            "ACTIVE" => StateMachineStatus::Active,
+            "DELETING" => StateMachineStatus::Deleting,
+            _ => return Err(RecordError::Unknown { field: "status", value: text.status }),
+        };
+        Ok(Self {
+            arn: StateMachineArn::parse(&text.arn)?,
+            definition: "".into(),
+            hash: DefinitionHash(text.definition.into()),
+            role_arn: text.role_arn,
+            kind: text.kind,
+            status,
+            created_at: Timestamp::from_millis(text.created_at),
+            revision_id: text.revision_id,
+            tags: text.tags,
+            logging: text.logging.map(JsonText::from_raw),
+            tracing: text.tracing.map(JsonText::from_raw),
+            encryption: text.encryption.map(JsonText::from_raw),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct StateMachineText<'a> {
+    arn: String,
+    definition: String,
+    role_arn: String,
+    kind: String,
+    status: String,
+    created_at: i64,
+    revision_id: Option<String>,
+    #[serde(default)]
+    tags: Vec<(String, String)>,
+    #[serde(borrow)]
+    logging: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tracing: Option<&'a RawValue>,
+    #[serde(borrow)]
+    encryption: Option<&'a RawValue>,
+}
