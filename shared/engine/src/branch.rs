@@ -143,9 +143,14 @@ pub enum Delivery {
     Unhandled {
         /// How many times that was reported in a row.
         times: u32,
-        /// When it is dispatched again.
+        /// When it is dispatched again; [`Delivery::REDISPATCHED`] once that was done.
         until: Timestamp,
     },
+}
+
+impl Delivery {
+    /// Stands for the time of an unhandled item that was dispatched again and has no timer any more.
+    pub const REDISPATCHED: Timestamp = Timestamp::from_millis(i64::MAX);
 }
 
 /// Is a Parallel or Map state that waits for its children.

@@ -102,6 +102,16 @@ pub enum Timer {
     Execution,
 }
 
+impl Timer {
+    /// Gives the number of the attempt that the timer belongs to, if it does.
+    pub fn attempt(self) -> Option<u32> {
+        match self {
+            Timer::Timeout { attempt } | Timer::Heartbeat { attempt } | Timer::Redispatch { attempt } => Some(attempt),
+            Timer::Wait { .. } | Timer::Backoff { .. } | Timer::Execution => None,
+        }
+    }
+}
+
 /// Is the end of a child.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
@@ -268,6 +278,9 @@ pub enum Rejected {
     /// It speaks of an attempt, entry or scope that is over: drop it, count it.
     #[error("apply an event that is stale")]
     Stale,
+    /// It is in order but tells nothing new, such as a heartbeat that nobody waits for: there is nothing to commit.
+    #[error("apply an event that changes nothing")]
+    Unchanged,
     /// The branch's record does not fit the definition: a fault of ours or of the store.
     #[error("find the branch's state in the definition")]
     UnknownState,

@@ -1,14 +1,46 @@
 //! The pure core of Stepwell: what an execution does next.
 //!
 //! [`step`] makes one transition of one branch. [`run`] calls it until the branch, and every child that it created on the
-//! way, blocks or ends: that is the content of one commit. Neither knows a clock, I/O or chance; time and a seed come in
-//! with the event.
+//! way, blocks or ends: that is the content of one commit. [`start`] makes the first one, [`close_execution`] one that comes
+//! from outside. None knows a clock, I/O or chance; time and a seed come in with the event.
+//!
+//! From a committed branch alone one can tell what must exist for it: [`outstanding`] and [`timers_of`].
 
 mod branch;
+mod catch;
+mod chance;
+mod children;
+mod choice;
+mod close;
+mod context_object;
+mod dataflow;
 mod event;
+mod fail;
+mod failure;
+pub mod invariants;
+mod kinds;
+mod limits;
+mod map;
+mod outstanding;
+mod parallel;
+mod pass;
+mod resource_events;
+mod retry;
+mod run;
+mod step;
+mod succeed;
+mod task;
+mod turn;
+mod wait;
 
 pub use branch::{Branch, ChildrenPhase, Delivery, Execution, Location, MapItem, Phase, TaskPhase};
+pub use close::{Closing, aborted, close_execution, close_full_history, timed_out};
 pub use event::{
     ChildResult, ChildStart, Completion, Effect, Event, InlineResult, JoinEntry, Moment, NewEvent, OpenedScope,
     Outcome, Rejected, Run, Timer,
 };
+pub use limits::{Limits, RunLimits};
+pub use outstanding::{Outstanding, outstanding, timers_of};
+pub use run::{run, start};
+pub use step::{Context, Step, step};
+pub use turn::{BranchEnd, EndFailure};

@@ -1,0 +1,320 @@
+//! What Parallel and Map share: children are started, joined, cut off.
+
+use asl::{Map, State, StateKind, Transition};
+use model::{Details, EventKind, EventRef, JsonText, ScopeKey};
+
+use crate::branch::{Branch, ChildrenPhase, Location, MapItem, Phase};
+use crate::dataflow;
+use crate::event::{ChildResult, Completion, OpenedScope, Rejected};
+use crate::failure::Failure;
+use crate::kinds;
+use crate::map;
+use crate::step::{self, Move, fail_state, settle};
+use crate::turn::{After, Turn, machine, nested};
+
+/// Is a scope about to be opened.
+pub(crate) struct Scope {
+    pub(crate) total: u32,
+    pub(crate) concurrency: u32,
+    pub(crate) input: JsonText,
+    pub(crate) items: Vec<JsonText>,
+}
+
+/// Is what a branch learns of its children.
+pub(crate) struct Joined<'a> {
+    pub(crate) completions: Vec<Completion>,
+    /// How many of the completions come from the join record's list.
+    pub(crate) taken: u32,
+    /// The results of all children, where with these completions all have succeeded.
+    pub(crate) results: Option<Vec<JsonText>>,
+    /// The items from the index of the next child on.
+    pub(crate) items: &'a [JsonText],
+    /// All open branches within the scope, where a completion is a failure.
+    pub(crate) open: Vec<Branch>,
+}
+
+impl Joined<'_> {
+    /// Makes what only says that the branch may go on.
+    pub(crate) fn nothing() -> Self {
+        Self { completions: Vec::new(), taken: 0, results: None, items: &[], open: Vec::new() }
+    }
+}
+
+/// Opens the scope of the state just started, and starts its first children.
+pub(crate) fn open(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, scope: Scope) -> Result<Move, Failure> {
+    let Scope { total, concurrency, input, items } = scope;
+    let key = ScopeKey { branch: branch.path.clone(), entry: branch.entry };
+    let mut phase = ChildrenPhase {
+        scope: key.clone(),
+        total,
+        started: 0,
+        taken: 0,
+        succeeded: 0,
+        concurrency: concurrency.max(1),
+        started_event: branch.last_event,
+        input,
+        last_child_event: branch.last_event,
+        results_bytes: 0,
+    };
+    if total == 0 {
+        return complete(turn, branch, state, &phase, &[]);
+    }
+    start_more(turn, branch, state, &mut phase, &items, Vec::new())?;
+    turn.yielded.opened = Some(OpenedScope { key, items });
+    branch.phase = Phase::Children(phase);
+    Ok(Move::Stay)
+}
+
+/// Takes completions and starts what may start now.
+pub(crate) fn join(
+    turn: &mut Turn<'_>,
+    mut branch: Branch,
+    state: &State,
+    joined: Joined<'_>,
+) -> Result<After, Rejected> {
+    let Phase::Children(mut phase) = std::mem::replace(&mut branch.phase, Phase::Ready) else {
+        return Err(Rejected::Stale);
+    };
+    let (was_started, any_new) = (phase.started, !joined.completions.is_empty());
+    phase.taken += joined.taken;
+    let mut finished = Vec::new();
+    for completion in joined.completions {
+        match completion.result {
+            ChildResult::Succeeded { bytes } => {
+                finished.push(completion.last_event);
+                succeeded(turn, state, &mut phase, completion.index, completion.last_event, bytes);
+            }
+            ChildResult::Failed { error, cause } => {
+                let failure = Failure::new(error, cause);
+                let failed = (completion.index, completion.last_event);
+                return Ok(cut_off(turn, branch, state, &phase, failed, failure, joined.open));
+            }
+        }
+    }
+    if phase.succeeded == phase.total {
+        if turn.exceeds(phase.results_bytes) {
+            turn.yielded.closed = Some(phase.scope);
+            let failure = Failure::output_too_large(state.name.as_str());
+            return Ok(fail_state(turn, branch, state, failure));
+        }
+        if let Some(results) = joined.results {
+            let result = complete(turn, &mut branch, state, &phase, &results);
+            turn.yielded.closed = Some(phase.scope);
+            return Ok(settle(turn, branch, state, result));
+        }
+    }
+    if let Err(failure) = start_more(turn, &mut branch, state, &mut phase, joined.items, finished) {
+        turn.yielded.closed = Some(phase.scope);
+        turn.yielded.children.clear();
+        return Ok(fail_state(turn, branch, state, failure));
+    }
+    if !any_new && phase.started == was_started {
+        return Err(Rejected::Unchanged);
+    }
+    branch.phase = Phase::Children(phase);
+    Ok(step::open(branch))
+}
+
+fn succeeded(
+    turn: &mut Turn<'_>,
+    state: &State,
+    phase: &mut ChildrenPhase,
+    index: u32,
+    last_event: EventRef,
+    bytes: u64,
+) {
+    phase.succeeded += 1;
+    phase.results_bytes += bytes;
+    phase.last_child_event = last_event;
+    if kinds::map(state).is_some() {
+        let details = iteration(state.name.as_str(), index);
+        phase.last_child_event = turn.emit(last_event, EventKind::MapIterationSucceeded, details);
+    }
+}
+
+/// Leaves the state with the array of all results.
+fn complete(
+    turn: &mut Turn<'_>,
+    branch: &mut Branch,
+    state: &State,
+    phase: &ChildrenPhase,
+    results: &[JsonText],
+) -> Result<Move, Failure> {
+    let is_map = kinds::map(state).is_some();
+    let kind = if is_map { EventKind::MapStateSucceeded } else { EventKind::ParallelStateSucceeded };
+    branch.last_event = turn.emit(phase.last_child_event, kind, Details::None);
+    let output = dataflow::output(turn, branch, state, array(results))?;
+    let next = state.transition().cloned().unwrap_or(Transition::End);
+    Ok(Move::Leave { output, next, previous: phase.last_child_event })
+}
+
+fn array(results: &[JsonText]) -> JsonText {
+    let bytes = results.iter().map(|result| result.len() + 1).sum::<usize>();
+    let mut text = String::with_capacity(bytes + 2);
+    text.push('[');
+    for (position, result) in results.iter().enumerate() {
+        if position > 0 {
+            text.push(',');
+        }
+        text.push_str(result.as_str());
+    }
+    text.push(']');
+    JsonText::trusted(text)
+}
+
+/// Starts children while there are slots, room in the run and, for a Map, items at hand. What starts in a finished child's
+/// slot follows from that child's last event.
+fn start_more(
+    turn: &mut Turn<'_>,
+    branch: &mut Branch,
+    state: &State,
+    phase: &mut ChildrenPhase,
+    items: &[JsonText],
+    finished: Vec<EventRef>,
+) -> Result<(), Failure> {
+    let mut finished = finished.into_iter();
+    let mut items = items.iter();
+    while can_start(phase) && turn.room > 0 {
+        let previous = finished.next().unwrap_or(phase.last_child_event);
+        let child = match kinds::map(state) {
+            Some(map) => {
+                let Some(value) = items.next() else { break };
+                start_iteration(turn, branch, map, phase, value, previous)?
+            }
+            None => child(branch, state, phase, phase.input.clone(), branch.item.clone(), phase.started_event),
+        };
+        let Some(child) = child else { break };
+        turn.room -= 1;
+        turn.bytes += u64::try_from(child.input.len()).unwrap_or(u64::MAX);
+        phase.started += 1;
+        turn.yielded.children.push(child);
+    }
+    Ok(())
+}
+
+/// Tells whether a child may start: one is left, and a slot is free.
+pub(crate) fn can_start(phase: &ChildrenPhase) -> bool {
+    phase.started < phase.total && phase.started - phase.succeeded < phase.concurrency
+}
+
+fn start_iteration(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    map: &Map,
+    phase: &ChildrenPhase,
+    value: &JsonText,
+    previous: EventRef,
+) -> Result<Option<Branch>, Failure> {
+    let item = MapItem { index: phase.started, value: value.clone() };
+    let details = iteration(branch.state.as_str(), item.index);
+    let started = turn.emit(previous, EventKind::MapIterationStarted, details);
+    let input = map::iteration_input(turn, branch, map, &phase.input, &item)?;
+    Ok(Some(new_child(branch, phase, map.item_processor.start_at().clone(), 0, input, Some(item), started)))
+}
+
+fn child(
+    branch: &Branch,
+    state: &State,
+    phase: &ChildrenPhase,
+    input: JsonText,
+    item: Option<MapItem>,
+    previous: EventRef,
+) -> Option<Branch> {
+    let machine = nested(&state.kind, phase.started)?;
+    Some(new_child(branch, phase, machine.start_at().clone(), phase.started, input, item, previous))
+}
+
+fn new_child(
+    parent: &Branch,
+    phase: &ChildrenPhase,
+    start_at: asl::StateName,
+    machine: u32,
+    input: JsonText,
+    item: Option<MapItem>,
+    previous: EventRef,
+) -> Branch {
+    let mut location = parent.location.clone();
+    location.push(Location { state: parent.state.clone(), branch: machine });
+    Branch {
+        path: phase.scope.child(phase.started),
+        location,
+        state: start_at,
+        entry: 0,
+        attempts: 0,
+        input,
+        entered_at: parent.entered_at,
+        entered_event: EventRef::NONE,
+        before_entered: previous,
+        last_event: previous,
+        retries: Vec::new(),
+        retry_count: 0,
+        item,
+        variables: parent.variables.clone(),
+        phase: Phase::Ready,
+    }
+}
+
+/// Closes the scope because a child failed, and fails the state with the child's failure.
+fn cut_off(
+    turn: &mut Turn<'_>,
+    mut branch: Branch,
+    state: &State,
+    phase: &ChildrenPhase,
+    (index, last_event): (u32, EventRef),
+    failure: Failure,
+    open: Vec<Branch>,
+) -> After {
+    turn.yielded.closed = Some(phase.scope.clone());
+    // What ends the whole execution leaves no word of the states around.
+    if !failure.terminal {
+        if kinds::map(state).is_some() {
+            turn.emit(last_event, EventKind::MapIterationFailed, iteration(state.name.as_str(), index));
+        }
+        record_cut_off(turn, open, last_event);
+    }
+    branch.last_event = last_event;
+    fail_state(turn, branch, state, failure)
+}
+
+/// Records for each open branch, the innermost first, that its state and iteration were cut off.
+fn record_cut_off(turn: &mut Turn<'_>, mut open: Vec<Branch>, previous: EventRef) {
+    open.sort_by(|left, right| {
+        let deeper_first = right.location.len().cmp(&left.location.len());
+        deeper_first.then_with(|| left.path.cmp(&right.path))
+    });
+    for branch in &open {
+        if let Some(kind) = aborted(turn, branch) {
+            turn.emit(previous, kind, Details::None);
+        }
+        if let Some(details) = iteration_of(turn, branch) {
+            turn.emit(previous, EventKind::MapIterationAborted, details);
+        }
+    }
+}
+
+/// Gives the event of a cut-off state; nothing if the branch is in none, or in one that can't be cut off.
+fn aborted(turn: &Turn<'_>, branch: &Branch) -> Option<EventKind> {
+    if branch.phase == Phase::Ready {
+        return None;
+    }
+    match turn.state(branch).ok()?.kind {
+        StateKind::Task(_) => Some(EventKind::TaskStateAborted),
+        StateKind::Wait(_) => Some(EventKind::WaitStateAborted),
+        StateKind::Parallel(_) => Some(EventKind::ParallelStateAborted),
+        StateKind::Map(_) => Some(EventKind::MapStateAborted),
+        StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Succeed(_) | StateKind::Fail(_) => None,
+    }
+}
+
+/// Gives the Map iteration that a branch is, if it is one.
+fn iteration_of(turn: &Turn<'_>, branch: &Branch) -> Option<Details> {
+    let (last, around) = branch.location.split_last()?;
+    let state = machine(turn.definition, around).ok()?.state(last.state.as_str())?;
+    kinds::map(state)?;
+    let (_, index) = branch.path.parent_scope()?;
+    Some(iteration(last.state.as_str(), index))
+}
+
+fn iteration(name: &str, index: u32) -> Details {
+    Details::MapIteration { name: name.to_owned(), index: u64::from(index) }
+}

@@ -1,0 +1,120 @@
+//! InputPath, Parameters, ResultSelector, ResultPath and OutputPath.
+//!
+//! What no field looks inside is handed on as the same text, unparsed.
+
+use asl::{DataPath, State, Template};
+use model::{JsonText, error_name};
+
+use crate::branch::Branch;
+use crate::context_object::StateScope;
+use crate::failure::Failure;
+use crate::turn::Turn;
+
+/// Tells the fields of a state apart where chance is concerned.
+#[derive(Clone, Copy)]
+pub(crate) enum Field {
+    Input = 0,
+    Parameters = 1,
+    ResultSelector = 2,
+    Output = 3,
+    Other = 4,
+}
+
+/// Gives what InputPath selects.
+pub(crate) fn selected(turn: &mut Turn<'_>, branch: &Branch, state: &State) -> Result<JsonText, Failure> {
+    select(turn, branch, state.flow.input_path.as_ref(), branch.input.clone(), Field::Input)
+}
+
+/// Gives the effective input: what Parameters make of the selected one.
+pub(crate) fn parameters(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    selected: JsonText,
+) -> Result<JsonText, Failure> {
+    match &state.flow.parameters {
+        Some(template) => {
+            let payload = fill(turn, branch, template, selected, Field::Parameters)?;
+            check_size(turn, branch, &payload)?;
+            Ok(payload)
+        }
+        None => Ok(selected),
+    }
+}
+
+/// Gives the state's output for a raw result.
+pub(crate) fn output(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    result: JsonText,
+) -> Result<JsonText, Failure> {
+    let result = match &state.flow.result_selector {
+        Some(template) => fill(turn, branch, template, result, Field::ResultSelector)?,
+        None => result,
+    };
+    let placed = match &state.flow.result_path {
+        None => branch.input.clone(),
+        Some(path) if path.is_root() => result,
+        Some(path) => place(turn, branch, path, &result)?,
+    };
+    let output = select(turn, branch, state.flow.output_path.as_ref(), placed, Field::Output)?;
+    check_size(turn, branch, &output)?;
+    Ok(output)
+}
+
+/// Puts a result into the raw input.
+pub(crate) fn place(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    path: &jsonpath::ReferencePath,
+    result: &JsonText,
+) -> Result<JsonText, Failure> {
+    match path.write_text(branch.input.as_str(), result.as_str()) {
+        Ok(text) => Ok(JsonText::trusted(text)),
+        Err(_) => {
+            let message = format!("Unable to apply ReferencePath {path} to input {}", branch.input);
+            Err(Failure::evaluation(turn, branch, error_name::RESULT_PATH_MATCH_FAILURE, &message))
+        }
+    }
+}
+
+/// Reads a path; none (written `null`) gives an empty object.
+fn select(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    path: Option<&DataPath>,
+    input: JsonText,
+    field: Field,
+) -> Result<JsonText, Failure> {
+    match path {
+        None => Ok(JsonText::trusted("{}")),
+        Some(path) if path.is_whole_input() => Ok(input),
+        Some(path) => {
+            let found = path.read(&scope(turn, branch, input, field));
+            found.map_err(|error| Failure::path(turn, branch, &error))
+        }
+    }
+}
+
+fn fill(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    template: &Template,
+    input: JsonText,
+    field: Field,
+) -> Result<JsonText, Failure> {
+    let filled = template.evaluate(&scope(turn, branch, input, field));
+    filled.map_err(|error| Failure::template(turn, branch, &error))
+}
+
+/// Makes the scope of a field of the branch's state.
+pub(crate) fn scope<'a>(turn: &Turn<'a>, branch: &'a Branch, input: JsonText, field: Field) -> StateScope<'a> {
+    let salt = branch.retry_count.wrapping_mul(8).wrapping_add(field as u32);
+    StateScope::new(turn.execution, turn.moment, branch, input, salt)
+}
+
+fn check_size(turn: &Turn<'_>, branch: &Branch, payload: &JsonText) -> Result<(), Failure> {
+    let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+    if turn.exceeds(bytes) { Err(Failure::output_too_large(branch.state.as_str())) } else { Ok(()) }
+}

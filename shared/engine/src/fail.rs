@@ -1,0 +1,62 @@
+//! Fail states.
+
+use asl::{DataPath, Fail, State, TextSource};
+use model::JsonText;
+use serde_json::Value;
+
+use crate::branch::Branch;
+use crate::dataflow::{self, Field};
+use crate::failure::Failure;
+use crate::step::Move;
+use crate::turn::Turn;
+
+pub(crate) fn enter(turn: &mut Turn<'_>, branch: &Branch, state: &State, fail: &Fail) -> Result<Move, Failure> {
+    let input = dataflow::selected(turn, branch, state)?;
+    let error = text(turn, branch, &input, fail.error.as_ref(), "ErrorPath")?;
+    let cause = text(turn, branch, &input, fail.cause.as_ref(), "CausePath")?;
+    Ok(Move::End(Failure::new(error, cause)))
+}
+
+fn text(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    input: &JsonText,
+    source: Option<&TextSource>,
+    field: &str,
+) -> Result<Option<String>, Failure> {
+    let value = match source {
+        None => return Ok(None),
+        Some(TextSource::Fixed(text)) => return Ok(Some(text.to_string())),
+        Some(TextSource::Path(path)) => look_up(turn, branch, input, path, field)?,
+        Some(TextSource::Intrinsic(intrinsic)) => {
+            let value = intrinsic.evaluate(&dataflow::scope(turn, branch, input.clone(), Field::Other));
+            value.map_err(|error| {
+                Failure::evaluation(turn, branch, model::error_name::INTRINSIC_FAILURE, &error.to_string())
+            })?
+        }
+    };
+    match value {
+        Value::String(text) => Ok(Some(text)),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            let message = format!("The field '{field}' must be a string, but was: {other}");
+            Err(Failure::runtime(turn, branch, &message))
+        }
+    }
+}
+
+fn look_up(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    input: &JsonText,
+    path: &DataPath,
+    field: &str,
+) -> Result<Value, Failure> {
+    let scope = dataflow::scope(turn, branch, input.clone(), Field::Other);
+    let found = path.read_value(&scope).map(|value| value.into_owned());
+    found.map_err(|_| {
+        let message = format!(
+            "The JSONPath '{path}' specified for the field '{field}' could not be found in the input '{input}'"
+        );
+        Failure::runtime(turn, branch, &message)
+    })
+}

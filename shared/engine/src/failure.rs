@@ -1,0 +1,69 @@
+//! The failure of a state, on its way through Retry and Catch.
+
+use asl::{PathError, TemplateError};
+use model::error_name;
+
+use crate::branch::Branch;
+use crate::turn::Turn;
+
+/// Is the failure of a state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) error: Option<String>,
+    pub(crate) cause: Option<String>,
+    /// Whether no Retrier and no Catcher takes it and it ends the execution without a word from the states around.
+    pub(crate) terminal: bool,
+    /// Whether `States.HeartbeatTimeout` matches it beside its own name.
+    pub(crate) heartbeat: bool,
+}
+
+impl Failure {
+    /// Makes a failure as a handler or a Fail state names it.
+    ///
+    /// `States.Runtime` is terminal wherever it comes from.
+    pub(crate) fn new(error: Option<String>, cause: Option<String>) -> Self {
+        let terminal = error.as_deref() == Some(error_name::RUNTIME);
+        Self { error, cause, terminal, heartbeat: false }
+    }
+
+    /// Makes the failure of a task that took too long. AWS gives no cause, and one name for both reasons.
+    pub(crate) fn timeout(heartbeat: bool) -> Self {
+        Self { heartbeat, ..Self::new(Some(error_name::TIMEOUT.to_owned()), None) }
+    }
+
+    /// Makes the failure of a state that can't be run as its definition says.
+    pub(crate) fn runtime(turn: &mut Turn<'_>, branch: &Branch, message: &str) -> Self {
+        Self::evaluation(turn, branch, error_name::RUNTIME, message)
+    }
+
+    /// Makes the failure of a state in AWS's words, which tell where the state was entered.
+    pub(crate) fn evaluation(turn: &mut Turn<'_>, branch: &Branch, error: &str, message: &str) -> Self {
+        let entered = turn.print_id(branch.entered_event);
+        let cause = format!(
+            "An error occurred while executing the state '{}' (entered at the event id #{entered}). {message}",
+            branch.state
+        );
+        Self::new(Some(error.to_owned()), Some(cause))
+    }
+
+    pub(crate) fn path(turn: &mut Turn<'_>, branch: &Branch, error: &PathError) -> Self {
+        Self::runtime(turn, branch, &error.to_string())
+    }
+
+    pub(crate) fn template(turn: &mut Turn<'_>, branch: &Branch, error: &TemplateError) -> Self {
+        Self::evaluation(turn, branch, error.error_name(), &error.to_string())
+    }
+
+    /// Makes the failure of a task whose result is too large; `States.ALL` takes it.
+    pub(crate) fn too_large(name: &str) -> Self {
+        let cause = format!(
+            "The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
+        );
+        Self::new(Some(error_name::DATA_LIMIT_EXCEEDED.to_owned()), Some(cause))
+    }
+
+    /// Makes the failure of a state whose output is too large; nothing takes it.
+    pub(crate) fn output_too_large(name: &str) -> Self {
+        Self { terminal: true, ..Self::too_large(name) }
+    }
+}

@@ -1,0 +1,43 @@
+//! The bounds of executions and runs.
+
+/// Is what bounds an execution; AWS's limits are the defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest payload in bytes; nothing bounds it where absent.
+    pub payload_bytes_max: Option<u64>,
+    /// The most events that the history holds, the terminal one included; nothing bounds them where absent.
+    pub events_max: Option<u64>,
+    /// How many iterations of an inline Map run at once, at most; at least 1.
+    pub map_concurrency_max: u32,
+    /// What bounds one run.
+    pub run: RunLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: Some(256 * 1024),
+            events_max: Some(25_000),
+            map_concurrency_max: 40,
+            run: RunLimits::default(),
+        }
+    }
+}
+
+/// Is what bounds one run, and so one commit. A run that meets a bound leaves the branch resumable, with
+/// [`Effect::ContinueRun`](crate::Effect::ContinueRun); each makes at least one transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLimits {
+    /// How many transitions it makes; so that a loop of Pass states yields.
+    pub transitions: u32,
+    /// How many bytes of payload it writes, about; the one that passes the bound is still written.
+    pub bytes: u64,
+    /// How many branches and results of children it writes; the store takes 256 records a commit.
+    pub records: u32,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        Self { transitions: 1_000, bytes: 1024 * 1024, records: 200 }
+    }
+}

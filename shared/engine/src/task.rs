@@ -1,0 +1,291 @@
+//! Task states: attempts, their reports and timers.
+
+use asl::{Limit, State, Task};
+use model::{AttemptId, JsonText, Timestamp};
+
+use crate::branch::{Branch, Delivery, Phase, TaskPhase};
+use crate::chance;
+use crate::dataflow::{self, Field};
+use crate::event::{Effect, NewEvent, Outcome, Rejected, Timer};
+use crate::failure::Failure;
+use crate::kinds;
+use crate::resource_events::Chain;
+use crate::step::{Move, is_due, open, settle};
+use crate::turn::{After, Turn};
+
+/// How long a worker's word that it holds an item counts, in milliseconds; workers repeat it every 10 s.
+const HOLD_MILLIS: i64 = 30_000;
+/// The longest pause before an unhandled item is dispatched again, in seconds.
+const UNHANDLED_SECONDS_MAX: i64 = 60;
+
+/// Is a report on the open attempt.
+pub(crate) struct Report {
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) worker: Option<String>,
+    pub(crate) outcome: Outcome,
+}
+
+/// Begins an attempt.
+pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, task: &Task) -> Result<Move, Failure> {
+    let selected = dataflow::selected(turn, branch, state)?;
+    let timeout = limit(turn, branch, &selected, task.timeout.as_ref(), "TimeoutSecondsPath")?;
+    let heartbeat = limit(turn, branch, &selected, task.heartbeat.as_ref(), "HeartbeatSecondsPath")?;
+    let payload = dataflow::parameters(turn, branch, state, selected)?;
+    let chain = Chain::of(task);
+    let region = &turn.execution.region;
+    let (kind, details) = chain.scheduled(region, payload.clone(), timeout, heartbeat);
+    branch.last_event = turn.emit(branch.last_event, kind, details);
+    branch.attempts += 1;
+    let now = turn.moment.at;
+    let attempt = attempt_id(turn, branch);
+    branch.phase = Phase::Task(TaskPhase {
+        attempt,
+        resource: task.resource.arn().to_owned(),
+        payload,
+        scheduled_at: now,
+        deadline: timeout.map(|seconds| plus_seconds(now, seconds)),
+        heartbeat_seconds: heartbeat,
+        heard_at: now,
+        started: false,
+        delivery: Delivery::Dispatched,
+    });
+    turn.yielded.effects.push(Effect::DispatchWorkItem { branch: branch.path.clone(), attempt });
+    Ok(Move::Stay)
+}
+
+fn attempt_id(turn: &Turn<'_>, branch: &Branch) -> AttemptId {
+    let chance = chance::sequence(turn.moment.seed, &branch.path, [branch.attempts, u32::MAX]);
+    AttemptId { number: branch.attempts, nonce: model::Nonce(chance.draw()) }
+}
+
+fn limit(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    input: &JsonText,
+    limit: Option<&Limit>,
+    field: &str,
+) -> Result<Option<u64>, Failure> {
+    match limit {
+        None => Ok(None),
+        Some(Limit::Fixed(seconds)) => Ok(Some(*seconds)),
+        Some(Limit::Path(path)) => {
+            let found = path.read(&dataflow::scope(turn, branch, input.clone(), Field::Other));
+            let text = found.map_err(|error| Failure::path(turn, branch, &error))?;
+            let seconds = text.as_str().parse().ok().filter(|seconds| *seconds > 0);
+            seconds.map(Some).ok_or_else(|| {
+                let text = unquoted(text.as_str());
+                let message =
+                    format!("The {field} field refers to value \"{text}\" which is not a valid integer: {path}");
+                Failure::runtime(turn, branch, &message)
+            })
+        }
+    }
+}
+
+/// Takes a string's quotes off for a text.
+pub(crate) fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
+
+fn plus_seconds(instant: Timestamp, seconds: u64) -> Timestamp {
+    instant.plus_millis(i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX))
+}
+
+/// Gives the instant by which the next sign of life is due.
+pub(crate) fn heartbeat_due(phase: &TaskPhase) -> Option<Timestamp> {
+    phase.heartbeat_seconds.map(|seconds| plus_seconds(phase.heard_at, seconds))
+}
+
+/// Applies a report on the open attempt.
+pub(crate) fn report(turn: &mut Turn<'_>, branch: Branch, state: &State, report: Report) -> Result<After, Rejected> {
+    let task = kinds::task(state)?;
+    let chain = Chain::of(task);
+    let Report { started_at, worker, outcome } = report;
+    match outcome {
+        Outcome::Started => {
+            edit(turn, branch, |turn, branch, phase| started(turn, branch, phase, &chain, started_at, worker))
+        }
+        Outcome::Heartbeat => edit(turn, branch, heartbeat),
+        Outcome::Holding => edit(turn, branch, |turn, _, phase| {
+            phase.delivery = Delivery::Held { until: turn.moment.at.plus_millis(HOLD_MILLIS) };
+            Ok(())
+        }),
+        Outcome::Unhandled => edit(turn, branch, |turn, _, phase| {
+            phase.delivery = unhandled(&phase.delivery, turn.moment.at);
+            Ok(())
+        }),
+        Outcome::Succeeded { output } => {
+            let mut branch = close(turn, branch, &chain, started_at, worker);
+            let result = succeeded(turn, &mut branch, state, task, &chain, output);
+            Ok(settle(turn, branch, state, result))
+        }
+        Outcome::Failed { error, cause } => {
+            let mut branch = close(turn, branch, &chain, started_at, worker);
+            let mut failure = Failure::new(error, cause);
+            // What a task names so is its failure, not one of the state machine.
+            failure.terminal = false;
+            let (kind, details) = chain.failed(&failure);
+            branch.last_event = turn.emit(branch.last_event, kind, details);
+            Ok(settle(turn, branch, state, Err(failure)))
+        }
+    }
+}
+
+/// Changes the open attempt, which stays open.
+fn edit<'a>(
+    turn: &mut Turn<'a>,
+    mut branch: Branch,
+    change: impl FnOnce(&mut Turn<'a>, &mut Branch, &mut TaskPhase) -> Result<(), Rejected>,
+) -> Result<After, Rejected> {
+    let Phase::Task(mut phase) = std::mem::replace(&mut branch.phase, Phase::Ready) else {
+        return Err(Rejected::Stale);
+    };
+    change(turn, &mut branch, &mut phase)?;
+    branch.phase = Phase::Task(phase);
+    Ok(open(branch))
+}
+
+fn started(
+    turn: &mut Turn<'_>,
+    branch: &mut Branch,
+    phase: &mut TaskPhase,
+    chain: &Chain<'_>,
+    started_at: Option<Timestamp>,
+    worker: Option<String>,
+) -> Result<(), Rejected> {
+    if phase.started {
+        return heartbeat(turn, branch, phase);
+    }
+    record_started(turn, branch, phase, chain, started_at, worker);
+    phase.started = true;
+    heard(turn, phase);
+    Ok(())
+}
+
+fn heartbeat(turn: &mut Turn<'_>, _: &mut Branch, phase: &mut TaskPhase) -> Result<(), Rejected> {
+    if phase.heartbeat_seconds.is_none() && !matches!(phase.delivery, Delivery::Unhandled { .. }) {
+        return Err(Rejected::Unchanged);
+    }
+    heard(turn, phase);
+    Ok(())
+}
+
+/// Notes a sign of life; who gives it also has the item.
+fn heard(turn: &Turn<'_>, phase: &mut TaskPhase) {
+    phase.heard_at = phase.heard_at.max(turn.moment.at);
+    if matches!(phase.delivery, Delivery::Unhandled { .. }) {
+        phase.delivery = Delivery::Dispatched;
+    }
+}
+
+fn unhandled(delivery: &Delivery, now: Timestamp) -> Delivery {
+    let times = match delivery {
+        Delivery::Unhandled { times, .. } => times.saturating_add(1),
+        Delivery::Dispatched | Delivery::Held { .. } => 1,
+    };
+    let seconds = 1_i64.checked_shl(times - 1).unwrap_or(UNHANDLED_SECONDS_MAX).clamp(1, UNHANDLED_SECONDS_MAX);
+    Delivery::Unhandled { times, until: now.plus_millis(seconds * 1_000) }
+}
+
+/// Adds the event of the start, at the worker's time as far as that is plausible.
+fn record_started(
+    turn: &mut Turn<'_>,
+    branch: &mut Branch,
+    phase: &TaskPhase,
+    chain: &Chain<'_>,
+    started_at: Option<Timestamp>,
+    worker: Option<String>,
+) {
+    let latest = turn.moment.at.max(phase.scheduled_at);
+    let at = started_at.unwrap_or(latest).clamp(phase.scheduled_at, latest);
+    let (kind, details) = chain.started(worker);
+    branch.last_event = turn.emit_event(NewEvent { previous: branch.last_event, at, kind, details });
+}
+
+/// Ends the open attempt.
+fn close(
+    turn: &mut Turn<'_>,
+    mut branch: Branch,
+    chain: &Chain<'_>,
+    started_at: Option<Timestamp>,
+    worker: Option<String>,
+) -> Branch {
+    if let Phase::Task(phase) = std::mem::replace(&mut branch.phase, Phase::Ready)
+        && !phase.started
+    {
+        record_started(turn, &mut branch, &phase, chain, started_at, worker);
+    }
+    branch
+}
+
+fn succeeded(
+    turn: &mut Turn<'_>,
+    branch: &mut Branch,
+    state: &State,
+    task: &Task,
+    chain: &Chain<'_>,
+    output: JsonText,
+) -> Result<Move, Failure> {
+    if turn.exceeds(u64::try_from(output.len()).unwrap_or(u64::MAX)) {
+        let failure = Failure::too_large(chain.name());
+        let (kind, details) = chain.failed(&failure);
+        branch.last_event = turn.emit(branch.last_event, kind, details);
+        return Err(failure);
+    }
+    let (kind, details) = chain.succeeded(output.clone());
+    branch.last_event = turn.emit(branch.last_event, kind, details);
+    let output = dataflow::output(turn, branch, state, output)?;
+    Ok(Move::leave(branch, output, &task.next))
+}
+
+/// Applies a timer of the open attempt.
+pub(crate) fn timer(turn: &mut Turn<'_>, branch: Branch, state: &State, timer: Timer) -> Result<After, Rejected> {
+    let Phase::Task(phase) = &branch.phase else {
+        return Err(Rejected::Stale);
+    };
+    let due = match timer {
+        Timer::Timeout { .. } => phase.deadline,
+        Timer::Heartbeat { .. } => heartbeat_due(phase),
+        Timer::Redispatch { .. } => redispatch_due(&phase.delivery),
+        Timer::Wait { .. } | Timer::Backoff { .. } | Timer::Execution => None,
+    };
+    let due = due.ok_or(Rejected::Stale)?;
+    if !is_due(turn, &branch, timer, due) {
+        return Ok(open(branch));
+    }
+    if let Timer::Redispatch { .. } = timer {
+        return edit(turn, branch, redispatch);
+    }
+    let task = kinds::task(state)?;
+    Ok(time_out(turn, branch, state, task, matches!(timer, Timer::Heartbeat { .. })))
+}
+
+/// Gives the instant at which an item is dispatched again.
+pub(crate) fn redispatch_due(delivery: &Delivery) -> Option<Timestamp> {
+    match delivery {
+        Delivery::Held { until } => Some(*until),
+        Delivery::Unhandled { until, .. } => Some(*until).filter(|until| *until != Delivery::REDISPATCHED),
+        Delivery::Dispatched => None,
+    }
+}
+
+fn redispatch(turn: &mut Turn<'_>, branch: &mut Branch, phase: &mut TaskPhase) -> Result<(), Rejected> {
+    phase.delivery = match phase.delivery {
+        Delivery::Unhandled { times, .. } => Delivery::Unhandled { times, until: Delivery::REDISPATCHED },
+        Delivery::Dispatched | Delivery::Held { .. } => Delivery::Dispatched,
+    };
+    let effect = Effect::DispatchWorkItem { branch: branch.path.clone(), attempt: phase.attempt };
+    turn.yielded.effects.push(effect);
+    Ok(())
+}
+
+fn time_out(turn: &mut Turn<'_>, mut branch: Branch, state: &State, task: &Task, heartbeat: bool) -> After {
+    if let Phase::Task(phase) = std::mem::replace(&mut branch.phase, Phase::Ready) {
+        let effect = Effect::CancelWork { branch: branch.path.clone(), attempt: phase.attempt };
+        turn.yielded.effects.push(effect);
+    }
+    let failure = Failure::timeout(heartbeat);
+    let (kind, details) = Chain::of(task).timed_out(&failure);
+    branch.last_event = turn.emit(branch.last_event, kind, details);
+    settle(turn, branch, state, Err(failure))
+}

@@ -1,0 +1,166 @@
+//! What a run gathers while its transitions are made.
+
+use asl::{Definition, Machine, State, StateKind};
+use model::{BranchPath, Details, EventId, EventKind, EventRef, JsonText, ScopeKey};
+
+use crate::branch::{Branch, Execution, Location};
+use crate::event::{Effect, Moment, NewEvent, OpenedScope, Rejected};
+use crate::limits::Limits;
+
+/// Is the surroundings of transitions, and their yield.
+pub(crate) struct Turn<'a> {
+    pub(crate) definition: &'a Definition,
+    pub(crate) execution: &'a Execution,
+    pub(crate) limits: &'a Limits,
+    pub(crate) moment: Moment,
+    pub(crate) base: EventId,
+    /// How many events the run had made before `history`.
+    pub(crate) first: u32,
+    pub(crate) history: Vec<NewEvent>,
+    /// The bytes of payload in the history and in new branches.
+    pub(crate) bytes: u64,
+    /// Whether the base went into a text.
+    pub(crate) assumed: bool,
+    /// How many children the transition may still create.
+    pub(crate) room: u32,
+    pub(crate) yielded: Yield,
+}
+
+/// Is what one transition yields beside the next branch and history.
+#[derive(Debug, Default)]
+pub(crate) struct Yield {
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) children: Vec<Branch>,
+    pub(crate) opened: Option<OpenedScope>,
+    pub(crate) closed: Option<ScopeKey>,
+}
+
+/// Is what becomes of a branch in a transition.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum After {
+    Open(Box<Branch>),
+    Ended(BranchEnd),
+}
+
+/// Is how a branch ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BranchEnd {
+    /// The branch.
+    pub path: BranchPath,
+    /// Its last event, which the parent's next one follows from.
+    pub last_event: EventRef,
+    /// The output, or the error name and cause.
+    pub result: Result<JsonText, EndFailure>,
+}
+
+/// Is the failure that a branch ended with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndFailure {
+    /// The error name, if it has one.
+    pub error: Option<String>,
+    /// The cause, if it has one.
+    pub cause: Option<String>,
+}
+
+impl<'a> Turn<'a> {
+    pub(crate) fn new(
+        definition: &'a Definition,
+        execution: &'a Execution,
+        limits: &'a Limits,
+        moment: Moment,
+        base: EventId,
+    ) -> Self {
+        Self {
+            definition,
+            execution,
+            limits,
+            moment,
+            base,
+            first: 0,
+            history: Vec::new(),
+            bytes: 0,
+            assumed: false,
+            room: limits.run.records,
+            yielded: Yield::default(),
+        }
+    }
+
+    /// Adds an event at the moment.
+    pub(crate) fn emit(&mut self, previous: EventRef, kind: EventKind, details: Details) -> EventRef {
+        let at = self.moment.at;
+        self.emit_event(NewEvent { previous, at, kind, details })
+    }
+
+    /// Adds an event of another time.
+    pub(crate) fn emit_event(&mut self, event: NewEvent) -> EventRef {
+        self.bytes += details_bytes(&event.details);
+        let index = u32::try_from(self.history.len()).expect("a run's limits keep its history short");
+        self.history.push(event);
+        EventRef::New(self.first + index)
+    }
+
+    /// Gives the id of an event for a text, and notes if that depends on the base.
+    pub(crate) fn print_id(&mut self, event: EventRef) -> EventId {
+        if matches!(event, EventRef::New(_)) {
+            self.assumed = true;
+        }
+        event.resolve(self.base)
+    }
+
+    /// Finds the state that the branch is in.
+    pub(crate) fn state(&self, branch: &Branch) -> Result<&'a State, Rejected> {
+        let machine = machine(self.definition, &branch.location)?;
+        machine.state(branch.state.as_str()).map(|state| &**state).ok_or(Rejected::UnknownState)
+    }
+
+    /// Tells whether a payload is larger than allowed.
+    pub(crate) fn exceeds(&self, bytes: u64) -> bool {
+        self.limits.payload_bytes_max.is_some_and(|max| bytes > max)
+    }
+}
+
+/// Finds the machine that a location leads to.
+pub(crate) fn machine<'a>(definition: &'a Definition, location: &[Location]) -> Result<&'a Machine, Rejected> {
+    let mut machine = &*definition.machine;
+    for step in location {
+        let state = machine.state(step.state.as_str()).ok_or(Rejected::UnknownState)?;
+        machine = nested(&state.kind, step.branch).ok_or(Rejected::UnknownState)?;
+    }
+    Ok(machine)
+}
+
+/// Gives the machine of a child of a Parallel or Map state.
+pub(crate) fn nested(kind: &StateKind, branch: u32) -> Option<&Machine> {
+    match kind {
+        StateKind::Parallel(parallel) => parallel.branches.get(usize::try_from(branch).ok()?).map(|machine| &**machine),
+        StateKind::Map(map) => Some(&map.item_processor),
+        StateKind::Task(_)
+        | StateKind::Pass(_)
+        | StateKind::Choice(_)
+        | StateKind::Wait(_)
+        | StateKind::Succeed(_)
+        | StateKind::Fail(_) => None,
+    }
+}
+
+/// Counts the bytes of an event's payloads, about.
+fn details_bytes(details: &Details) -> u64 {
+    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let bytes = match details {
+        Details::None | Details::WorkerStarted { .. } | Details::TaskStarted { .. } => 0,
+        Details::MapStarted { .. } | Details::MapIteration { .. } => 0,
+        Details::ExecutionStarted { input, .. }
+        | Details::StateEntered { input, .. }
+        | Details::Scheduled { input, .. }
+        | Details::TaskScheduled { parameters: input, .. } => input.len(),
+        Details::Output { output } | Details::TaskOutput { output, .. } => output.len(),
+        Details::StateExited { output, assigned, .. } => {
+            output.len() + assigned.iter().map(|(_, value)| value.len()).sum::<usize>()
+        }
+        Details::Failure { error, cause } | Details::TaskFailure { error, cause, .. } => {
+            optional(error) + optional(cause)
+        }
+        Details::EvaluationFailed { cause, .. } => cause.len(),
+    };
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
