@@ -250,3 +250,6 @@ fn matches(pattern: &[Box<str>], text: &str) -> bool {
     }
     text.ends_with(&**last)
 }
+
+#[cfg(test)]
+mod tests;

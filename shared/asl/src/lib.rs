@@ -7,6 +7,8 @@
 mod condition;
 mod definition;
 mod diagnostics;
+#[cfg(test)]
+mod fixture;
 mod flow;
 pub mod intrinsic;
 mod name;

@@ -102,12 +102,20 @@ impl DataPath {
         Ok(JsonText::from_value(self.read_in(document)?.as_ref()))
     }
 
-    /// Reads a value.
+    /// Reads a value. A document that nobody parsed yet is only scanned if the path is definite.
     ///
     /// # Errors
     /// As `read`.
     pub fn read_value<'a>(&self, scope: &'a dyn Scope) -> Result<Cow<'a, Value>, PathError> {
-        self.read_in(self.document(scope)?)
+        let document = self.document(scope)?;
+        if document.is_parsed() || self.path.is_root() {
+            return self.read_in(document);
+        }
+        let found = self.path.read_raw(document.text().as_str());
+        match found.and_then(|text| serde_json::from_str(text).ok()) {
+            Some(value) => Ok(Cow::Owned(value)),
+            None => self.read_in(document),
+        }
     }
 
     fn read_in<'a>(&self, document: &'a Document) -> Result<Cow<'a, Value>, PathError> {
@@ -147,4 +155,57 @@ fn split_root(text: &str) -> Result<(Root, &str), ParseError> {
     let (name, rest) = rest.split_at(end);
     let root = if name.is_empty() { Root::Input } else { Root::Variable(name.into()) };
     Ok((root, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Fixture;
+
+    const INPUT: &str = "{\"a\": {\"b\": [1.0,  2.50]}, \"n\": null}";
+
+    fn check(path: &str, expect: &str) {
+        let fixture = Fixture::new(INPUT);
+        let path = DataPath::parse(path).expect(path);
+        let text = path.read(&fixture);
+        let value = path.read_value(&fixture).map(Cow::into_owned);
+        let read = text.as_ref().map_or_else(PathError::to_string, |text| text.as_str().to_owned());
+        assert_eq!(read, expect, "{path}");
+        assert_eq!(value, text.map(|text| text.to_value().expect("is JSON")), "{path}");
+    }
+
+    #[test]
+    fn paths_read_the_very_text() {
+        check("$", INPUT);
+        check("$.a.b", "[1.0,  2.50]");
+        check("$.a.b[1]", "2.50");
+        check("$.n", "null");
+        check("$.a.b[*]", "[1.0,2.5]");
+        check("$$.Execution.Name", "\"run-1\"");
+        check("$$.Execution.Input.n", "1.0");
+        check("$$['Map'].Item.Index", "2");
+        check("$var.x[0]", "1");
+        check("$var", "{\"x\": [1, 2]}");
+    }
+
+    #[test]
+    fn missing_paths_are_worded_as_aws_does() {
+        check("$.x", "Invalid path '$.x' : No results for path: $['x']");
+        check("$.no.such", "Invalid path '$.no.such' : Missing property in path $['no']");
+        check("$$.Execution.x", "Invalid path '$$.Execution.x' : No results for path: $['Execution']['x']");
+        check("$other.x", "Invalid path '$other.x' : The variable '$other' is not defined.");
+    }
+
+    #[test]
+    fn the_whole_document_is_shared() {
+        let fixture = Fixture::new(INPUT);
+        assert!(DataPath::input().read(&fixture).expect("reads").is_same(fixture.input().text()));
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        for text in ["", "a", "$$$", "$.", "$$.", "$a b", "States.UUID()"] {
+            assert!(DataPath::parse(text).is_err(), "{text}");
+        }
+    }
 }

@@ -149,3 +149,53 @@ fn split_pattern(action: &str) -> (&str, IntegrationPattern) {
     let found = patterns.into_iter().find_map(|(suffix, pattern)| Some((action.strip_suffix(suffix)?, pattern)));
     found.unwrap_or((action, IntegrationPattern::RequestResponse))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(arn: &str, expect: ResourceKind) {
+        assert_eq!(Resource::parse(arn).expect(arn).kind(), &expect, "{arn}");
+    }
+
+    #[test]
+    fn arns_are_taken_apart() {
+        let function = || ResourceKind::LambdaFunction { function: "Pay".into() };
+        check("arn:aws:lambda:us-east-1:123456789012:function:Pay", function());
+        check("arn:aws-cn:lambda:cn-north-1:123456789012:function:Pay:$LATEST", function());
+        check("arn:aws:states:us-east-1:123456789012:activity:dig", ResourceKind::Activity { name: "dig".into() });
+        let invoke = |pattern| ResourceKind::LambdaInvoke { pattern };
+        check("arn:aws:states:::lambda:invoke", invoke(IntegrationPattern::RequestResponse));
+        check("arn:aws:states:::lambda:invoke.waitForTaskToken", invoke(IntegrationPattern::WaitForTaskToken));
+        let execution =
+            |pattern| ResourceKind::Service { service: "states".into(), action: "startExecution".into(), pattern };
+        check("arn:aws:states:::states:startExecution.sync", execution(IntegrationPattern::Sync));
+        check("arn:aws:states:::states:startExecution.sync:2", execution(IntegrationPattern::Sync2));
+        check(
+            "arn:aws:states:::aws-sdk:dynamodb:getItem",
+            ResourceKind::SdkService {
+                service: "dynamodb".into(),
+                action: "getItem".into(),
+                pattern: IntegrationPattern::RequestResponse,
+            },
+        );
+        check("arn:aws:sqs:us-east-1:123456789012:queue", ResourceKind::Other);
+        check("arn:aws:states:us-east-1:123456789012:stateMachine:x", ResourceKind::Other);
+    }
+
+    #[test]
+    fn what_is_no_arn_is_refused() {
+        for text in [
+            "",
+            "Pay",
+            "arn",
+            "arn:aws",
+            "arn:aws:lambda:us-east-1:1",
+            "arn::lambda:::x",
+            "arn:aws::::x",
+            "arn:aws:x:::",
+        ] {
+            assert_eq!(Resource::parse(text), None, "{text}");
+        }
+    }
+}

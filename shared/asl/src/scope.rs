@@ -65,6 +65,11 @@ impl Document {
         &self.text
     }
 
+    /// Tells whether the value is at hand.
+    pub fn is_parsed(&self) -> bool {
+        self.value.get().is_some()
+    }
+
     /// Gives the value; null for a text that is not JSON, which a `JsonText` is by contract.
     pub fn value(&self) -> &Value {
         self.value.get_or_init(|| self.text.to_value().unwrap_or(Value::Null))

@@ -129,3 +129,66 @@ fn look_up(field: &str, path: &DataPath, scope: &dyn Scope) -> Result<String, Te
 pub(crate) fn quote(name: &str) -> Box<str> {
     Value::from(name).to_string().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::Definition;
+    use crate::fixture::Fixture;
+
+    fn evaluate(template: &str) -> Result<String, String> {
+        let text = format!(
+            r#"{{"StartAt": "P", "States": {{"P": {{"Type": "Pass", "Parameters": {template}, "End": true}}}}}}"#
+        );
+        let definition = Definition::parse(&text).map_err(|diagnostics| diagnostics.to_string())?;
+        let state = definition.machine.state("P").expect("is there");
+        let template = state.flow.parameters.as_ref().expect("is there");
+        let input = "{\"a\": {\"b\": [1.0, \"x y\"]}, \"n\": 1.50, \"s\": \"t\\u00e9\"}";
+        let result = template.evaluate(&Fixture::new(input));
+        result.map(|text| text.as_str().to_owned()).map_err(|error| format!("{}: {error}", error.error_name()))
+    }
+
+    fn check(template: &str, expect: &str) {
+        assert_eq!(evaluate(template).as_deref(), Ok(expect), "{template}");
+    }
+
+    #[test]
+    fn literals_are_compact_and_keep_their_form() {
+        check("{\"a\": [1.0, 2.50, 1e3], \"b\": \" x \\\" y \"}", "{\"a\":[1.0,2.50,1e3],\"b\":\" x \\\" y \"}");
+        check("[1, {\"a\": null}]", "[1,{\"a\":null}]");
+        check("\"$.a\"", "\"$.a\"");
+        check("{\"a\": \"$.n\", \"b.$x\": 1}", "{\"a\":\"$.n\",\"b.$x\":1}");
+    }
+
+    #[test]
+    fn fields_are_looked_up_and_computed() {
+        check("{\"x.$\": \"$.a\"}", "{\"x\":{\"b\":[1.0,\"x y\"]}}");
+        check("{\"x.$\": \"$.n\", \"y\": {\"z.$\": \"$.s\"}}", "{\"x\":1.50,\"y\":{\"z\":\"t\\u00e9\"}}");
+        check("{\"x\": [{\"y.$\": \"$.a.b[0]\"}, 1]}", "{\"x\":[{\"y\":1.0},1]}");
+        check("{\"x.$\": \"$$.Execution.Name\", \"v.$\": \"$var.x\"}", "{\"x\":\"run-1\",\"v\":[1,2]}");
+        check("{\"x.$\": \"$.a.b[*]\"}", "{\"x\":[1.0,\"x y\"]}");
+        check("{\"x.$\": \"States.Format('{} {}', $.n, $.a.b[1])\"}", "{\"x\":\"1.5 x y\"}");
+        check("{\"a\\\"b.$\": \"$.n\"}", "{\"a\\\"b\":1.50}");
+        check("{\"a.\\u0024\": \"$.n\"}", "{\"a\":1.50}");
+    }
+
+    #[test]
+    fn missing_paths_are_worded_as_aws_does() {
+        let error = evaluate("{\"x\": {\"y.$\": \"$.none\"}}").expect_err("is missing");
+        let expect = "States.Runtime: The JSONPath '$.none' specified for the field 'y.$' could not be found in the input \
+                      '{\"a\": {\"b\": [1.0, \"x y\"]}, \"n\": 1.50, \"s\": \"t\\u00e9\"}'";
+        assert_eq!(error, expect);
+        let error = evaluate("{\"y.$\": \"States.StringToJson($.s)\"}").expect_err("is no JSON");
+        let expect = "States.IntrinsicFailure: The function 'States.StringToJson($.s)' had the following error: ";
+        assert!(error.starts_with(expect), "{error}");
+    }
+
+    #[test]
+    fn bad_fields_are_refused() {
+        for value in ["1", "null", "\"x\"", "\"$.\"", "\"States.Nope()\"", "{\"a\": 1}"] {
+            let error = evaluate(&format!("{{\"o\": {{\"x.$\": {value}}}}}")).expect_err(value);
+            let expect = "SCHEMA_VALIDATION_FAILED: The value for the field 'x.$' must be a valid JSONPath or a valid \
+                          intrinsic function call at /States/P/Parameters/o";
+            assert!(error.contains(expect), "{value}: {error}");
+        }
+    }
+}

@@ -14,3 +14,6 @@ mod text;
 
 pub use call::{Argument, Function, Intrinsic, IntrinsicError};
 pub use parse::SyntaxError;
+
+#[cfg(test)]
+mod tests;

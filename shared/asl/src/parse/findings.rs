@@ -2,6 +2,9 @@
 
 use crate::diagnostics::{Code, Diagnostic, Diagnostics, Severity};
 
+/// The most findings that are kept: what a person reads, and what AWS lists at most.
+const FINDINGS_MAX: usize = 100;
+
 /// Is the list of findings so far.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(Vec<Diagnostic>);
@@ -32,7 +35,7 @@ impl Findings {
 
     fn add(&mut self, code: Code, message: String, pointer: Option<String>) {
         let finding = Diagnostic { severity: Severity::Error, code, message, pointer };
-        if !self.0.contains(&finding) {
+        if self.0.len() < FINDINGS_MAX && !self.0.contains(&finding) {
             self.0.push(finding);
         }
     }

@@ -19,6 +19,8 @@ mod source;
 mod state;
 mod task;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
