@@ -4,6 +4,7 @@
 //! other check, one file of `checks/` each.
 #![expect(
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "talks to a person and measures how long that person waits"
 )]
@@ -42,10 +43,17 @@ enum Task {
     },
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    let passed = match Arguments::parse().task {
-        Task::Test { arguments } => test::run(&arguments)?,
-        Task::Verify { checks } => verify::run(&checks)?,
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test { arguments } => test::run(&arguments),
+        Task::Verify { checks } => verify::run(&checks),
     };
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
