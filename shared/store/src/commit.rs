@@ -42,8 +42,8 @@ pub struct Commit {
     /// The end of the subject as a child, for its parent's join record. Sets the wake flag if it is not set, and then adds the outbox
     /// entry `Wake`.
     pub joined: Option<Joined>,
-    /// How many entries of the join list of the subject's own scope are taken with this commit. If there are no more, the wake flag and
-    /// its outbox entry are cleared.
+    /// How many entries of the join list of the subject's own scope are taken once this is committed, counted from the scope's
+    /// opening. If there are no more, the wake flag and its outbox entry are cleared.
     pub taken: Option<(ScopeKey, u32)>,
     /// Timers set, or set anew.
     pub timers_set: Vec<(TimerKey, Timestamp)>,
@@ -51,9 +51,10 @@ pub struct Commit {
     pub timers_dropped: Vec<TimerKey>,
     /// Effects that must leave once this is committed.
     pub outbox_added: Vec<OutboxKey>,
-    /// Effects that need not leave any more.
+    /// Effects that need not leave any more; one that is also added stays.
     pub outbox_dropped: Vec<OutboxKey>,
-    /// The end of the execution: nothing is written to it afterwards. Its timers and records go to the cleanup list.
+    /// The end of the execution: nothing is written to it afterwards. Its timers and records go to the cleanup list. Scopes need not be
+    /// listed as closed.
     pub end: Option<(ExecutionEnd, Timestamp)>,
 }
 
@@ -177,7 +178,7 @@ pub enum CommitOutcome {
 }
 
 /// Is what the store settled in a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
     /// The id of the last event before the commit's.
     pub base: EventId,

@@ -1,12 +1,17 @@
 //! Where execution state lives: a trait, its memory twin and Redis.
 
+mod bounds;
+mod chunks;
 mod commit;
+mod memory;
 mod store;
+mod text;
 
 pub use commit::{
     ClosedScope, Commit, CommitOutcome, Committed, Joined, NextBranch, OpenedScope, OutboxEntry, OutboxKey,
     PendingEffect, Refusal, Subject, TimerKey,
 };
+pub use memory::MemoryStore;
 pub use store::{
     Error, ExecutionHead, ExecutionStore, HistoryCursor, HistoryPage, HistoryQuery, Join, OwnerId, SharedStore,
     StoredBranch,

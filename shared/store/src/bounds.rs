@@ -1,0 +1,53 @@
+//! How large a commit may be.
+
+use model::JsonText;
+
+use crate::{Commit, Error, Subject};
+
+/// The records that one commit may write: a script must not hold up all other commits of its server.
+pub(crate) const RECORDS_MAX: usize = 256;
+/// The open branches that one commit may list: each is only read and compared.
+pub(crate) const LISTED_MAX: usize = 4_096;
+/// The bytes of one commit: a chunk with the largest payloads of a task (report, output, next parameters) and a branch record with the
+/// largest input and variables, 256 KiB each.
+pub(crate) const COMMIT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The items of a Map that lie together in one element.
+pub(crate) const ITEMS_PER_GROUP: usize = 100;
+/// The completions that one read of a join record gives.
+pub(crate) const COMPLETIONS_MAX: usize = 1_000;
+
+/// Refuses a commit of too many records.
+pub(crate) fn check_records(commit: &Commit) -> Result<(), Error> {
+    let listed_whole = if let Subject::Execution { branches } = &commit.subject { branches.len() } else { 0 };
+    let listed = listed_whole + commit.closed.iter().map(|scope| scope.branches.len()).sum::<usize>();
+    // Effects and timers are far smaller than records: four of them count as one.
+    let small =
+        commit.timers_set.len() + commit.timers_dropped.len() + commit.outbox_added.len() + commit.outbox_dropped.len();
+    let groups: usize = commit.opened.iter().map(|scope| 1 + item_groups(&scope.items).count()).sum();
+    let records =
+        2 + commit.children.len() + groups + commit.closed.len() + commit.inline_results.len() + small.div_ceil(4);
+    let too_many = |count, what, max| {
+        Err(Error::Unfit(format!("a commit of {count} {what} for {}: the most is {max}", commit.execution)))
+    };
+    if listed > LISTED_MAX {
+        return too_many(listed, "listed branches", LISTED_MAX);
+    }
+    if records > RECORDS_MAX {
+        return too_many(records, "records", RECORDS_MAX);
+    }
+    Ok(())
+}
+
+/// Refuses a commit of too many bytes.
+pub(crate) fn check_bytes(commit: &Commit, bytes: usize) -> Result<(), Error> {
+    if bytes > COMMIT_BYTES_MAX {
+        let arn = &commit.execution;
+        return Err(Error::Unfit(format!("a commit of {bytes} bytes for {arn}: the most is {COMMIT_BYTES_MAX}")));
+    }
+    Ok(())
+}
+
+/// Splits the items of a Map into the groups that they are kept in.
+pub(crate) fn item_groups(items: &[JsonText]) -> impl Iterator<Item = &[JsonText]> {
+    items.chunks(ITEMS_PER_GROUP)
+}

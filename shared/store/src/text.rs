@@ -1,0 +1,92 @@
+//! Timers and effects as the store names them. The ARN stands last, so that nothing in it can be taken for a separator.
+
+use model::{ExecutionArn, Timestamp};
+
+use crate::{Error, OutboxEntry, OutboxKey, OwnerId, PendingEffect, TimerKey};
+
+/// Renders a timer: `branch;name;ARN`.
+pub(crate) fn timer(key: &TimerKey) -> String {
+    timer_of(key.branch.as_str(), &key.name, key.execution.as_str())
+}
+
+/// Renders a timer from its parts.
+pub(crate) fn timer_of(branch: &str, name: &str, arn: &str) -> String {
+    format!("{branch};{name};{arn}")
+}
+
+/// Reads a timer.
+pub(crate) fn parse_timer(text: &str) -> Result<TimerKey, Error> {
+    let mut parts = text.splitn(3, ';');
+    let (Some(branch), Some(name), Some(arn)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(Error::Corrupt(format!("timer {text:?}")));
+    };
+    Ok(TimerKey { execution: execution(arn)?, branch: id(branch)?, name: name.to_owned() })
+}
+
+/// Renders an effect: `d;branch;attempt;ARN`, `c;branch;;ARN`, `w;scope;;ARN`.
+pub(crate) fn effect(arn: &ExecutionArn, effect: &PendingEffect) -> String {
+    match effect {
+        PendingEffect::Dispatch(branch, attempt) => format!("d;{branch};{attempt};{arn}"),
+        PendingEffect::Continue(branch) => format!("c;{branch};;{arn}"),
+        PendingEffect::Wake(scope) => format!("w;{scope};;{arn}"),
+    }
+}
+
+/// Reads an entry of the outbox from the effect and from `time;committer`.
+pub(crate) fn parse_entry(effect: &str, value: &str) -> Result<OutboxEntry, Error> {
+    let corrupt = || Error::Corrupt(format!("outbox entry {effect:?} {value:?}"));
+    let mut parts = effect.splitn(4, ';');
+    let mut part = || parts.next().ok_or_else(corrupt);
+    let (kind, place, attempt, arn) = (part()?, part()?, part()?, part()?);
+    let effect = match kind {
+        "d" => PendingEffect::Dispatch(id(place)?, id(attempt)?),
+        "c" => PendingEffect::Continue(id(place)?),
+        "w" => PendingEffect::Wake(id(place)?),
+        _ => return Err(corrupt()),
+    };
+    let (at, committer) = value.split_once(';').ok_or_else(corrupt)?;
+    Ok(OutboxEntry {
+        key: OutboxKey { execution: execution(arn)?, effect },
+        committer: OwnerId(committer.into()),
+        at: Timestamp::from_millis(at.parse().map_err(|_| corrupt())?),
+    })
+}
+
+/// Renders the value of an entry of the outbox.
+pub(crate) fn entry_value(committer: &OwnerId, at: Timestamp) -> String {
+    format!("{at};{committer}")
+}
+
+pub(crate) fn execution(arn: &str) -> Result<ExecutionArn, Error> {
+    ExecutionArn::parse(arn).map_err(|error| Error::Corrupt(error.to_string()))
+}
+
+pub(crate) fn id<T: std::str::FromStr<Err = model::IdError>>(text: &str) -> Result<T, Error> {
+    text.parse().map_err(|error: model::IdError| Error::Corrupt(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back_whatever_is_in_the_arn() {
+        let arn = execution("arn:aws:states:r:1:execution:m;x:o;1|2,é").expect("is an ARN");
+        let timer_key =
+            TimerKey { execution: arn.clone(), branch: id("r/4.2").expect("is a path"), name: "timeout.3".to_owned() };
+        assert_eq!(parse_timer(&timer(&timer_key)).expect("reads"), timer_key);
+        let effects = [
+            PendingEffect::Dispatch(id("r/4.2").expect("is a path"), id("3-00000000000000ff").expect("is an attempt")),
+            PendingEffect::Continue(id("r").expect("is a path")),
+            PendingEffect::Wake(id("r/4.2@1").expect("is a scope")),
+        ];
+        for pending in effects {
+            let committer = OwnerId("host;1".into());
+            let at = Timestamp::from_millis(5);
+            let read = parse_entry(&effect(&arn, &pending), &entry_value(&committer, at)).expect("reads");
+            assert_eq!(read, OutboxEntry { key: OutboxKey { execution: arn.clone(), effect: pending }, committer, at });
+        }
+        assert!(parse_timer("r").is_err());
+        assert!(parse_entry("x;r;;arn", "1;o").is_err());
+    }
+}
