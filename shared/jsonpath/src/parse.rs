@@ -140,7 +140,7 @@ fn names(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
     }
 }
 
-/// Parses a quoted name; a backslash stands for the character behind it.
+/// Parses a quoted name with its escapes.
 pub(crate) fn quoted(cursor: &mut Cursor<'_>) -> Result<String, ParseError> {
     let quote = match cursor.peek() {
         Some(quote @ ('\'' | '"')) => quote,
@@ -152,10 +152,44 @@ pub(crate) fn quoted(cursor: &mut Cursor<'_>) -> Result<String, ParseError> {
         match cursor.next() {
             None => return Err(cursor.error("a quoted name does not end")),
             Some(character) if character == quote => return Ok(name),
-            Some('\\') => name.extend(cursor.next()),
+            Some('\\') => name.push(escaped(cursor)?),
             Some(character) => name.push(character),
         }
     }
+}
+
+/// Parses what stands behind a backslash: JSON's escapes, and any other character for itself.
+fn escaped(cursor: &mut Cursor<'_>) -> Result<char, ParseError> {
+    let character = cursor.next().ok_or_else(|| cursor.error("a quoted name does not end"))?;
+    Ok(match character {
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'u' => unicode(cursor)?,
+        other => other,
+    })
+}
+
+fn unicode(cursor: &mut Cursor<'_>) -> Result<char, ParseError> {
+    let first = code_unit(cursor)?;
+    let is_pair = (0xd800..0xdc00).contains(&first) && cursor.take_text("\\u");
+    let second = if is_pair { Some(code_unit(cursor)?) } else { None };
+    let units = [Some(first), second];
+    let character = char::decode_utf16(units.into_iter().flatten()).next().and_then(Result::ok);
+    character.ok_or_else(|| cursor.error("a Unicode escape is no character"))
+}
+
+fn code_unit(cursor: &mut Cursor<'_>) -> Result<u16, ParseError> {
+    let mut digits_left = 4;
+    let digits = cursor.take_while(|character| {
+        let fits = digits_left > 0 && character.is_ascii_hexdigit();
+        digits_left -= usize::from(fits);
+        fits
+    });
+    let unit = u16::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 4);
+    unit.ok_or_else(|| cursor.error("a Unicode escape needs four digits"))
 }
 
 fn numbers(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
@@ -169,7 +203,7 @@ fn numbers(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
     let mut indexes = vec![first];
     while cursor.take_after_blanks(',') {
         cursor.skip_blanks();
-        indexes.extend(optional_integer(cursor)?);
+        indexes.push(optional_integer(cursor)?.ok_or_else(|| cursor.error("an index was expected"))?);
     }
     Ok(if indexes.len() == 1 { Segment::Index(first) } else { Segment::Indexes(indexes) })
 }

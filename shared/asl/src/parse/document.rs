@@ -1,7 +1,5 @@
 //! The first look at a text: is it JSON, and an object?
 
-use serde::de::IgnoredAny;
-
 use crate::diagnostics::Code;
 use crate::parse::findings::Findings;
 use crate::parse::source::Node;
@@ -13,9 +11,7 @@ pub(crate) fn check<'a>(text: &'a str, findings: &mut Findings) -> Option<Node<'
         findings.error_without_place(Code::InvalidJsonDescription, message);
         return None;
     }
-    // `Value` refuses what `IgnoredAny` lets pass, such as lone surrogates; nesting is bounded by both.
-    let checked = serde_json::from_str::<IgnoredAny>(trimmed).and_then(|_| serde_json::from_str(trimmed));
-    match checked {
+    match serde_json::from_str(trimmed) {
         Ok(serde_json::Value::Object(_)) => Some(Node::root(trimmed)),
         Err(error) if !trimmed.is_empty() => {
             findings.error_without_place(Code::InvalidJsonDescription, error.to_string());

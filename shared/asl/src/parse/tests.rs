@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use proptest::prelude::*;
+
 use crate::definition::{Definition, Machine};
 use crate::diagnostics::Code;
 use crate::retry::JitterStrategy;
@@ -35,10 +37,8 @@ fn check_state(state: &str, expect: &[&str]) {
 
 const LAMBDA: &str = r#""Type": "Task", "End": true, "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f""#;
 
-#[test]
-fn all_types_are_read() {
-    let definition = accepted(
-        r#"{
+/// Has a state of each type.
+const ALL_TYPES: &str = r#"{
         "Comment": "all", "Version": "1.0", "TimeoutSeconds": 60, "QueryLanguage": "JSONPath", "StartAt": "Pass",
         "States": {
             "Pass": {"Type": "Pass", "Result": {"a": [1.0, 2]}, "Comment": "c", "Next": "Task"},
@@ -55,8 +55,11 @@ fn all_types_are_read() {
                 "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "I", "States": {"I": {"Type": "Succeed"}}}},
             "Succeed": {"Type": "Succeed"},
             "Fail": {"Type": "Fail", "Error": "E", "CausePath": "States.Format('{}', $.c)"}
-        }}"#,
-    );
+        }}"#;
+
+#[test]
+fn all_types_are_read() {
+    let definition = accepted(ALL_TYPES);
     assert_eq!((definition.timeout_seconds, definition.comment.as_deref()), (Some(60), Some("all")));
     let names: Vec<&str> = definition.machine.states().map(|state| state.name.as_str()).collect();
     assert_eq!(names, ["Pass", "Task", "Choice", "Wait", "Parallel", "Map", "Succeed", "Fail"]);
@@ -457,4 +460,15 @@ fn many_faults_are_bounded() {
     let diagnostics =
         Definition::parse(&format!(r#"{{"StartAt": "s0", "States": {{{states}}}}}"#)).expect_err("is wrong");
     assert_eq!(diagnostics.len(), 100);
+}
+
+proptest! {
+    #[test]
+    fn damaged_definitions_are_refused_or_read(start in 0..ALL_TYPES.len(), cut in 0..40_usize, put in "[\\{\\}\\[\\]\",:$.1a]{0,4}") {
+        let end = (start + cut).min(ALL_TYPES.len());
+        let text = format!("{}{put}{}", &ALL_TYPES[..start], &ALL_TYPES[end..]);
+        if let Err(diagnostics) = Definition::parse(&text) {
+            prop_assert!(diagnostics.has_errors());
+        }
+    }
 }
