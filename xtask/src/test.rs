@@ -16,28 +16,40 @@ const BUILT: &str = "STEPWELL_PROGRAMS_BUILT";
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     let start = Instant::now();
     servers::ensure()?;
-    println!("==> building the programs");
-    if !build(arguments)? {
-        return Ok(false);
+    let mut test = cargo();
+    test.args(["test", "--no-fail-fast"]);
+    // Tests of chosen packages build the programs themselves if they need them.
+    if !arguments.iter().any(|argument| is_choice(argument)) {
+        println!("==> building programs and tests");
+        if !build(arguments)? {
+            return Ok(false);
+        }
+        test.arg("--workspace").env(BUILT, "1");
     }
     println!("==> running the tests");
-    let (passed, sums) = test(arguments)?;
+    let (passed, sums) = watch(test.args(arguments))?;
     println!("\nall tests took {} s", start.elapsed().as_secs());
     println!("tests: {} passed, {} failed", sums.passed, sums.failed);
     Ok(passed)
 }
 
+fn is_choice(argument: &str) -> bool {
+    argument == "-p" || argument.starts_with("--package")
+}
+
+/// Programs and tests in one go, so that they share the crates that they are built from: features that only tests
+/// want are features of both.
 fn build(arguments: &[String]) -> Result<bool> {
     let mut build = cargo();
-    build.args(["build", "--workspace", "--bins"]);
+    build.args(["build", "--workspace", "--bins", "--tests"]);
     if arguments.iter().any(|argument| argument == "--release" || argument == "-r") {
         build.arg("--release");
     }
     Ok(build.status().context("start cargo build")?.success())
 }
 
-fn test(arguments: &[String]) -> Result<(bool, Sums)> {
-    let mut child = command(arguments).stdout(Stdio::piped()).spawn().context("start cargo test")?;
+fn watch(test: &mut Command) -> Result<(bool, Sums)> {
+    let mut child = test.stdout(Stdio::piped()).spawn().context("start cargo test")?;
     let output = child.stdout.take().context("cargo test has no output")?;
     let mut sums = Sums::default();
     for line in BufReader::new(output).lines() {
@@ -46,16 +58,6 @@ fn test(arguments: &[String]) -> Result<(bool, Sums)> {
         sums.add(&line);
     }
     Ok((child.wait()?.success(), sums))
-}
-
-fn command(arguments: &[String]) -> Command {
-    let mut test = cargo();
-    test.args(["test", "--no-fail-fast"]).env(BUILT, "1");
-    if !arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package")) {
-        test.arg("--workspace");
-    }
-    test.args(arguments);
-    test
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
