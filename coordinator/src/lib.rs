@@ -1,1 +1,9 @@
 //! Serves the AWS API and advances executions.
+//!
+//! `driver` is the imperative shell around the pure core: it loads, runs, commits and lets effects leave. `timers` keeps the
+//! wheel of those that this coordinator fires.
+
+pub mod convert;
+pub mod definitions;
+pub mod driver;
+mod timers;

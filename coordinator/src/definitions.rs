@@ -1,0 +1,83 @@
+//! Definitions, parsed once and kept by the hash of their text.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use asl::Definition;
+use lru::LruCache;
+use runtime::Runtime;
+use store::SharedStore;
+use wire::record::DefinitionHash;
+
+/// Keeps parsed definitions: the least recently used ones go first.
+pub struct Definitions {
+    store: SharedStore,
+    runtime: Runtime,
+    parsed: Mutex<LruCache<DefinitionHash, Arc<Definition>>>,
+}
+
+/// Says why a definition can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DefinitionError {
+    /// The store does not hold it.
+    #[error("find the definition {0}")]
+    Missing(DefinitionHash),
+    /// Its text can't be parsed (any more).
+    #[error("parse the definition {hash}: {reason}")]
+    Invalid {
+        /// The hash of the text.
+        hash: DefinitionHash,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Definitions {
+    /// Makes an empty cache of at most `kept` definitions.
+    pub fn new(store: SharedStore, runtime: Runtime, kept: usize) -> Self {
+        let kept = NonZeroUsize::new(kept).unwrap_or(NonZeroUsize::MIN);
+        Self { store, runtime, parsed: Mutex::new(LruCache::new(kept)) }
+    }
+
+    /// Gives a definition by its hash, from memory or else from the store.
+    ///
+    /// # Errors
+    /// `DefinitionError` when the store does not hold it, does not answer, or holds a text that can't be parsed.
+    pub async fn get(&self, hash: &DefinitionHash) -> Result<Arc<Definition>, DefinitionError> {
+        if let Some(definition) = self.known(hash) {
+            return Ok(definition);
+        }
+        let text = self.store.definition(hash).await?.ok_or_else(|| DefinitionError::Missing(hash.clone()))?;
+        self.parse(hash, text).await
+    }
+
+    /// Gives a definition whose text the caller has.
+    ///
+    /// # Errors
+    /// `DefinitionError::Invalid` when it can't be parsed.
+    pub async fn get_or_parse(
+        &self,
+        hash: &DefinitionHash,
+        text: &Arc<str>,
+    ) -> Result<Arc<Definition>, DefinitionError> {
+        match self.known(hash) {
+            Some(definition) => Ok(definition),
+            None => self.parse(hash, text.clone()).await,
+        }
+    }
+
+    fn known(&self, hash: &DefinitionHash) -> Option<Arc<Definition>> {
+        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    }
+
+    async fn parse(&self, hash: &DefinitionHash, text: Arc<str>) -> Result<Arc<Definition>, DefinitionError> {
+        let invalid = |reason: String| DefinitionError::Invalid { hash: hash.clone(), reason };
+        let parsed = self.runtime.blocking(move || Definition::parse(&text).map_err(|error| error.to_string())).await;
+        let definition = Arc::new(parsed.map_err(|stopped| invalid(stopped.to_string()))?.map_err(invalid)?);
+        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).put(hash.clone(), definition.clone());
+        Ok(definition)
+    }
+}

@@ -1,0 +1,183 @@
+//! One event of one branch: load, run, commit; again if another coordinator was faster.
+
+use std::sync::Arc;
+
+use engine::{Event, Moment, Rejected, Run};
+use model::{BranchPath, EventId, ExecutionArn};
+use store::{CommitOutcome, Refusal};
+use tracing::Instrument;
+
+use super::Inner;
+use super::cache::Held;
+use super::error::{Patience, Unable};
+pub(crate) use super::events::Trigger;
+use super::find::Found;
+
+/// Is how an event ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It was applied.
+    Committed,
+    /// It is in order and changes nothing.
+    Unchanged,
+    /// It is void: it came late, or twice.
+    Stale,
+    /// Another coordinator sees to the branch, and the event is not urgent.
+    Leased,
+}
+
+enum Tried {
+    Ended(Ending),
+    /// The branch, as it was found, does not wait for this.
+    Rejected,
+    /// The branch was not as it was found any more.
+    Outdated,
+    /// The branch was, but the history has grown.
+    BaseMoved,
+}
+
+impl Inner {
+    /// Brings an event to its end.
+    pub(super) async fn advance(
+        self: &Arc<Self>,
+        execution: &ExecutionArn,
+        path: &BranchPath,
+        trigger: Trigger<'_>,
+        background: bool,
+        patience: Patience<'_>,
+    ) -> Result<Ending, Unable> {
+        let attempt = match trigger {
+            Trigger::Report(report) => Some(report.attempt),
+            Trigger::Timer(_) | Trigger::Resume => None,
+        };
+        let span =
+            tracing::debug_span!("advance", %execution, branch = %path, attempt = attempt.map(tracing::field::display));
+        self.try_often(execution, path, trigger, background, patience).instrument(span).await
+    }
+
+    async fn try_often(
+        self: &Arc<Self>,
+        execution: &ExecutionArn,
+        path: &BranchPath,
+        trigger: Trigger<'_>,
+        background: bool,
+        patience: Patience<'_>,
+    ) -> Result<Ending, Unable> {
+        let mut refusals = 0;
+        let Some(mut found) = self.find(execution, path, false, patience).await? else { return Ok(Ending::Stale) };
+        loop {
+            let reload = match self.try_once(&found, trigger, background, patience).await? {
+                Tried::Ended(ending) => return Ok(ending),
+                Tried::Rejected if found.is_fresh => return Ok(Ending::Stale),
+                Tried::Rejected | Tried::Outdated => true,
+                Tried::BaseMoved => false,
+            };
+            refusals += 1;
+            if refusals > self.settings.refusals_max {
+                return Err(Unable::Contended);
+            }
+            if reload {
+                match self.find(execution, path, true, patience).await? {
+                    Some(fresh) => found = fresh,
+                    None => return Ok(Ending::Stale),
+                }
+            }
+        }
+    }
+
+    async fn try_once(
+        self: &Arc<Self>,
+        found: &Found,
+        trigger: Trigger<'_>,
+        background: bool,
+        patience: Patience<'_>,
+    ) -> Result<Tried, Unable> {
+        let held = &found.held;
+        let Some(prepared) = self.prepare(held, trigger, patience).await? else { return Ok(Tried::Rejected) };
+        let run = match self.run(held, prepared.event).await? {
+            Ok(run) => run,
+            Err(Rejected::Stale) => return Ok(Tried::Rejected),
+            Err(Rejected::Unchanged) if found.is_fresh => return Ok(Tried::Ended(Ending::Unchanged)),
+            Err(Rejected::Unchanged) => return Ok(Tried::Outdated),
+            Err(rejected @ Rejected::UnknownState) => return Err(Unable::Broken(rejected.to_string())),
+        };
+        let plan = self.plan(held, run, &prepared.open, trigger, background);
+        match self.commit(&plan.commit, patience).await? {
+            CommitOutcome::Committed(committed) => {
+                self.after(plan, &committed);
+                Ok(Tried::Ended(Ending::Committed))
+            }
+            CommitOutcome::Refused(refusal) => self.refused(held, refusal, patience).await,
+        }
+    }
+
+    async fn refused(
+        self: &Arc<Self>,
+        held: &Arc<Held>,
+        refusal: Refusal,
+        patience: Patience<'_>,
+    ) -> Result<Tried, Unable> {
+        tracing::debug!(?refusal, "the commit was refused");
+        match refusal {
+            Refusal::BaseMoved { base } => {
+                self.metrics.refused_base.inc();
+                held.known.moved_to(base);
+                Ok(Tried::BaseMoved)
+            }
+            Refusal::Stale => {
+                self.metrics.refused_stale.inc();
+                Ok(Tried::Outdated)
+            }
+            Refusal::Closed | Refusal::Missing | Refusal::Exists => {
+                self.metrics.refused_closed.inc();
+                self.cache.forget(held.known.arn(), &held.branch.path);
+                Ok(Tried::Ended(Ending::Stale))
+            }
+            Refusal::Leased { .. } => {
+                self.metrics.refused_leased.inc();
+                Ok(Tried::Ended(Ending::Leased))
+            }
+            Refusal::HistoryFull { .. } => {
+                self.metrics.history_full.inc();
+                self.fail_full(held, patience).await?;
+                Ok(Tried::Ended(Ending::Committed))
+            }
+        }
+    }
+
+    /// Runs the core, off the async threads where the payloads are large.
+    async fn run(&self, held: &Arc<Held>, event: Event) -> Result<Result<Run, Rejected>, Unable> {
+        let base = held.known.last_event();
+        let moment = self.moment();
+        if payload_bytes(held, &event) <= self.settings.inline_bytes_max {
+            return Ok(self.run_here(held, event, moment, base));
+        }
+        let (held, limits) = (held.clone(), self.settings.limits);
+        let work = move || {
+            let known = &held.known;
+            engine::run(&known.definition, &known.execution, held.branch.clone(), event, moment, &limits, base)
+        };
+        self.runtime.blocking(work).await.map_err(|stopped| Unable::Broken(stopped.to_string()))
+    }
+
+    fn run_here(&self, held: &Held, event: Event, moment: Moment, base: EventId) -> Result<Run, Rejected> {
+        let known = &held.known;
+        let limits = &self.settings.limits;
+        engine::run(&known.definition, &known.execution, held.branch.clone(), event, moment, limits, base)
+    }
+
+    /// Gives the time and the seed of an event.
+    pub(super) fn moment(&self) -> Moment {
+        Moment { at: self.runtime.now(), seed: self.runtime.nonce() }
+    }
+}
+
+/// Estimates the bytes that a run may have to look into.
+fn payload_bytes(held: &Held, event: &Event) -> usize {
+    let more = match event {
+        Event::Report { outcome: engine::Outcome::Succeeded { output }, .. } => output.len(),
+        Event::Children { results: Some(results), .. } => results.iter().map(model::JsonText::len).sum(),
+        Event::Report { .. } | Event::Children { .. } | Event::Proceed | Event::Timer { .. } => 0,
+    };
+    held.branch.input.len() + more
+}

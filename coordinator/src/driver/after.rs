@@ -1,0 +1,145 @@
+//! What follows a commit at once, in this process. All of it is repeated by someone else if this process dies first.
+
+use std::sync::Arc;
+
+use engine::{Delivery, Phase};
+use model::ExecutionStatus;
+use store::{Committed, PendingEffect, Subject};
+use wire::message::Cancel;
+
+use super::Inner;
+use super::build::{Plan, seconds_between};
+use super::cache::Held;
+use super::local::Item;
+use super::relay::outstanding;
+
+impl Inner {
+    /// Lets the effects of a commit leave, and keeps what it wrote.
+    pub(super) fn after(self: &Arc<Self>, plan: Plan, committed: &Committed) {
+        self.count(&plan);
+        self.tell(&plan.commit, committed);
+        let events = plan.commit.history.events.len() as u64;
+        plan.known.heard_of(model::EventId(committed.base.0 + events));
+        self.forget_closed(&plan);
+        self.set_timers(&plan);
+        self.proceed_with_joins(&plan, committed);
+        let Plan { known, commit, branches, before, cancels } = plan;
+        let mut kept = Vec::with_capacity(branches.len());
+        for (mut branch, revision, token) in branches {
+            branch.settle(committed.base);
+            let held = Arc::new(Held { known: known.clone(), branch, revision, token, is_own: true });
+            self.cache.keep(held.clone());
+            kept.push(held);
+        }
+        for key in &commit.outbox_added {
+            match &key.effect {
+                PendingEffect::Dispatch(path, _) => {
+                    if let Some(held) = kept.iter().find(|held| held.branch.path == *path) {
+                        self.let_go(held, before.as_deref());
+                    }
+                }
+                PendingEffect::Continue(path) => {
+                    let (execution, branch) = (commit.execution.clone(), path.clone());
+                    self.proceed(Item::Resume { execution, branch, background: false });
+                }
+                PendingEffect::Wake(_) => {}
+            }
+        }
+        for of in cancels {
+            self.proceed(Item::Cancel(Cancel { execution: commit.execution.clone(), of }));
+        }
+    }
+
+    /// Gives the work item of a branch to the relay.
+    fn let_go(&self, held: &Held, before: Option<&Held>) {
+        let Some(task) = outstanding(&held.branch) else { return };
+        let previous = before.and_then(|before| match &before.branch.phase {
+            Phase::Task(previous) if previous.attempt == task.attempt => Some(&previous.delivery),
+            Phase::Task(_) | Phase::Ready | Phase::Wait { .. } | Phase::Backoff { .. } | Phase::Children(_) => None,
+        });
+        if let Some(previous) = previous {
+            // An item that no worker takes on does no harm to workers: only the others count towards poison.
+            let did_count = !matches!(previous, Delivery::Unhandled { .. });
+            let now = self.runtime.now();
+            self.outgoing.repeat(task.attempt, |repeated| {
+                repeated.deliveries += u32::from(did_count);
+                repeated.at = Some(now);
+            });
+            self.metrics.redispatches.inc();
+        }
+        self.offer(self.dispatch(&held.known, &held.branch, task));
+    }
+
+    fn set_timers(&self, plan: &Plan) {
+        for key in &plan.commit.timers_dropped {
+            self.wheel.cancel(key);
+        }
+        if plan.commit.timers_set.is_empty() {
+            return;
+        }
+        let now = self.runtime.now();
+        for (key, due) in &plan.commit.timers_set {
+            if u128::from(due.millis_since(now)) <= self.settings.timers_horizon.as_millis() {
+                self.wheel.set(key.clone(), *due);
+            } else {
+                self.wheel.cancel(key);
+            }
+        }
+    }
+
+    /// Wakes the parent if this commit is the one to do so, and goes on if completions came meanwhile.
+    fn proceed_with_joins(self: &Arc<Self>, plan: &Plan, committed: &Committed) {
+        let execution = &plan.commit.execution;
+        let resume = |branch| Item::Resume { execution: execution.clone(), branch, background: false };
+        if committed.woke_parent
+            && let Some(joined) = &plan.commit.joined
+        {
+            self.proceed(resume(joined.scope.branch.clone()));
+        }
+        if committed.more_completions
+            && let Some((scope, _)) = &plan.commit.taken
+        {
+            self.proceed(resume(scope.branch.clone()));
+        }
+    }
+
+    fn forget_closed(&self, plan: &Plan) {
+        let Plan { known, commit, before, .. } = plan;
+        for key in &commit.outbox_dropped {
+            if let PendingEffect::Dispatch(_, attempt) = &key.effect {
+                self.outgoing.closed(known.partition, *attempt);
+            }
+        }
+        if let (Some(before), Subject::Branch { next: None, .. }) = (before, &commit.subject) {
+            self.cache.forget(&commit.execution, &before.branch.path);
+        }
+        for (path, _) in commit.closed.iter().flat_map(|scope| &scope.branches) {
+            self.cache.forget(&commit.execution, path);
+        }
+        if let Subject::Execution { branches } = &commit.subject {
+            for (path, _) in branches {
+                self.cache.forget(&commit.execution, path);
+            }
+        }
+        if commit.end.is_some() {
+            self.cache.forget_execution(&commit.execution);
+        }
+    }
+
+    fn count(&self, plan: &Plan) {
+        self.metrics.commits.inc();
+        self.metrics.events.add(plan.commit.history.events.len() as u64);
+        if plan.before.as_ref().is_some_and(|before| !before.is_own) {
+            self.metrics.take_overs.inc();
+        }
+        let Some((end, at)) = &plan.commit.end else { return };
+        self.metrics.execution_time.observe(seconds_between(plan.known.record.started_at, *at));
+        match end.status {
+            ExecutionStatus::Succeeded => self.metrics.executions_succeeded.inc(),
+            ExecutionStatus::Failed => self.metrics.executions_failed.inc(),
+            ExecutionStatus::TimedOut => self.metrics.executions_timed_out.inc(),
+            ExecutionStatus::Aborted => self.metrics.executions_aborted.inc(),
+            ExecutionStatus::Running => {}
+        }
+    }
+}

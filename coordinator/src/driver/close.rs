@@ -1,0 +1,136 @@
+//! Ends of an execution from outside of its states: StopExecution, its time-out, a full history.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Branch, Closing, Moment, aborted, close_execution, close_full_history, timed_out};
+use model::{ExecutionArn, Timestamp};
+use store::{CommitOutcome, ExecutionHead, Refusal};
+
+use super::Inner;
+use super::backoff::{Backoff, persist};
+use super::cache::Held;
+use super::error::{Patience, Unable};
+use crate::convert;
+
+/// How long a caller of the API waits for a store that can't be reached: less than a client's own time-out.
+pub(super) const CALLER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Is what became of a wish to stop an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopOutcome {
+    /// It is stopped now.
+    Stopped {
+        /// When it ended.
+        at: Timestamp,
+    },
+    /// It had ended before, and stays so.
+    Ended(Box<ExecutionHead>),
+}
+
+/// Says why an execution was not stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// There is no such execution.
+    #[error("find the execution")]
+    Missing,
+    /// The store did not answer in time. The execution may have been stopped.
+    #[error("reach the store: {0}")]
+    Unavailable(String),
+}
+
+/// Is what became of the end of an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Now(Timestamp),
+    Before,
+}
+
+enum Closed {
+    Now(Timestamp),
+    Before(Box<ExecutionHead>),
+    Missing,
+}
+
+impl Inner {
+    pub(super) async fn stop_execution(
+        self: &Arc<Self>,
+        execution: &ExecutionArn,
+        error: Option<String>,
+        cause: Option<String>,
+    ) -> Result<StopOutcome, StopError> {
+        let end = aborted(error, cause);
+        let closing = |open: &[Branch], moment| close_execution(open, end.clone(), moment);
+        match self.close(execution, closing, self.caller_patience()).await {
+            Ok(Closed::Now(at)) => Ok(StopOutcome::Stopped { at }),
+            Ok(Closed::Before(head)) => Ok(StopOutcome::Ended(head)),
+            Ok(Closed::Missing) => Err(StopError::Missing),
+            Err(error) => Err(StopError::Unavailable(super::error::chain(&error))),
+        }
+    }
+
+    /// Ends an execution that ran longer than its definition allows.
+    pub(super) async fn time_out(self: &Arc<Self>, execution: &ExecutionArn) -> Result<Ended, Unable> {
+        let closing = |open: &[Branch], moment| close_execution(open, timed_out(), moment);
+        match self.close(execution, closing, Patience::Endless).await? {
+            Closed::Now(at) => Ok(Ended::Now(at)),
+            Closed::Before(_) | Closed::Missing => Ok(Ended::Before),
+        }
+    }
+
+    /// Ends an execution whose history has no room for the run of this branch.
+    pub(super) async fn fail_full(self: &Arc<Self>, held: &Held, patience: Patience<'_>) -> Result<(), Unable> {
+        let limits = &self.settings.limits;
+        let closing = |open: &[Branch], moment| close_full_history(&held.branch, open, moment, limits);
+        tracing::warn!(execution = %held.known.arn(), "the history is full: the execution fails");
+        self.close(held.known.arn(), closing, patience).await?;
+        Ok(())
+    }
+
+    pub(super) fn caller_patience(&self) -> Patience<'static> {
+        let millis = i64::try_from(CALLER_PATIENCE.as_millis()).unwrap_or(i64::MAX);
+        Patience::Until(self.runtime.now().plus_millis(millis))
+    }
+
+    /// Ends an execution by compare-and-set: against branches that move on meanwhile it tries again, as long as there is patience.
+    async fn close(
+        self: &Arc<Self>,
+        execution: &ExecutionArn,
+        closing: impl Fn(&[Branch], Moment) -> Closing,
+        patience: Patience<'_>,
+    ) -> Result<Closed, Unable> {
+        let mut backoff = Backoff::new(&self.settings);
+        let mut refusals = 0;
+        loop {
+            let Some(head) = persist!(self, patience, self.store.execution(execution)) else {
+                return Ok(Closed::Missing);
+            };
+            if head.end.is_some() {
+                return Ok(Closed::Before(Box::new(head)));
+            }
+            let known = self.known(&head, patience).await?;
+            let open = persist!(self, patience, self.store.open_branches(execution, None));
+            let branches: Vec<Branch> =
+                open.iter().map(|stored| convert::branch_from_record(stored.record.clone())).collect();
+            let Closing { history, end, effects: _ } = closing(&branches, self.moment());
+            let plan = self.plan_end(&known, &open, history, end);
+            match self.commit(&plan.commit, patience).await? {
+                CommitOutcome::Committed(committed) => {
+                    let at = plan.commit.end.as_ref().map_or_else(|| self.runtime.now(), |(_, at)| *at);
+                    self.after(plan, &committed);
+                    return Ok(Closed::Now(at));
+                }
+                CommitOutcome::Refused(Refusal::Missing) => return Ok(Closed::Missing),
+                CommitOutcome::Refused(_) => self.metrics.refused_stale.inc(),
+            }
+            refusals += 1;
+            if refusals < self.settings.refusals_max {
+                continue;
+            }
+            if patience.has_ended(self.runtime.now()) {
+                return Err(Unable::Contended);
+            }
+            self.back_off(&mut backoff).await;
+        }
+    }
+}

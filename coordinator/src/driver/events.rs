@@ -1,0 +1,122 @@
+//! Events of the core, made from what came in.
+
+use engine::{ChildResult, ChildrenPhase, Completion, Event, Outcome, Phase, Timer};
+use model::ExecutionArn;
+use store::StoredBranch;
+use wire::message::{self, Report};
+
+use super::Inner;
+use super::backoff::persist;
+use super::cache::Held;
+use super::error::{Patience, Unable};
+use crate::convert;
+
+/// How many items of a Map are read at once: as many children as one commit may create.
+const ITEMS_MAX: u32 = 256;
+
+/// What the failure of a poisoned item is named, so that a definition can catch it.
+const POISONED: &str = "Stepwell.Poisoned";
+
+/// Is what makes a branch advance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trigger<'a> {
+    /// A worker's report.
+    Report(&'a Report),
+    /// A timer's time has come.
+    Timer(Timer),
+    /// It has completions to take, or its run was cut short: its record says which.
+    Resume,
+}
+
+/// Is an event with what was loaded for it.
+pub(crate) struct Prepared {
+    pub(crate) event: Event,
+    /// The open branches within the scope that the event may close.
+    pub(crate) open: Vec<StoredBranch>,
+}
+
+impl Inner {
+    /// Makes the event; nothing if the branch, as it is here, does not wait for such.
+    pub(super) async fn prepare(
+        &self,
+        held: &Held,
+        trigger: Trigger<'_>,
+        patience: Patience<'_>,
+    ) -> Result<Option<Prepared>, Unable> {
+        let event = match trigger {
+            Trigger::Report(report) => event_of_report(report),
+            Trigger::Timer(timer) => Event::Timer { timer },
+            Trigger::Resume => match &held.branch.phase {
+                Phase::Ready => Event::Proceed,
+                Phase::Children(children) => {
+                    return self.children(held.known.arn(), children, patience).await.map(Some);
+                }
+                Phase::Task(_) | Phase::Wait { .. } | Phase::Backoff { .. } => return Ok(None),
+            },
+        };
+        Ok(Some(Prepared { event, open: Vec::new() }))
+    }
+
+    /// Loads what a branch has to know of its children: what completed, what comes next, and at the end the results, or else all that
+    /// is to be cut off.
+    async fn children(
+        &self,
+        arn: &ExecutionArn,
+        children: &ChildrenPhase,
+        patience: Patience<'_>,
+    ) -> Result<Prepared, Unable> {
+        let scope = &children.scope;
+        let items_max = (children.total - children.started).min(ITEMS_MAX);
+        let join = persist!(self, patience, self.store.join(arn, scope, children.taken, children.started, items_max));
+        let completions: Vec<Completion> = join.completions.into_iter().map(convert::completion_from_record).collect();
+        let open = if completions.iter().any(|completion| succeeded(completion).is_none()) {
+            persist!(self, patience, self.store.open_branches(arn, Some(scope)))
+        } else {
+            Vec::new()
+        };
+        let results = if self.has_all(children, &completions) {
+            Some(persist!(self, patience, self.store.results(arn, scope, children.total)))
+        } else {
+            None
+        };
+        let branches = open.iter().map(|stored| convert::branch_from_record(stored.record.clone())).collect();
+        let event = Event::Children { scope: scope.clone(), completions, results, items: join.items, open: branches };
+        Ok(Prepared { event, open })
+    }
+
+    /// Tells whether all children have succeeded with results that are not too large together.
+    fn has_all(&self, children: &ChildrenPhase, completions: &[Completion]) -> bool {
+        let sizes: Option<Vec<u64>> = completions.iter().map(succeeded).collect();
+        let Some(sizes) = sizes else { return false };
+        let bytes = children.results_bytes + sizes.iter().sum::<u64>();
+        let count = u64::from(children.succeeded) + sizes.len() as u64;
+        count == u64::from(children.total) && self.settings.limits.payload_bytes_max.is_none_or(|max| bytes <= max)
+    }
+}
+
+fn succeeded(completion: &Completion) -> Option<u64> {
+    match completion.result {
+        ChildResult::Succeeded { bytes } => Some(bytes),
+        ChildResult::Failed { .. } => None,
+    }
+}
+
+fn event_of_report(report: &Report) -> Event {
+    let outcome = match &report.outcome {
+        message::Outcome::Started => Outcome::Started,
+        message::Outcome::Heartbeat => Outcome::Heartbeat,
+        message::Outcome::Holding => Outcome::Holding,
+        message::Outcome::Unhandled => Outcome::Unhandled,
+        message::Outcome::Poisoned => Outcome::Failed {
+            error: Some(POISONED.to_owned()),
+            cause: Some(format!(
+                "The work item was delivered {} times without a report; it was put into the queue of dead letters.",
+                report.deliveries
+            )),
+        },
+        message::Outcome::Succeeded { output } => Outcome::Succeeded { output: output.clone() },
+        message::Outcome::Failed { error, cause } => Outcome::Failed { error: error.clone(), cause: cause.clone() },
+    };
+    let (attempt, started_at, worker) = (report.attempt, report.started_at, report.worker.clone());
+    Event::Report { attempt, started_at, worker, outcome }
+}

@@ -1,0 +1,80 @@
+//! Finding a branch: in memory, or else in the store.
+
+use std::sync::Arc;
+
+use model::{BranchPath, ExecutionArn};
+use store::{ExecutionHead, StoredBranch};
+
+use super::Inner;
+use super::backoff::{Backoff, persist};
+use super::cache::{Held, Known};
+use super::error::{Patience, Unable};
+use crate::convert;
+use crate::definitions::DefinitionError;
+
+/// Is a branch that was found.
+pub(crate) struct Found {
+    pub(crate) held: Arc<Held>,
+    /// Whether it was read from the store just now, so that what it rejects is really over.
+    pub(crate) is_fresh: bool,
+}
+
+impl Inner {
+    /// Finds an open branch of a running execution; nothing if either is not that.
+    pub(super) async fn find(
+        &self,
+        arn: &ExecutionArn,
+        path: &BranchPath,
+        fresh: bool,
+        patience: Patience<'_>,
+    ) -> Result<Option<Found>, Unable> {
+        if !fresh && let Some(held) = self.cache.branch(arn, path) {
+            self.metrics.cache_hits.inc();
+            return Ok(Some(Found { held, is_fresh: false }));
+        }
+        self.metrics.loads.inc();
+        let loaded = persist!(self, patience, self.store.load(arn, path));
+        let Some((head, Some(stored))) = loaded.filter(|(head, _)| head.end.is_none()) else {
+            self.cache.forget(arn, path);
+            return Ok(None);
+        };
+        let known = self.known(&head, patience).await?;
+        let held = Arc::new(self.held(known, stored));
+        self.cache.keep(held.clone());
+        Ok(Some(Found { held, is_fresh: true }))
+    }
+
+    /// Gives what never changes of an execution whose head was read.
+    pub(super) async fn known(&self, head: &ExecutionHead, patience: Patience<'_>) -> Result<Arc<Known>, Unable> {
+        if let Some(known) = self.cache.execution(&head.record.arn) {
+            known.heard_of(head.last_event);
+            return Ok(known);
+        }
+        let mut backoff = Backoff::new(&self.settings);
+        let definition = loop {
+            match self.definitions.get(&head.record.definition).await {
+                Ok(definition) => break definition,
+                Err(DefinitionError::Store(error)) => self.bear(error, &mut backoff, patience).await?,
+                Err(error @ (DefinitionError::Missing(_) | DefinitionError::Invalid { .. })) => {
+                    return Err(Unable::Broken(error.to_string()));
+                }
+            }
+        };
+        let execution = convert::execution_from_record(&head.record);
+        let partition = head.record.arn.partition(self.partitions);
+        let known = Arc::new(Known::new(head.record.clone(), execution, definition, partition));
+        known.heard_of(head.last_event);
+        self.cache.keep_execution(&known);
+        Ok(known)
+    }
+
+    pub(super) fn held(&self, known: Arc<Known>, stored: StoredBranch) -> Held {
+        Held {
+            known,
+            is_own: stored.owner == self.owner,
+            revision: stored.revision,
+            token: stored.token,
+            branch: convert::branch_from_record(stored.record),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Work that comes from no delivery: wakes and continuations after a commit, timers, cancels. A bounded number goes on at once.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine::Timer;
+use model::{BranchPath, ExecutionArn};
+use wire::message::Cancel;
+
+use super::Inner;
+use super::advance::{Ending, Trigger};
+use super::backoff::Backoff;
+use super::close::Ended;
+use super::error::{Patience, Unable, chain};
+use crate::timers::{Due, timer_from_name};
+
+/// How many times work that is contended is taken up before it is left to a sweep.
+const TRIES_MAX: u32 = 5;
+
+/// Is a piece of local work.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// A branch goes on: it has completions to take, or its run was cut short.
+    Resume {
+        /// The execution.
+        execution: ExecutionArn,
+        /// The branch.
+        branch: BranchPath,
+        /// Whether it is a sweep's doing, which respects a live lease.
+        background: bool,
+    },
+    /// A timer's time has come.
+    Timer(Due),
+    /// Workers are to stop. Best effort.
+    Cancel(Cancel),
+}
+
+/// Is the queue of local work.
+#[derive(Debug)]
+pub(crate) struct Local {
+    running_max: usize,
+    waiting_max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Item>,
+    running: usize,
+}
+
+impl Local {
+    pub(crate) fn new(running_max: usize, waiting_max: usize) -> Self {
+        Self { running_max: running_max.max(1), waiting_max, state: Mutex::default() }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state().running == 0
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives a place back, even when the work panics.
+struct Place(Arc<Inner>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.local.state().running -= 1;
+    }
+}
+
+impl Inner {
+    /// Takes up local work now, or as soon as there is a place. What finds no room is left to the sweeps.
+    pub(super) fn proceed(self: &Arc<Self>, item: Item) {
+        let mut state = self.local.state();
+        if state.running >= self.local.running_max {
+            if state.waiting.len() < self.local.waiting_max {
+                state.waiting.push_back(item);
+            } else {
+                self.metrics.spilled.inc();
+            }
+            return;
+        }
+        state.running += 1;
+        drop(state);
+        let place = Place(self.clone());
+        self.runtime.spawn(async move {
+            let mut next = Some(item);
+            while let Some(item) = next {
+                place.0.work_on(item).await;
+                next = place.0.local.state().waiting.pop_front();
+            }
+        });
+    }
+
+    async fn work_on(self: &Arc<Self>, item: Item) {
+        let mut backoff = Backoff::new(&self.settings);
+        for _ in 0..TRIES_MAX {
+            let done = match &item {
+                Item::Resume { execution, branch, background } => self.resume(execution, branch, *background).await,
+                Item::Timer(due) => self.fire(due).await,
+                Item::Cancel(cancel) => self.cancel(cancel).await,
+            };
+            match done {
+                Ok(()) => return,
+                Err(Unable::Contended) => self.back_off(&mut backoff).await,
+                Err(error @ (Unable::Store(_) | Unable::Broker(_) | Unable::Broken(_))) => {
+                    tracing::error!(?item, error = chain(&error), "can't go on");
+                    return;
+                }
+            }
+        }
+        tracing::warn!(?item, "other coordinators are always faster; left to a sweep");
+    }
+
+    async fn resume(
+        self: &Arc<Self>,
+        execution: &ExecutionArn,
+        path: &BranchPath,
+        background: bool,
+    ) -> Result<(), Unable> {
+        self.metrics.continuations.inc();
+        self.advance(execution, path, Trigger::Resume, background, Patience::Endless).await?;
+        Ok(())
+    }
+
+    async fn fire(self: &Arc<Self>, due: &Due) -> Result<(), Unable> {
+        let (execution, path) = (&due.key.execution, &due.key.branch);
+        let is_stale = match timer_from_name(&due.key.name) {
+            None => true,
+            Some(Timer::Execution) => self.time_out(execution).await? == Ended::Before,
+            Some(timer) => {
+                match self.advance(execution, path, Trigger::Timer(timer), due.foreign, Patience::Endless).await? {
+                    Ending::Stale | Ending::Unchanged => true,
+                    Ending::Committed | Ending::Leased => false,
+                }
+            }
+        };
+        if !is_stale {
+            self.metrics.timers_fired.inc();
+            return Ok(());
+        }
+        self.metrics.timers_stale.inc();
+        let partition = execution.partition(self.partitions);
+        // It fires again if this fails, and is as stale then.
+        if let Err(error) = self.store.drop_timers(partition, &[(due.key.clone(), due.due)]).await {
+            tracing::debug!(%execution, %error, "can't drop a stale timer now");
+        }
+        Ok(())
+    }
+
+    async fn cancel(&self, cancel: &Cancel) -> Result<(), Unable> {
+        if let Err(error) = self.queue.publish_cancel(cancel).await {
+            tracing::debug!(execution = %cancel.execution, error = chain(&error), "workers don't hear of a cancel");
+        }
+        Ok(())
+    }
+
+    /// Fires the timers of the wheel.
+    pub(super) async fn wheel_loop(self: Arc<Self>) {
+        loop {
+            for due in self.wheel.take_due(self.runtime.now()) {
+                self.proceed(Item::Timer(due));
+            }
+            match self.wheel.next() {
+                Some(next) => tokio::select! {
+                    biased;
+                    () = self.wheel.changed() => {}
+                    () = self.runtime.sleep_until(next) => {}
+                },
+                None => self.wheel.changed().await,
+            }
+        }
+    }
+}

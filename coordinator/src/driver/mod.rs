@@ -1,0 +1,202 @@
+//! The driver: the imperative shell around the pure core. It loads, runs, commits, and lets effects leave.
+//!
+//! ```text
+//!  events queues ─► consume ─┐                    ┌─► relay ─► work items
+//!  wheel, sweep  ─► local ───┼─► advance ─► store ┼─► wheel
+//!  API           ─► start ───┘   (load, run,      ├─► local (wakes, continuations)
+//!                   close         commit)         └─► feed
+//! ```
+//! Nothing here is the truth: a process may die between any two awaits. What was committed and has not left is in the
+//! store's outbox, where the relay of a live coordinator, or else a sweep, finds it.
+
+mod advance;
+mod after;
+mod backoff;
+mod build;
+mod cache;
+mod close;
+mod consume;
+mod error;
+mod events;
+mod feed;
+mod find;
+mod local;
+mod metrics;
+mod outgoing;
+mod reconcile;
+mod redispatch;
+mod relay;
+mod routing;
+mod settings;
+mod start;
+mod sweep;
+mod trace;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use broker::SharedQueue;
+use runtime::Runtime;
+use store::{OwnerId, SharedStore};
+use telemetry::Registry;
+use tokio::sync::{broadcast, watch};
+
+pub use close::{StopError, StopOutcome};
+pub use feed::Progress;
+pub use metrics::Metrics;
+pub use routing::{DEFAULT_POOL, Pool, Routing};
+pub use settings::DriverSettings;
+pub use start::{StartError, StartOutcome, StartRequest};
+
+use crate::definitions::Definitions;
+use crate::timers::Wheel;
+use cache::Cache;
+use local::Local;
+use outgoing::Outgoing;
+use relay::Relay;
+use sweep::HeldPartitions;
+
+/// Is what a driver is made of.
+pub struct Parts {
+    /// Where executions are kept.
+    pub store: SharedStore,
+    /// What carries work items and reports.
+    pub queue: SharedQueue,
+    /// Time, chance and tasks of this process.
+    pub runtime: Runtime,
+    /// What can be set.
+    pub settings: DriverSettings,
+    /// The name of this process, anew at each start.
+    pub owner: OwnerId,
+    /// Where metrics are counted.
+    pub registry: Registry,
+}
+
+/// Advances executions; cheap to clone.
+#[derive(Clone)]
+pub struct Driver {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: SharedStore,
+    queue: SharedQueue,
+    runtime: Runtime,
+    settings: DriverSettings,
+    owner: OwnerId,
+    partitions: u32,
+    definitions: Definitions,
+    cache: Cache,
+    wheel: Wheel,
+    relay: Relay,
+    outgoing: Outgoing,
+    local: Local,
+    feed: broadcast::Sender<Arc<Progress>>,
+    metrics: Metrics,
+    held_partitions: HeldPartitions,
+    is_over_high_water: AtomicBool,
+    /// When the connection to the broker came up last, in milliseconds; 0 before the first time.
+    broker_up_at: AtomicU64,
+    stopping: watch::Sender<bool>,
+}
+
+impl Driver {
+    /// Makes a driver. It can start and stop executions at once, and advances them after [`Driver::start`].
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, queue, runtime, settings, owner, registry } = parts;
+        let (feed, _) = broadcast::channel(settings.feed_kept.max(1));
+        let inner = Inner {
+            partitions: store.partitions(),
+            definitions: Definitions::new(store.clone(), runtime.clone(), settings.cached_definitions),
+            cache: Cache::new(&settings),
+            wheel: Wheel::new(settings.timers_held),
+            relay: Relay::new(settings.relay_waiting),
+            outgoing: Outgoing::new(settings.relay_pending),
+            local: Local::new(settings.local_running, settings.local_waiting),
+            feed,
+            metrics: Metrics::new(&registry),
+            held_partitions: HeldPartitions::default(),
+            is_over_high_water: AtomicBool::new(false),
+            broker_up_at: AtomicU64::new(0),
+            stopping: watch::Sender::new(false),
+            store,
+            queue,
+            runtime,
+            settings,
+            owner,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Spawns the driver's loops: consumers of all events queues, relay, timer wheel, sweeps, reconciler, announcements. To be
+    /// called once; they run until [`Driver::stop`] or the end of the runtime.
+    pub fn start(&self) {
+        let inner = &self.inner;
+        let spawn = |future: futures::future::BoxFuture<'static, ()>| drop(inner.runtime.spawn(future));
+        spawn(Box::pin(inner.clone().watch_broker()));
+        spawn(Box::pin(inner.clone().announce_loop()));
+        spawn(Box::pin(inner.clone().relay_loop()));
+        spawn(Box::pin(inner.clone().pending_loop()));
+        spawn(Box::pin(inner.clone().clear_loop()));
+        spawn(Box::pin(inner.clone().wheel_loop()));
+        spawn(Box::pin(inner.clone().sweep_loop()));
+        spawn(Box::pin(inner.clone().timers_loop()));
+        spawn(Box::pin(inner.clone().clean_loop()));
+        spawn(Box::pin(inner.clone().high_water_loop()));
+        spawn(Box::pin(inner.clone().kept_data_loop()));
+        spawn(Box::pin(inner.clone().lost_items_loop()));
+        for index in 0..inner.queue.events_queues() {
+            spawn(Box::pin(inner.clone().consume_loop(index)));
+        }
+    }
+
+    /// Stops taking events in. What is in hand goes on; what is not done when the process ends comes back to another coordinator.
+    pub fn stop(&self) {
+        self.inner.stopping.send_replace(true);
+    }
+
+    /// Tells whether deliveries, wakes or publishes are in hand.
+    pub fn is_idle(&self) -> bool {
+        self.inner.metrics.open_deliveries.get() == 0 && self.inner.local.is_idle() && self.inner.outgoing.is_idle()
+    }
+
+    /// Starts an execution of a state machine.
+    ///
+    /// # Errors
+    /// [`StartError`]; after `Unavailable` the execution may have started, and a repetition finds out.
+    pub async fn start_execution(&self, request: StartRequest) -> Result<StartOutcome, StartError> {
+        self.inner.start_execution(request).await
+    }
+
+    /// Stops an execution.
+    ///
+    /// # Errors
+    /// [`StopError`]; after `Unavailable` it may have been stopped, and a repetition finds out.
+    pub async fn stop_execution(
+        &self,
+        execution: &model::ExecutionArn,
+        error: Option<String>,
+        cause: Option<String>,
+    ) -> Result<StopOutcome, StopError> {
+        self.inner.stop_execution(execution, error, cause).await
+    }
+
+    /// Listens to the history as this driver commits it. A listener that is too slow misses commits
+    /// (`RecvError::Lagged`). Costs next to nothing while nobody listens.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Progress>> {
+        self.inner.feed.subscribe()
+    }
+
+    /// Gives the counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// Gives the name of this process.
+    pub fn owner(&self) -> &OwnerId {
+        &self.inner.owner
+    }
+}

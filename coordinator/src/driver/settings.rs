@@ -1,0 +1,133 @@
+//! What can be set about the driver, each bound with its reason.
+
+use std::time::Duration;
+
+use engine::Limits;
+
+use super::routing::Routing;
+
+/// Is what can be set about a [`Driver`](super::Driver).
+#[derive(Clone, Debug)]
+pub struct DriverSettings {
+    /// Which pool runs which resource.
+    pub routing: Routing,
+    /// What bounds executions and runs (`limits.*`).
+    pub limits: Limits,
+    /// How many deliveries each events queue hands out before the first is acknowledged. It bounds the reports in hand: a
+    /// commit takes about a millisecond, so some hundreds keep the store busy.
+    pub prefetch: u16,
+    /// How long a branch stays leased after a commit. It only keeps background work off branches that move by themselves,
+    /// so it need not be longer than a few commits of a busy branch.
+    pub lease: Duration,
+    /// How many commits of one event may be refused before its delivery is held: a branch is contended by a few
+    /// coordinators at most, so more refusals mean that something else is wrong.
+    pub refusals_max: u32,
+    /// The first pause before a held delivery or an unreachable store is tried again.
+    pub retry_first: Duration,
+    /// The longest such pause: how late the work goes on after an outage.
+    pub retry_longest: Duration,
+    /// How many branches are kept in memory at their last revision. One that is not there costs a read.
+    pub cached_branches: usize,
+    /// How many bytes of payload those may hold.
+    pub cached_bytes: usize,
+    /// How many executions' heads are kept in memory.
+    pub cached_executions: usize,
+    /// How many parsed definitions are kept in memory.
+    pub cached_definitions: usize,
+    /// Payloads over this many bytes are worked on off the async threads: parsing as much takes a millisecond.
+    pub inline_bytes_max: usize,
+    /// How many branches are driven on at once without a delivery (wakes, continuations, timers).
+    pub local_running: usize,
+    /// How many of these may wait; what is over is left to the sweep.
+    pub local_waiting: usize,
+    /// How many publishes may await their confirm at once. A confirm takes a few milliseconds, so this is some 100,000 a second.
+    pub relay_window: usize,
+    /// How many work items may wait for the relay; what is over is kept as its key only.
+    pub relay_waiting: usize,
+    /// How many keys of effects that could not leave are kept; what is over is left to the sweep.
+    pub relay_pending: usize,
+    /// How often the effects that have left are cleared from the outbox. Most are gone before, with their report.
+    pub outbox_clear: Duration,
+    /// How old an entry of a live committer is before the sweep takes it for forgotten (`outbox.grace`).
+    pub outbox_grace: Duration,
+    /// How often a partition's timers are looked at.
+    pub timers_every: Duration,
+    /// How long after its time a timer is left to the coordinator that set it.
+    pub timers_grace: Duration,
+    /// How far ahead a timer may be to go into the wheel; the sweep finds the others later.
+    pub timers_horizon: Duration,
+    /// How many timers the wheel holds; the sweep finds the others.
+    pub timers_held: usize,
+    /// How many due timers of a partition a sweep takes at once.
+    pub timers_batch: usize,
+    /// How often the lease of a partition's sweeps is taken or renewed, and its outbox looked at.
+    pub sweep_every: Duration,
+    /// How long that lease holds: three tries to renew it.
+    pub sweep_lease: Duration,
+    /// How many partitions are swept at once: it bounds the load on the store.
+    pub sweep_parallel: usize,
+    /// How often what ended executions left over is removed.
+    pub clean_every: Duration,
+    /// How long ended executions are kept (`retention`): AWS's 90 days.
+    pub retention: Duration,
+    /// How often the coordinator says that it is alive.
+    pub announce_every: Duration,
+    /// How long that holds: three announcements.
+    pub announce_life: Duration,
+    /// How often the store is asked whether it is too full for new executions.
+    pub high_water_every: Duration,
+    /// How often the reconciler looks at the pools' queues and walks on over open executions.
+    pub reconcile_every: Duration,
+    /// How many executions a partition's walk looks at each time: it bounds what the repair costs.
+    pub reconcile_batch: usize,
+    /// How old an item without a started notice is before it may count as lost.
+    pub lost_after: Duration,
+    /// How long after its dispatch an item's queue must have been seen empty.
+    pub lost_empty_after: Duration,
+    /// How many commits the feed of live progress keeps for a slow listener.
+    pub feed_kept: usize,
+}
+
+impl Default for DriverSettings {
+    fn default() -> Self {
+        Self {
+            routing: Routing::default(),
+            limits: Limits::default(),
+            prefetch: 256,
+            lease: Duration::from_secs(5),
+            refusals_max: 8,
+            retry_first: Duration::from_millis(50),
+            retry_longest: Duration::from_secs(5),
+            cached_branches: 16_384,
+            cached_bytes: 64 * 1024 * 1024,
+            cached_executions: 16_384,
+            cached_definitions: 256,
+            inline_bytes_max: 64 * 1024,
+            local_running: 256,
+            local_waiting: 65_536,
+            relay_window: 512,
+            relay_waiting: 4_096,
+            relay_pending: 65_536,
+            outbox_clear: Duration::from_secs(1),
+            outbox_grace: Duration::from_secs(5),
+            timers_every: Duration::from_secs(1),
+            timers_grace: Duration::from_millis(500),
+            timers_horizon: Duration::from_secs(3_600),
+            timers_held: 100_000,
+            timers_batch: 256,
+            sweep_every: Duration::from_secs(5),
+            sweep_lease: Duration::from_secs(15),
+            sweep_parallel: 8,
+            clean_every: Duration::from_secs(10),
+            retention: Duration::from_secs(90 * 86_400),
+            announce_every: Duration::from_secs(2),
+            announce_life: Duration::from_secs(6),
+            high_water_every: Duration::from_secs(1),
+            reconcile_every: Duration::from_secs(5),
+            reconcile_batch: 64,
+            lost_after: Duration::from_secs(30),
+            lost_empty_after: Duration::from_secs(5),
+            feed_kept: 4_096,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The start of an execution: its first run, and the commit that creates it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use model::{ExecutionArn, JsonText, Timestamp};
+use store::{CommitOutcome, ExecutionHead};
+use telemetry::TraceContext;
+use wire::record::{ExecutionRecord, StateMachineRecord};
+
+use super::Inner;
+use super::backoff::persist;
+use super::cache::Known;
+use super::error::{Unable, chain};
+use super::trace;
+use crate::convert;
+use crate::definitions::DefinitionError;
+
+/// Asks for an execution.
+#[derive(Clone, Debug)]
+pub struct StartRequest {
+    /// The state machine, as it is now: the execution pins its definition.
+    pub machine: StateMachineRecord,
+    /// The execution's name, valid and unique within the state machine.
+    pub name: String,
+    /// The input, valid and within its limit.
+    pub input: JsonText,
+    /// The caller's place in a trace, which the execution joins.
+    pub trace: Option<TraceContext>,
+    /// The X-Ray header that the caller gave, joined where there is no `trace`.
+    pub trace_header: Option<String>,
+}
+
+/// Is what became of a wish to start an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartOutcome {
+    /// It has started.
+    Started {
+        /// Its ARN.
+        arn: ExecutionArn,
+        /// When it started.
+        at: Timestamp,
+    },
+    /// One of this name exists: whether it is the same, the caller judges by its input.
+    Exists(Box<ExecutionHead>),
+}
+
+/// Says why an execution did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The definition of the state machine can't be parsed.
+    #[error("start an execution: {0}")]
+    Definition(String),
+    /// The store is over its high-water mark.
+    #[error("start an execution: the store is nearly full")]
+    Throttled,
+    /// The store did not answer in time. The execution may have started.
+    #[error("reach the store: {0}")]
+    Unavailable(String),
+}
+
+impl Inner {
+    pub(super) async fn start_execution(self: &Arc<Self>, request: StartRequest) -> Result<StartOutcome, StartError> {
+        if self.is_over_high_water.load(Ordering::Relaxed) {
+            self.metrics.executions_throttled.inc();
+            return Err(StartError::Throttled);
+        }
+        let known = Arc::new(self.new_execution(request).await?);
+        let record = &known.record;
+        let span = tracing::debug_span!("start", execution = %record.arn, traceparent = record.traceparent);
+        let run =
+            span.in_scope(|| engine::start(&known.definition, &known.execution, self.moment(), &self.settings.limits));
+        let plan = self.plan_creation(&known, run);
+        let patience = self.caller_patience();
+        let outcome = self.commit(&plan.commit, patience).await.map_err(unavailable)?;
+        match outcome {
+            CommitOutcome::Committed(committed) => {
+                self.metrics.executions_started.inc();
+                let (arn, at) = (record.arn.clone(), record.started_at);
+                if plan.commit.end.is_none() {
+                    self.cache.keep_execution(&known);
+                }
+                self.after(plan, &committed);
+                Ok(StartOutcome::Started { arn, at })
+            }
+            CommitOutcome::Refused(refusal) => {
+                tracing::debug!(?refusal, execution = %record.arn, "the execution was not created");
+                let read = async { Ok::<_, Unable>(persist!(self, patience, self.store.execution(&record.arn))) };
+                let head = read.await.map_err(unavailable)?;
+                head.map(|head| StartOutcome::Exists(Box::new(head))).ok_or_else(|| {
+                    StartError::Unavailable(format!("the execution was refused ({refusal:?}) but is not there"))
+                })
+            }
+        }
+    }
+
+    async fn new_execution(&self, request: StartRequest) -> Result<Known, StartError> {
+        let StartRequest { machine, name, input, trace, trace_header } = request;
+        let definition = self.definitions.get_or_parse(&machine.hash, &machine.definition).await;
+        let definition = definition.map_err(|error| match error {
+            DefinitionError::Store(error) => StartError::Unavailable(error.to_string()),
+            DefinitionError::Missing(_) | DefinitionError::Invalid { .. } => StartError::Definition(chain(&error)),
+        })?;
+        let arn = machine.arn.execution(&name);
+        let context = trace::of_start(&arn, trace.as_ref(), trace_header.as_deref(), &self.runtime);
+        let partition = arn.partition(self.partitions);
+        let record = ExecutionRecord {
+            arn,
+            state_machine: machine.arn,
+            definition: machine.hash,
+            role_arn: machine.role_arn,
+            input,
+            started_at: self.runtime.now(),
+            traceparent: context.to_string(),
+            trace_header,
+        };
+        let execution = convert::execution_from_record(&record);
+        Ok(Known::new(Arc::new(record), execution, definition, partition))
+    }
+}
+
+fn unavailable(error: Unable) -> StartError {
+    StartError::Unavailable(chain(&error))
+}

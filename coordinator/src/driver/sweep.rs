@@ -1,0 +1,257 @@
+//! Sweeps: what a coordinator that died, or forgot, left behind. One coordinator sweeps a partition at a time, bounded each round.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use model::Timestamp;
+use store::{OutboxEntry, OutboxKey, OwnerId, PendingEffect};
+
+use super::Inner;
+use super::error::chain;
+use super::local::Item;
+
+/// How many pages of a partition's outbox a round looks at: the next round goes on, from the start.
+const PAGES_MAX: usize = 64;
+
+/// How many batches of left-over records of a partition a round removes.
+const CLEANED_MAX: usize = 64;
+
+/// Is the set of partitions that this coordinator sweeps.
+#[derive(Debug, Default)]
+pub(crate) struct HeldPartitions(Mutex<BTreeSet<u32>>);
+
+impl HeldPartitions {
+    fn note(&self, partition: u32, is_held: bool) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_held {
+            held.insert(partition);
+        } else {
+            held.remove(&partition);
+        }
+    }
+
+    pub(crate) fn list(&self) -> Vec<u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+}
+
+/// Is what one round over all partitions shares.
+struct Round {
+    now: Timestamp,
+    /// Owners that the store was asked about: whether each is alive.
+    owners: Mutex<BTreeMap<OwnerId, bool>>,
+    oldest: AtomicU64,
+}
+
+impl Inner {
+    /// Says now and then that this coordinator is alive.
+    pub(super) async fn announce_loop(self: Arc<Self>) {
+        let life = millis(self.settings.announce_life);
+        loop {
+            if let Err(error) = self.store.announce(&self.owner, life).await {
+                tracing::debug!(%error, "can't say that this coordinator is alive");
+            }
+            self.runtime.sleep(self.runtime.jittered(self.settings.announce_every)).await;
+        }
+    }
+
+    /// Asks now and then whether the store is too full for new executions.
+    pub(super) async fn high_water_loop(self: Arc<Self>) {
+        loop {
+            if let Ok(is_over) = self.store.is_over_high_water().await
+                && self.is_over_high_water.swap(is_over, Ordering::Relaxed) != is_over
+            {
+                tracing::warn!(
+                    is_over,
+                    "the store's high-water mark is crossed: new executions are refused while over it"
+                );
+            }
+            self.runtime.sleep(self.runtime.jittered(self.settings.high_water_every)).await;
+        }
+    }
+
+    /// Takes the sweep leases and goes through the outbox.
+    pub(super) async fn sweep_loop(self: Arc<Self>) {
+        loop {
+            let round = self.new_round().await;
+            if let Some(round) = &round {
+                stream::iter(0..self.partitions)
+                    .for_each_concurrent(self.settings.sweep_parallel.max(1), |partition| self.sweep(partition, round))
+                    .await;
+                let oldest = round.oldest.load(Ordering::Relaxed);
+                self.metrics.outbox_age_millis.set(i64::try_from(oldest).unwrap_or(i64::MAX));
+            }
+            self.runtime.sleep(self.runtime.jittered(self.settings.sweep_every)).await;
+        }
+    }
+
+    async fn new_round(&self) -> Option<Round> {
+        match self.store.time().await {
+            Ok(now) => Some(Round { now, owners: Mutex::default(), oldest: AtomicU64::new(0) }),
+            Err(error) => {
+                tracing::debug!(%error, "can't sweep now");
+                None
+            }
+        }
+    }
+
+    /// Takes or renews the lease of a partition's sweeps.
+    pub(super) async fn holds_sweep(&self, partition: u32) -> bool {
+        let lease = millis(self.settings.sweep_lease);
+        self.store.hold_sweep(partition, &self.owner, lease).await.unwrap_or(false)
+    }
+
+    async fn sweep(self: &Arc<Self>, partition: u32, round: &Round) {
+        let is_held = self.holds_sweep(partition).await;
+        self.held_partitions.note(partition, is_held);
+        if !is_held {
+            return;
+        }
+        if let Err(error) = self.sweep_outbox(partition, round).await {
+            tracing::debug!(partition, %error, "can't sweep the outbox now");
+        }
+    }
+
+    async fn sweep_outbox(self: &Arc<Self>, partition: u32, round: &Round) -> Result<(), store::Error> {
+        let mut cursor = 0;
+        let mut gone = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let (entries, next) = self.store.outbox(partition, cursor).await?;
+            for entry in entries {
+                let age = round.now.millis_since(entry.at);
+                round.oldest.fetch_max(age, Ordering::Relaxed);
+                if self.is_forgotten(partition, &entry, age, round).await? {
+                    gone.extend(self.issue_again(entry.key).await);
+                }
+            }
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        if !gone.is_empty() {
+            self.store.clear_outbox(partition, &gone).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells whether nobody sees to an entry: its committer is dead, or should have seen to it by now.
+    async fn is_forgotten(
+        &self,
+        partition: u32,
+        entry: &OutboxEntry,
+        age: u64,
+        round: &Round,
+    ) -> Result<bool, store::Error> {
+        let grace = self.settings.outbox_grace.as_millis();
+        if let PendingEffect::Dispatch(_, attempt) = &entry.key.effect {
+            if !self.is_broker_up() || self.outgoing.sees_to(partition, *attempt) {
+                return Ok(false);
+            }
+            // After an outage each coordinator publishes its own first.
+            let since_up = u128::from(self.runtime.now().millis_since(self.broker_up_at()));
+            if u128::from(age) > grace && since_up > grace {
+                return Ok(true);
+            }
+        } else if u128::from(age) > grace {
+            return Ok(true);
+        }
+        Ok(entry.committer != self.owner && !self.is_alive(&entry.committer, round).await?)
+    }
+
+    async fn is_alive(&self, owner: &OwnerId, round: &Round) -> Result<bool, store::Error> {
+        let known = round.owners.lock().unwrap_or_else(PoisonError::into_inner).get(owner).copied();
+        if let Some(is_alive) = known {
+            return Ok(is_alive);
+        }
+        let is_alive = self.store.is_alive(owner).await?;
+        round.owners.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.clone(), is_alive);
+        Ok(is_alive)
+    }
+
+    /// Lets an effect leave again; gives its key if there is nothing to leave any more.
+    async fn issue_again(self: &Arc<Self>, key: OutboxKey) -> Option<OutboxKey> {
+        let (execution, path) = match &key.effect {
+            PendingEffect::Dispatch(path, attempt) => {
+                return match self.dispatch_again(&key.execution, path, *attempt).await {
+                    Ok(Some(dispatch)) => {
+                        self.metrics.reissued.inc();
+                        self.offer(dispatch);
+                        None
+                    }
+                    Ok(None) => Some(key),
+                    Err(error) => {
+                        tracing::warn!(execution = %key.execution, branch = %path, error = chain(&error), "can't issue a work item again");
+                        None
+                    }
+                };
+            }
+            PendingEffect::Continue(path) => (key.execution.clone(), path.clone()),
+            PendingEffect::Wake(scope) => (key.execution.clone(), scope.branch.clone()),
+        };
+        // A branch that is closed has nothing to go on with, and nothing opens it again.
+        match self.store.load(&execution, &path).await {
+            Ok(Some((head, Some(_)))) if head.end.is_none() => {
+                self.metrics.reissued.inc();
+                self.proceed(Item::Resume { execution, branch: path, background: true });
+                None
+            }
+            Ok(_) => Some(key),
+            Err(_) => None,
+        }
+    }
+
+    /// Looks for timers whose coordinator did not fire them.
+    pub(super) async fn timers_loop(self: Arc<Self>) {
+        loop {
+            let partitions = self.held_partitions.list();
+            stream::iter(partitions)
+                .for_each_concurrent(self.settings.sweep_parallel.max(1), |partition| self.sweep_timers(partition))
+                .await;
+            self.runtime.sleep(self.runtime.jittered(self.settings.timers_every)).await;
+        }
+    }
+
+    /// Puts the timers that will be due before the next look into the wheel, each a little after its time: until then it is
+    /// its own coordinator's.
+    async fn sweep_timers(self: &Arc<Self>, partition: u32) {
+        let grace = i64::try_from(self.settings.timers_grace.as_millis()).unwrap_or(i64::MAX);
+        let ahead = i64::try_from(self.settings.timers_every.as_millis() * 2).unwrap_or(i64::MAX);
+        let until = self.runtime.now().plus_millis(ahead);
+        match self.store.due_timers(partition, until, self.settings.timers_batch).await {
+            Ok(timers) => {
+                for (key, due) in timers {
+                    self.wheel.set_foreign(key, due, due.plus_millis(grace));
+                }
+            }
+            Err(error) => tracing::debug!(partition, %error, "can't look for timers now"),
+        }
+    }
+
+    /// Removes what ended executions and closed scopes left over, in batches.
+    pub(super) async fn clean_loop(self: Arc<Self>) {
+        let retention = u64::try_from(self.settings.retention.as_millis()).unwrap_or(u64::MAX);
+        loop {
+            self.runtime.sleep(self.runtime.jittered(self.settings.clean_every)).await;
+            for partition in self.held_partitions.list() {
+                for _ in 0..CLEANED_MAX {
+                    match self.store.clean_up(partition, retention).await {
+                        Ok(true) => {}
+                        Ok(false) => break,
+                        Err(error) => {
+                            tracing::debug!(partition, %error, "can't clean up now");
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
