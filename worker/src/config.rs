@@ -1,0 +1,107 @@
+//! The worker's settings.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use settings::{Amqp, Interval, Log, Ops};
+
+/// Sections that other programs read from the same file or environment.
+pub const FOREIGN_SECTIONS: &[&str] =
+    &["api", "coordinator", "limits", "outbox", "pool", "pools", "redis", "retention", "store"];
+
+/// Is everything that can be set for the program `worker`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// How to reach RabbitMQ.
+    pub amqp: Amqp,
+    /// What the worker does.
+    pub worker: WorkerConfig,
+    /// What is agreed on work items.
+    pub work: WorkConfig,
+    /// The port for health checks and metrics.
+    pub ops: Ops,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// Is the section `worker`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkerConfig {
+    /// Names the worker in reports and logs; not set: the host's name and the process id. Since 0.1.0.
+    pub name: Option<String>,
+    /// The pool whose work items it takes. Since 0.1.0.
+    pub pool: String,
+    /// The file that declares handlers, in TOML. Since 0.1.0.
+    pub handlers: Option<PathBuf>,
+    /// How many handlers run at once. 64 keep a few cores busy with handlers that mostly wait. Since 0.1.0.
+    pub concurrency: u16,
+    /// How many more items are fetched than run at once, so that short tasks need not wait for the broker: with 2 ms
+    /// between broker and worker, 256 feed 100,000 tasks a second. 0 suits pools of long tasks. Since 0.1.0.
+    pub window: u16,
+    /// How long a fetched item waits for a free slot before it goes back to the pool's queue, where another worker
+    /// may take it. Since 0.1.0.
+    pub wait_max: Interval,
+    /// How long a delivery stays unacknowledged at most; well below the 30 minutes after which the broker closes the
+    /// channel. Then the worker reports that it holds the item, and acknowledges. Since 0.1.0.
+    pub hold_max: Interval,
+    /// How often it repeats that report. The coordinator gives the item to another worker after 30 s of silence. Since 0.1.0.
+    pub hold_repeat: Interval,
+    /// After which time it tells that a handler has started. Since 0.1.0.
+    pub notice_after: Interval,
+    /// How long it goes on at SIGTERM to finish what is in hand. Since 0.1.0.
+    pub grace: Interval,
+    /// How many reports one message carries at most. Since 0.1.0.
+    pub batch_max: u16,
+    /// How many bytes of reports one message carries at most; a larger report goes alone. Since 0.1.0.
+    pub batch_bytes_max: usize,
+    /// How many messages of reports to one queue are on their way at once. Few make large batches, many a low latency:
+    /// two keep the queue busy while one is confirmed. Since 0.1.0.
+    pub publishes_max: u16,
+    /// How many bytes a `process` or `command` handler may answer with; far above the limit of 256 KiB for
+    /// a payload, which the coordinator checks. Since 0.1.0.
+    pub output_bytes_max: usize,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            name: None,
+            pool: "default".to_owned(),
+            handlers: None,
+            concurrency: 64,
+            window: 256,
+            wait_max: Interval::from_secs(10),
+            hold_max: Interval::from_secs(300),
+            hold_repeat: Interval::from_secs(10),
+            notice_after: Interval::from_secs(1),
+            grace: Interval::from_secs(30),
+            batch_max: 64,
+            batch_bytes_max: 1024 * 1024,
+            publishes_max: 2,
+            output_bytes_max: 8 * 1024 * 1024,
+        }
+    }
+}
+
+impl WorkerConfig {
+    /// Gives how many deliveries may be unacknowledged at once.
+    pub(crate) fn prefetch(&self) -> u16 {
+        self.concurrency.max(1).saturating_add(self.window)
+    }
+}
+
+/// Is the section `work`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkConfig {
+    /// An item that was delivered more often than this is not run: it may be what kills workers. Since 0.1.0.
+    pub deliveries_max: u32,
+}
+
+impl Default for WorkConfig {
+    fn default() -> Self {
+        Self { deliveries_max: 20 }
+    }
+}
