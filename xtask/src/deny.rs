@@ -87,6 +87,21 @@ impl Deny {
     /// Reads the file.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("read {}", path.display()))
+        Self::parse(&text).with_context(|| format!("read {}", path.display()))
+    }
+
+    /// Reads the text of such a file.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// Makes rules that ban what the text says, as in deny.toml.
+    #[cfg(test)]
+    pub(crate) fn banning(bans: &str) -> Self {
+        let text = format!(
+            "graph.targets = []\nlicenses.allow = []\nbans.multiple-versions = \"allow\"\nbans.deny = [{bans}]\n\
+             sources.unknown-registry = \"deny\"\nsources.unknown-git = \"deny\"\n"
+        );
+        Self::parse(&text).expect("the rules of a test can be read")
     }
 }

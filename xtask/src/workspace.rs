@@ -183,3 +183,40 @@ fn edge(dependency: NodeDependency) -> Edge {
         crate_name: dependency.name,
     }
 }
+
+/// Workspaces made up for the tests of checks.
+#[cfg(test)]
+pub(crate) mod made_up {
+    use super::*;
+
+    /// Makes a workspace of our own crates `members` and others named in edges; an edge is `user -> used`, and
+    /// `user ~> used` for tests only. A name may bear a version: `tokio@2`.
+    pub(crate) fn workspace(members: &[&str], edges: &str, deny: Deny) -> Workspace {
+        let mut packages: BTreeMap<String, Package> =
+            members.iter().map(|name| (name.to_string(), package(name, true))).collect();
+        for line in edges.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let dev_only = line.contains("~>");
+            let (from, to) = line.split_once(if dev_only { " ~> " } else { " -> " }).expect("an edge has an arrow");
+            packages.entry(to.to_owned()).or_insert_with(|| package(to, false));
+            let crate_name = to.replace('-', "_");
+            let edge = Edge { to: to.to_owned(), crate_name, dev_only };
+            packages.entry(from.to_owned()).or_insert_with(|| package(from, false)).edges.insert(edge);
+        }
+        Workspace { root: PathBuf::new(), packages, deny }
+    }
+
+    fn package(id: &str, is_member: bool) -> Package {
+        let (name, version) = id.split_once('@').unwrap_or((id, "1"));
+        Package {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            id: id.to_owned(),
+            license: None,
+            source: None,
+            manifest_path: PathBuf::new(),
+            metadata: None,
+            edges: BTreeSet::new(),
+            is_member,
+        }
+    }
+}

@@ -8,8 +8,12 @@ pub(crate) const CHECK: Check = Check {
     name: "bans",
     purpose: "no banned crate, and one version of what must be one",
     advice: "cargo tree --invert CRATE shows who wants it; the reason stands in [bans] of deny.toml",
-    run: |workspace| Ok(workspace.deny.bans.deny.iter().flat_map(|ban| find(workspace, ban)).collect()),
+    run: |workspace| Ok(find_all(workspace)),
 };
+
+fn find_all(workspace: &Workspace) -> Vec<String> {
+    workspace.deny.bans.deny.iter().flat_map(|ban| find(workspace, ban)).collect()
+}
 
 fn find(workspace: &Workspace, ban: &Ban) -> Vec<String> {
     let versions: Vec<&Package> = workspace.packages.values().filter(|package| package.name == ban.name).collect();
@@ -32,4 +36,29 @@ fn used_by(workspace: &Workspace, banned: &Package, ban: &Ban) -> Vec<String> {
         .filter(|user| !ban.wrappers.contains(&user.name))
         .map(|user| format!("{} uses {} {}: {}", user.name, banned.name, banned.version, ban.reason))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find_all;
+    use crate::deny::Deny;
+    use crate::workspace::made_up::workspace;
+
+    #[test]
+    fn bans_know_wrappers_and_versions() {
+        let rules = r#"
+            { crate = "openssl", reason = "no" },
+            { crate = "redis", wrappers = ["store"], reason = "only store" },
+            { crate = "tokio", deny-multiple-versions = true, reason = "two" },
+        "#;
+        let check = |edges: &str, expected: &[&str]| {
+            assert_eq!(find_all(&workspace(&["store", "worker"], edges, Deny::banning(rules))), expected, "{edges}");
+        };
+        check("store -> redis", &[]);
+        check("worker -> redis", &["worker uses redis 1: only store"]);
+        check("worker ~> redis", &["worker uses redis 1: only store"]);
+        check("worker -> http\nhttp -> openssl", &["http uses openssl 1: no"]);
+        check("worker -> tokio\nstore -> tokio", &[]);
+        check("worker -> tokio@1\nstore -> tokio@2", &["tokio comes in 1 and 2: two"]);
+    }
 }

@@ -134,3 +134,38 @@ fn impure_sources(workspace: &Workspace, member: &Package) -> Result<Vec<String>
     }
     Ok(findings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{forbidden_edges, impure_crates};
+    use crate::deny::Deny;
+    use crate::workspace::made_up::workspace;
+
+    #[test]
+    fn the_table_binds_crates_and_their_tests() {
+        let members = ["model", "engine", "store", "worker", "support", "cli", "new"];
+        let check = |user: &str, edges: &str, expected: &[&str]| {
+            let workspace = workspace(&members, edges, Deny::banning(""));
+            assert_eq!(forbidden_edges(&workspace, &workspace.packages[user]), expected, "{edges}");
+        };
+        check("engine", "engine -> model", &[]);
+        check("engine", "engine -> store", &["engine must not use store"]);
+        check("worker", "worker -> store", &["worker must not use store"]);
+        check("worker", "worker ~> store", &["worker must not use store"]);
+        check("store", "store ~> support", &[]);
+        check("store", "store -> support", &["store must not use support"]);
+        check("cli", "cli -> store\ncli -> worker", &[]);
+        check("new", "new -> model", &["new is not in the table"]);
+    }
+
+    #[test]
+    fn purity_reaches_through_other_crates_but_not_into_tests() {
+        let check = |edges: &str, expected: &[&str]| {
+            let workspace = workspace(&["engine", "asl"], edges, Deny::banning(""));
+            assert_eq!(impure_crates(&workspace, &workspace.packages["engine"]), expected, "{edges}");
+        };
+        check("engine -> serde", &[]);
+        check("engine -> asl\nasl -> odd\nodd -> tokio", &["engine is pure and must not be built from tokio"]);
+        check("engine ~> proptest\nproptest -> rand", &[]);
+    }
+}
