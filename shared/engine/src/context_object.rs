@@ -2,16 +2,18 @@
 
 use std::sync::OnceLock;
 
-use asl::{Chance, Document, Scope};
+use asl::{Chance, Definition, Document, Scope, StateKind};
 use model::{JsonText, Timestamp};
 use serde_json::Value;
 
 use crate::branch::{Branch, Execution, MapItem};
 use crate::chance;
 use crate::event::Moment;
+use crate::turn::machine;
 
 /// Is what a state's paths and templates may look at. The context object is made only if somebody looks.
 pub(crate) struct StateScope<'a> {
+    definition: &'a Definition,
     execution: &'a Execution,
     branch: &'a Branch,
     item: Option<&'a MapItem>,
@@ -24,6 +26,7 @@ pub(crate) struct StateScope<'a> {
 impl<'a> StateScope<'a> {
     /// Makes the scope of a field; `salt` tells the fields of one state apart.
     pub(crate) fn new(
+        definition: &'a Definition,
         execution: &'a Execution,
         moment: Moment,
         branch: &'a Branch,
@@ -31,6 +34,7 @@ impl<'a> StateScope<'a> {
         salt: u32,
     ) -> Self {
         Self {
+            definition,
             execution,
             branch,
             item: branch.item.as_ref(),
@@ -53,7 +57,7 @@ impl Scope for StateScope<'_> {
     }
 
     fn context(&self) -> &Document {
-        self.context.get_or_init(|| Document::new(context_object(self.execution, self.branch, self.item)))
+        self.context.get_or_init(|| Document::new(context_object(self)))
     }
 
     fn variable(&self, name: &str) -> Option<&Document> {
@@ -70,7 +74,8 @@ impl Scope for StateScope<'_> {
 }
 
 /// Renders the context object, its members in AWS's order.
-fn context_object(execution: &Execution, branch: &Branch, item: Option<&MapItem>) -> JsonText {
+fn context_object(scope: &StateScope<'_>) -> JsonText {
+    let StateScope { execution, branch, item, .. } = scope;
     let quote = |text: &str| Value::from(text).to_string();
     let mut text = format!(
         r#"{{"Execution":{{"Id":{},"Input":{},"StartTime":"{}","Name":{},"RoleArn":{},"RedriveCount":{}}}"#,
@@ -88,9 +93,9 @@ fn context_object(execution: &Execution, branch: &Branch, item: Option<&MapItem>
     ));
     let state = quote(branch.state.as_str());
     text.push_str(&format!(
-        r#","State":{{"Name":{state},"EnteredTime":"{}","RetryCount":{}}}"#,
+        r#","State":{{"Name":{state},"EnteredTime":"{}"{}}}"#,
         iso_8601(branch.entered_at),
-        branch.retry_count
+        retry_count(scope),
     ));
     if let Some(item) = item {
         let value = jsonpath::compact(item.value.as_str());
@@ -98,6 +103,21 @@ fn context_object(execution: &Execution, branch: &Branch, item: Option<&MapItem>
     }
     text.push('}');
     JsonText::trusted(text)
+}
+
+/// Renders the retry count where the state's type has Retry; AWS shows none elsewhere.
+fn retry_count(scope: &StateScope<'_>) -> String {
+    let machine = machine(scope.definition, &scope.branch.location).ok();
+    let state = machine.and_then(|machine| machine.state(scope.branch.state.as_str()));
+    match state.map(|state| &state.kind) {
+        Some(StateKind::Task(_) | StateKind::Parallel(_) | StateKind::Map(_)) => {
+            format!(r#","RetryCount":{}"#, scope.branch.retry_count)
+        }
+        Some(
+            StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_),
+        )
+        | None => String::new(),
+    }
 }
 
 /// Renders an instant as AWS does in the context object: `2024-02-29T23:59:59.007Z`.

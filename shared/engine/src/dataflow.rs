@@ -111,7 +111,7 @@ fn fill(
 /// Makes the scope of a field of the branch's state.
 pub(crate) fn scope<'a>(turn: &Turn<'a>, branch: &'a Branch, input: JsonText, field: Field) -> StateScope<'a> {
     let salt = branch.retry_count.wrapping_mul(8).wrapping_add(field as u32);
-    StateScope::new(turn.execution, turn.moment, branch, input, salt)
+    StateScope::new(turn.definition, turn.execution, turn.moment, branch, input, salt)
 }
 
 fn check_size(turn: &Turn<'_>, branch: &Branch, payload: &JsonText) -> Result<(), Failure> {

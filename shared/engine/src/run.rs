@@ -156,9 +156,9 @@ impl<'a> Runner<'a> {
     }
 
     fn proceed(&mut self, node: usize, queue: &mut VecDeque<usize>) {
+        self.turn.room = self.room();
         let Some(branch) = self.nodes[node].branch.take() else { return };
         self.transitions += 1;
-        self.turn.room = self.room();
         match advance(&mut self.turn, branch, Event::Proceed) {
             Ok(after) => queue.extend(self.absorb(node, after)),
             Err(_) => debug_assert!(false, "a ready branch can always be entered"),
@@ -291,7 +291,7 @@ impl<'a> Runner<'a> {
         self.transitions >= limits.transitions.max(1) || self.turn.bytes >= limits.bytes
     }
 
-    /// Says how many children may still be created; the first transition may always create one.
+    /// Says how many children may still be created.
     fn room(&self) -> u32 {
         if self.is_exhausted() {
             return 0;

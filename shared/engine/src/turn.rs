@@ -80,7 +80,8 @@ impl<'a> Turn<'a> {
             history: Vec::new(),
             bytes: 0,
             assumed: false,
-            room: limits.run.records,
+            // A run that only starts children must start one.
+            room: limits.run.records.saturating_sub(1).max(1),
             yielded: Yield::default(),
         }
     }

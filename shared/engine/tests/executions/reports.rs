@@ -1,0 +1,233 @@
+//! Reports and timers one by one: what is applied, what is stale, what changes nothing.
+
+use engine::{Delivery, Effect, Event, Limits, Outcome, Outstanding, Phase, Rejected, RunLimits, TaskPhase, Timer};
+use model::{AttemptId, BranchPath, EventKind, JsonText, Nonce};
+
+use crate::harness::{Answer, START, World};
+
+const TASK: &str = r#"{"StartAt":"T","States":{"T":{"Type":"Task","End":true,"TimeoutSeconds":60,"HeartbeatSeconds":10,
+    "Resource":"arn:aws:lambda:us-east-1:123456789012:function:F"}}}"#;
+
+fn world(definition: &str) -> World {
+    World::start(definition, "{}", Limits::default(), 1)
+}
+
+fn task(world: &World) -> TaskPhase {
+    let Phase::Task(task) = &world.branches[&BranchPath::root()].phase else { panic!("the root waits for its task") };
+    task.clone()
+}
+
+fn report(world: &mut World, outcome: Outcome) -> Result<(), Rejected> {
+    let attempt = task(world).attempt;
+    world.report(&BranchPath::root(), attempt, None, outcome)
+}
+
+fn ok() -> Outcome {
+    Outcome::Succeeded { output: JsonText::trusted("1") }
+}
+
+#[test]
+fn a_report_of_another_attempt_is_stale() {
+    let mut world = world(TASK);
+    let open = task(&world).attempt;
+    let others = [
+        AttemptId { number: open.number, nonce: Nonce(open.nonce.0 ^ 1) },
+        AttemptId { number: open.number + 1, ..open },
+    ];
+    for other in others {
+        let rejected = world.report(&BranchPath::root(), other, None, ok());
+        assert_eq!(rejected, Err(Rejected::Stale));
+    }
+    assert_eq!(world.history.len(), 3);
+}
+
+#[test]
+fn timers_of_what_is_over_are_stale() {
+    let mut world = world(TASK);
+    let path = BranchPath::root();
+    let stale = [
+        Timer::Wait { entry: 1 },
+        Timer::Backoff { entry: 1, retry: 0 },
+        Timer::Timeout { attempt: 2 },
+        Timer::Heartbeat { attempt: 0 },
+        Timer::Redispatch { attempt: 1 },
+        Timer::Execution,
+    ];
+    for timer in stale {
+        assert_eq!(world.apply(&path, Event::Timer { timer }), Err(Rejected::Stale), "{timer:?}");
+    }
+    assert_eq!(world.apply(&path, Event::Proceed), Err(Rejected::Stale));
+}
+
+#[test]
+fn a_timer_that_fires_early_is_set_anew() {
+    let mut world = world(TASK);
+    let timer = Timer::Timeout { attempt: 1 };
+    world.timers.remove(&(BranchPath::root(), timer));
+    world.apply(&BranchPath::root(), Event::Timer { timer }).expect("is not stale");
+    assert_eq!(world.timers.get(&(BranchPath::root(), timer)), Some(&START.plus_millis(60_000)));
+    assert_eq!(world.history.len(), 3);
+}
+
+#[test]
+fn a_timer_a_moment_early_happens_when_due() {
+    let mut world = world(r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":5,"End":true}}}"#);
+    world.now = START.plus_millis(4_990);
+    world.apply(&BranchPath::root(), Event::Timer { timer: Timer::Wait { entry: 1 } }).expect("is due");
+    assert_eq!(world.history[2].at, START.plus_millis(5_000));
+}
+
+#[test]
+fn a_started_notice_is_recorded_once_and_is_a_sign_of_life() {
+    let mut world = world(TASK);
+    world.now = START.plus_millis(3_000);
+    let attempt = task(&world).attempt;
+    let early = Some(START.plus_millis(-500));
+    world.report(&BranchPath::root(), attempt, early, Outcome::Started).expect("is new");
+    assert_eq!(world.history[3].at, START, "not before the attempt was scheduled");
+    assert_eq!(world.timers[&(BranchPath::root(), Timer::Heartbeat { attempt: 1 })], START.plus_millis(13_000));
+    report(&mut world, Outcome::Started).expect("counts as a heartbeat");
+    report(&mut world, ok()).expect("is open");
+    let started = world.history.iter().filter(|event| event.kind == EventKind::LambdaFunctionStarted).count();
+    assert_eq!(started, 1);
+}
+
+#[test]
+fn a_heartbeat_that_nobody_waits_for_changes_nothing() {
+    let mut world = world(&TASK.replace(r#","HeartbeatSeconds":10"#, ""));
+    assert_eq!(report(&mut world, Outcome::Heartbeat), Err(Rejected::Unchanged));
+}
+
+#[test]
+fn a_held_item_is_dispatched_again_unless_the_hold_is_renewed() {
+    let mut world = world(TASK);
+    world.items.clear();
+    report(&mut world, Outcome::Holding).expect("is open");
+    let due = (BranchPath::root(), Timer::Redispatch { attempt: 1 });
+    assert_eq!(world.timers[&due], START.plus_millis(30_000));
+    world.now = START.plus_millis(10_000);
+    report(&mut world, Outcome::Holding).expect("is open");
+    assert_eq!(world.timers[&due], START.plus_millis(40_000));
+    world.now = START.plus_millis(40_000);
+    let attempt = task(&world).attempt;
+    world.timers.remove(&due);
+    world.apply(&BranchPath::root(), Event::Timer { timer: due.1 }).expect("is due");
+    assert_eq!(world.items, [(BranchPath::root(), attempt)]);
+    assert_eq!(task(&world).delivery, Delivery::Dispatched);
+}
+
+#[test]
+fn an_unhandled_item_waits_longer_each_time() {
+    let mut world = world(&TASK.replace(r#","TimeoutSeconds":60,"HeartbeatSeconds":10"#, ""));
+    let due = (BranchPath::root(), Timer::Redispatch { attempt: 1 });
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        world.items.clear();
+        report(&mut world, Outcome::Unhandled).expect("is open");
+        let attempt = task(&world).attempt;
+        let outstanding = engine::outstanding(&world.branches[&BranchPath::root()]);
+        assert_eq!(outstanding, Outstanding::Redispatch(attempt));
+        waits.push(world.timers[&due].millis_since(world.now) / 1_000);
+        world.now = world.timers.remove(&due).expect("is set");
+        world.apply(&BranchPath::root(), Event::Timer { timer: due.1 }).expect("is due");
+        assert_eq!(world.items, [(BranchPath::root(), attempt)]);
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+    report(&mut world, Outcome::Started).expect("is new");
+    assert_eq!(task(&world).delivery, Delivery::Dispatched);
+}
+
+#[test]
+fn a_timed_out_attempt_is_cancelled() {
+    let mut world = world(TASK);
+    let attempt = task(&world).attempt;
+    world.now = START.plus_millis(60_000);
+    world.apply(&BranchPath::root(), Event::Timer { timer: Timer::Timeout { attempt: 1 } }).expect("is due");
+    assert_eq!(world.cancelled, [(BranchPath::root(), attempt)]);
+    assert!(world.end.is_some());
+    assert!(world.timers.is_empty());
+}
+
+#[test]
+fn a_run_yields_at_each_bound() {
+    let lap = r#"{"StartAt":"A","States":{"Z":{"Type":"Succeed"},"A":{"Type":"Choice","Default":"A",
+        "Choices":[{"Variable":"$$.State.Name","StringEquals":"Z","Next":"Z"}]}}}"#;
+    let check = |run: RunLimits, transitions: usize| {
+        let mut limits = Limits { run, ..Limits::default() };
+        limits.payload_bytes_max = None;
+        let world = World::start(lap, &format!("\"{}\"", "x".repeat(1_000)), limits, 1);
+        assert_eq!(world.history.len(), 1 + 2 * transitions);
+        assert_eq!(world.runnable, [BranchPath::root()]);
+    };
+    let most = RunLimits { transitions: 1_000, bytes: u64::MAX, records: 200 };
+    check(most, 1_000);
+    check(RunLimits { transitions: 7, ..most }, 7);
+    check(RunLimits { bytes: 10_000, ..most }, 5);
+    check(RunLimits { transitions: 0, ..most }, 1);
+}
+
+#[test]
+fn a_wide_parallel_starts_in_several_runs() {
+    let branch = r#"{"StartAt":"NAME","States":{"NAME":{"Type":"Task","End":true,
+        "Resource":"arn:aws:lambda:us-east-1:123456789012:function:F"}}}"#;
+    let branches: Vec<String> = (0..25).map(|index| branch.replace("NAME", &format!("B{index}"))).collect();
+    let definition = format!(
+        r#"{{"StartAt":"P","States":{{"P":{{"Type":"Parallel","End":true,"Branches":[{}]}}}}}}"#,
+        branches.join(",")
+    );
+    let mut limits = Limits::default();
+    limits.run.records = 10;
+    let mut world = World::start(&definition, "{}", limits, 1);
+    assert!(world.branches.len() <= 10);
+    world.finish(|_, _| Answer::Reports(vec![(1, ok())]));
+    let end = world.end.expect("it ends");
+    assert_eq!(end.output.map(|output| output.len()), Some(51));
+}
+
+#[test]
+fn stopping_records_one_event_and_cancels_the_work() {
+    let world = world(TASK);
+    let open: Vec<_> = world.branches.values().cloned().collect();
+    let end = engine::aborted(Some("E".into()), None);
+    let moment = engine::Moment { at: START, seed: Nonce(0) };
+    let closing = engine::close_execution(&open, end, moment);
+    assert_eq!(closing.history.len(), 1);
+    assert_eq!(closing.history[0].kind, EventKind::ExecutionAborted);
+    assert_eq!(closing.history[0].previous, model::EventRef::NONE);
+    let cancel = Effect::CancelWork { branch: BranchPath::root(), attempt: task(&world).attempt };
+    assert_eq!(closing.effects, [cancel]);
+}
+
+#[test]
+fn a_full_history_ends_with_its_last_event() {
+    let world = world(TASK);
+    let root = &world.branches[&BranchPath::root()];
+    let moment = engine::Moment { at: START, seed: Nonce(0) };
+    let closing = engine::close_full_history(root, std::slice::from_ref(root), moment, &Limits::default());
+    assert_eq!(closing.history[0].previous, root.last_event);
+    let cause = "The execution reached the maximum number of history events (25000).";
+    assert_eq!(closing.end.cause.as_deref(), Some(cause));
+}
+
+#[test]
+fn only_a_run_that_prints_an_id_of_its_own_assumes_the_base() {
+    let two = |second: &str| {
+        format!(
+            r#"{{"StartAt":"W","States":{{"W":{{"Type":"Wait","Seconds":1,"Next":"A"}},
+                "A":{{"Type":"Pass","Next":"B"}},"B":{second}}}}}"#
+        )
+    };
+    let check = |definition: &str, assumed: bool| {
+        let world = world(definition);
+        let branch = world.branches[&BranchPath::root()].clone();
+        let moment = engine::Moment { at: START.plus_millis(1_000), seed: Nonce(0) };
+        let event = Event::Timer { timer: Timer::Wait { entry: 1 } };
+        let (definition, limits, base) = (&world.definition, Limits::default(), world.base());
+        let run = engine::run(definition, &world.execution, branch, event, moment, &limits, base).expect("is due");
+        assert_eq!(run.assumed_base, assumed.then_some(base));
+    };
+    check(&two(r#"{"Type":"Pass","End":true}"#), false);
+    check(&two(r#"{"Type":"Pass","InputPath":"$.no","End":true}"#), true);
+    let failing_wait = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1,"OutputPath":"$.no","End":true}}}"#;
+    check(failing_wait, false);
+}
