@@ -88,7 +88,7 @@ pub(crate) async fn run(parts: Parts, mut stop: watch::Receiver<bool>) {
     shared.runtime.spawn(tell_connection(connection));
     loop {
         tokio::select! { biased;
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = async { drop(stop.wait_for(|stop| *stop).await) } => break,
             Some(delivery) = cancels.next() => shared.take_cancels(delivery).await,
             Some(delivery) = deliveries.next() => shared.admit(delivery),
             else => break,

@@ -64,7 +64,7 @@ impl Shared {
         tokio::select! { biased;
             why = held.stop.wait() => Err(why.into()),
             slot = Arc::clone(slots).acquire_owned() => slot.map_err(|_| End::NoSlot),
-            _ = phase.wait_for(|phase| *phase == Phase::Draining) => Err(End::NoSlot),
+            () = async { drop(phase.wait_for(|phase| *phase == Phase::Draining).await) } => Err(End::NoSlot),
             () = self.until(held.item.deadline) => Err(Why::Late.into()),
             () = self.runtime.sleep_until(patience) => Err(End::NoSlot),
         }
