@@ -4,18 +4,46 @@ use serde::{Deserialize, Serialize};
 
 use crate::Url;
 
-/// Is the section `amqp`: how to reach RabbitMQ.
+/// Is the section `amqp`: how to reach RabbitMQ, and what is named how there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Amqp {
-    /// `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://`. Since 0.1.0.
+    /// `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://`; `%2f` is the virtual host `/`. Since 0.1.0.
     pub url: Url,
+    /// What every name of a queue or an exchange begins with, so that several clusters share a server. Since 0.1.0.
+    pub prefix: String,
+    /// How many queues carry reports; fixed when the cluster is first used. Workers need not know. Since 0.1.0.
+    pub events_queues: u32,
+    /// The kind of all durable queues; the same in all programs of a cluster. Since 0.1.0.
+    pub queue_kind: QueueKind,
+    /// The longest that one attempt to connect and declare may take. Since 0.1.0.
+    pub connect_timeout_seconds: u16,
+    /// The interval of AMQP heartbeats; a connection without any sign for twice as long is given up. Since 0.1.0.
+    pub heartbeat_seconds: u16,
 }
 
 impl Default for Amqp {
     fn default() -> Self {
-        Self { url: Url::from("amqp://guest:guest@127.0.0.1:5672/%2f") }
+        Self {
+            url: Url::from("amqp://guest:guest@127.0.0.1:5672/%2f"),
+            prefix: "stepwell".to_owned(),
+            events_queues: 4,
+            queue_kind: QueueKind::Quorum,
+            connect_timeout_seconds: 10,
+            heartbeat_seconds: 5,
+        }
     }
+}
+
+/// Is the kind of a durable queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueKind {
+    /// Replicated over the nodes of a cluster.
+    #[default]
+    Quorum,
+    /// Lies on one node.
+    Classic,
 }
 
 /// Is the section `ops`: the port for health checks and metrics.

@@ -13,7 +13,7 @@ mod render;
 mod secret;
 mod sources;
 
-pub use common::{Amqp, Log, LogFormat, Ops};
+pub use common::{Amqp, Log, LogFormat, Ops, QueueKind};
 pub use interval::{Interval, IntervalError};
 pub use load::{Error, Loaded, Unknown, load};
 pub use render::render;
