@@ -1,6 +1,6 @@
 //! What Parallel and Map share: children are started, joined, cut off.
 
-use asl::{Map, State, StateKind, Transition};
+use asl::{Machine, Map, State, StateKind, Transition};
 use model::{Details, EventKind, EventRef, JsonText, ScopeKey};
 
 use crate::branch::{Branch, ChildrenPhase, Location, MapItem, Phase};
@@ -8,9 +8,8 @@ use crate::dataflow;
 use crate::event::{ChildResult, Completion, OpenedScope, Rejected};
 use crate::failure::Failure;
 use crate::kinds;
-use crate::map;
 use crate::step::{self, Move, fail_state, settle};
-use crate::turn::{After, Turn, machine, nested};
+use crate::turn::{After, Turn, parent_state};
 
 /// Is a scope about to be opened.
 pub(crate) struct Scope {
@@ -59,7 +58,7 @@ pub(crate) fn open(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, scop
     if total == 0 {
         return complete(turn, branch, state, &phase, &[]);
     }
-    start_more(turn, branch, state, &mut phase, &items, Vec::new())?;
+    start_more(turn, branch, state, &mut phase, &items, Vec::new());
     turn.yielded.opened = Some(OpenedScope { key, items });
     branch.phase = Phase::Children(phase);
     Ok(Move::Stay)
@@ -103,11 +102,7 @@ pub(crate) fn join(
             return Ok(settle(turn, branch, state, result));
         }
     }
-    if let Err(failure) = start_more(turn, &mut branch, state, &mut phase, joined.items, finished) {
-        turn.yielded.closed = Some(phase.scope);
-        turn.yielded.children.clear();
-        return Ok(fail_state(turn, branch, state, failure));
-    }
+    start_more(turn, &branch, state, &mut phase, joined.items, finished);
     if !any_new && phase.started == was_started {
         return Err(Rejected::Unchanged);
     }
@@ -166,35 +161,46 @@ fn array(results: &[JsonText]) -> JsonText {
 /// slot follows from that child's last event.
 fn start_more(
     turn: &mut Turn<'_>,
-    branch: &mut Branch,
+    branch: &Branch,
     state: &State,
     phase: &mut ChildrenPhase,
     items: &[JsonText],
     finished: Vec<EventRef>,
-) -> Result<(), Failure> {
+) {
     let mut finished = finished.into_iter();
     let mut items = items.iter();
     while can_start(phase) && turn.room > 0 {
-        let previous = finished.next().unwrap_or(phase.last_child_event);
-        let child = match kinds::map(state) {
-            Some(map) => {
+        let child = match &state.kind {
+            StateKind::Map(map) => {
                 let Some(value) = items.next() else { break };
-                start_iteration(turn, branch, map, phase, value, previous)?
+                let previous = finished.next().unwrap_or(phase.last_child_event);
+                start_iteration(turn, branch, map, phase, value, previous)
             }
-            None => child(branch, state, phase, phase.input.clone(), branch.item.clone(), phase.started_event),
+            StateKind::Parallel(parallel) => {
+                let index = usize::try_from(phase.started).unwrap_or(usize::MAX);
+                let Some(machine) = parallel.branches.get(index) else { break };
+                new_child(branch, phase, machine, phase.started, branch.item.clone(), phase.started_event)
+            }
+            StateKind::Task(_)
+            | StateKind::Pass(_)
+            | StateKind::Choice(_)
+            | StateKind::Wait(_)
+            | StateKind::Succeed(_)
+            | StateKind::Fail(_) => break,
         };
-        let Some(child) = child else { break };
         turn.room -= 1;
         turn.bytes += u64::try_from(child.input.len()).unwrap_or(u64::MAX);
         phase.started += 1;
         turn.yielded.children.push(child);
     }
-    Ok(())
 }
 
 /// Tells whether a child may start: one is left, and a slot is free.
+///
+/// Completions that are newer than the branch's record may speak of children that the record doesn't know; what comes of
+/// them is refused by the guard on its revision.
 pub(crate) fn can_start(phase: &ChildrenPhase) -> bool {
-    phase.started < phase.total && phase.started - phase.succeeded < phase.concurrency
+    phase.started < phase.total && phase.started.saturating_sub(phase.succeeded) < phase.concurrency
 }
 
 fn start_iteration(
@@ -204,50 +210,42 @@ fn start_iteration(
     phase: &ChildrenPhase,
     value: &JsonText,
     previous: EventRef,
-) -> Result<Option<Branch>, Failure> {
+) -> Branch {
     let item = MapItem { index: phase.started, value: value.clone() };
     let details = iteration(branch.state.as_str(), item.index);
     let started = turn.emit(previous, EventKind::MapIterationStarted, details);
-    let input = map::iteration_input(turn, branch, map, &phase.input, &item)?;
-    Ok(Some(new_child(branch, phase, map.item_processor.start_at().clone(), 0, input, Some(item), started)))
+    let mut child = new_child(branch, phase, &map.item_processor, 0, Some(item), started);
+    if map.item_selector.is_none() {
+        child.input = value.clone();
+    }
+    child
 }
 
-fn child(
-    branch: &Branch,
-    state: &State,
-    phase: &ChildrenPhase,
-    input: JsonText,
-    item: Option<MapItem>,
-    previous: EventRef,
-) -> Option<Branch> {
-    let machine = nested(&state.kind, phase.started)?;
-    Some(new_child(branch, phase, machine.start_at().clone(), phase.started, input, item, previous))
-}
-
+/// Makes a child that is about to enter its first state. Until then it bears the entry of the state that it is a child of: an
+/// iteration's input is made from that as it starts (`map::select`).
 fn new_child(
     parent: &Branch,
     phase: &ChildrenPhase,
-    start_at: asl::StateName,
-    machine: u32,
-    input: JsonText,
+    machine: &Machine,
+    index: u32,
     item: Option<MapItem>,
     previous: EventRef,
 ) -> Branch {
     let mut location = parent.location.clone();
-    location.push(Location { state: parent.state.clone(), branch: machine });
+    location.push(Location { state: parent.state.clone(), branch: index });
     Branch {
         path: phase.scope.child(phase.started),
         location,
-        state: start_at,
+        state: machine.start_at().clone(),
         entry: 0,
         attempts: 0,
-        input,
+        input: phase.input.clone(),
         entered_at: parent.entered_at,
-        entered_event: EventRef::NONE,
+        entered_event: parent.entered_event,
         before_entered: previous,
         last_event: previous,
         retries: Vec::new(),
-        retry_count: 0,
+        retry_count: parent.retry_count,
         item,
         variables: parent.variables.clone(),
         phase: Phase::Ready,
@@ -308,11 +306,10 @@ fn aborted(turn: &Turn<'_>, branch: &Branch) -> Option<EventKind> {
 
 /// Gives the Map iteration that a branch is, if it is one.
 fn iteration_of(turn: &Turn<'_>, branch: &Branch) -> Option<Details> {
-    let (last, around) = branch.location.split_last()?;
-    let state = machine(turn.definition, around).ok()?.state(last.state.as_str())?;
+    let state = parent_state(turn.definition, branch)?;
     kinds::map(state)?;
     let (_, index) = branch.path.parent_scope()?;
-    Some(iteration(last.state.as_str(), index))
+    Some(iteration(state.name.as_str(), index))
 }
 
 fn iteration(name: &str, index: u32) -> Details {
