@@ -45,7 +45,8 @@ pub struct Branch {
     pub entry: u32,
     /// Counts the branch's attempts, from 1; 0 before the first.
     pub attempts: u32,
-    /// The state's raw input.
+    /// The state's raw input. Of a Map's iteration that has not entered its first state yet: what its ItemSelector looks at,
+    /// if there is one.
     pub input: JsonText,
     /// When the state was entered.
     pub entered_at: Timestamp,

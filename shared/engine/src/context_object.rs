@@ -6,7 +6,7 @@ use asl::{Chance, Definition, Document, Scope, StateKind};
 use model::{JsonText, Timestamp};
 use serde_json::Value;
 
-use crate::branch::{Branch, Execution, MapItem};
+use crate::branch::{Branch, Execution};
 use crate::chance;
 use crate::event::Moment;
 use crate::turn::machine;
@@ -16,7 +16,6 @@ pub(crate) struct StateScope<'a> {
     definition: &'a Definition,
     execution: &'a Execution,
     branch: &'a Branch,
-    item: Option<&'a MapItem>,
     input: Document,
     context: OnceLock<Document>,
     variables: OnceLock<Vec<(String, Document)>>,
@@ -37,17 +36,11 @@ impl<'a> StateScope<'a> {
             definition,
             execution,
             branch,
-            item: branch.item.as_ref(),
             input: Document::new(input),
             context: OnceLock::new(),
             variables: OnceLock::new(),
             chance: chance::sequence(moment.seed, &branch.path, [branch.entry, salt]),
         }
-    }
-
-    /// Puts another item in sight, for the iteration about to start.
-    pub(crate) fn with_item(self, item: &'a MapItem) -> Self {
-        Self { item: Some(item), ..self }
     }
 }
 
@@ -75,7 +68,7 @@ impl Scope for StateScope<'_> {
 
 /// Renders the context object, its members in AWS's order.
 fn context_object(scope: &StateScope<'_>) -> JsonText {
-    let StateScope { execution, branch, item, .. } = scope;
+    let StateScope { execution, branch, .. } = scope;
     let quote = |text: &str| Value::from(text).to_string();
     let mut text = format!(
         r#"{{"Execution":{{"Id":{},"Input":{},"StartTime":"{}","Name":{},"RoleArn":{},"RedriveCount":{}}}"#,
@@ -97,7 +90,7 @@ fn context_object(scope: &StateScope<'_>) -> JsonText {
         iso_8601(branch.entered_at),
         retry_count(scope),
     ));
-    if let Some(item) = item {
+    if let Some(item) = &branch.item {
         let value = jsonpath::compact(item.value.as_str());
         text.push_str(&format!(r#","Map":{{"Item":{{"Index":{},"Value":{value}}}}}"#, item.index));
     }

@@ -4,13 +4,14 @@ use asl::{Limit, Map, State};
 use model::{Details, EventKind, JsonText};
 use serde_json::value::RawValue;
 
-use crate::branch::{Branch, MapItem};
+use crate::branch::Branch;
 use crate::children::{self, Scope};
 use crate::dataflow::{self, Field};
 use crate::failure::Failure;
+use crate::kinds;
 use crate::step::Move;
 use crate::task::unquoted;
-use crate::turn::Turn;
+use crate::turn::{Turn, parent_state};
 
 pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, map: &Map) -> Result<Move, Failure> {
     let input = dataflow::selected(turn, branch, state)?;
@@ -22,19 +23,19 @@ pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, map
     children::open(turn, branch, state, Scope { total, concurrency, input, items })
 }
 
-/// Gives the input of an iteration.
-pub(crate) fn iteration_input(
-    turn: &mut Turn<'_>,
-    branch: &Branch,
-    map: &Map,
-    input: &JsonText,
-    item: &MapItem,
-) -> Result<JsonText, Failure> {
-    let Some(selector) = &map.item_selector else {
-        return Ok(item.value.clone());
+/// Makes the input of an iteration that is about to enter its first state, from the Map's own input, which it bears until
+/// then. The child does it, not the Map: a failure must close the scope, and only a completion brings the list of what is open.
+pub(crate) fn select(turn: &mut Turn<'_>, child: &Branch) -> Result<Option<JsonText>, Failure> {
+    let selector = parent_state(turn.definition, child).and_then(kinds::map).and_then(|map| map.item_selector.as_ref());
+    let Some(selector) = selector else {
+        return Ok(None);
     };
-    let filled = selector.evaluate(&dataflow::scope(turn, branch, input.clone(), Field::Other).with_item(item));
-    filled.map_err(|error| Failure::template(turn, branch, &error))
+    let mut map_branch = child.clone();
+    if let Some(last) = map_branch.location.pop() {
+        map_branch.state = last.state;
+    }
+    let filled = selector.evaluate(&dataflow::scope(turn, &map_branch, child.input.clone(), Field::Other));
+    filled.map(Some).map_err(|error| Failure::template(turn, &map_branch, &error))
 }
 
 fn items(turn: &mut Turn<'_>, branch: &Branch, map: &Map, input: &JsonText) -> Result<Vec<JsonText>, Failure> {

@@ -143,6 +143,13 @@ impl Move {
 }
 
 fn enter(turn: &mut Turn<'_>, mut branch: Branch, state: &State) -> After {
+    if branch.entry == 0 {
+        match map::select(turn, &branch) {
+            Ok(Some(input)) => branch.input = input,
+            Ok(None) => {}
+            Err(failure) => return end_failed(turn, branch, failure),
+        }
+    }
     branch.entry += 1;
     branch.retries.clear();
     branch.retry_count = 0;

@@ -130,8 +130,14 @@ pub(crate) fn machine<'a>(definition: &'a Definition, location: &[Location]) -> 
     Ok(machine)
 }
 
+/// Finds the Parallel or Map state that a branch is a child of.
+pub(crate) fn parent_state<'a>(definition: &'a Definition, branch: &Branch) -> Option<&'a State> {
+    let (last, around) = branch.location.split_last()?;
+    machine(definition, around).ok()?.state(last.state.as_str()).map(|state| &**state)
+}
+
 /// Gives the machine of a child of a Parallel or Map state.
-pub(crate) fn nested(kind: &StateKind, branch: u32) -> Option<&Machine> {
+fn nested(kind: &StateKind, branch: u32) -> Option<&Machine> {
     match kind {
         StateKind::Parallel(parallel) => parallel.branches.get(usize::try_from(branch).ok()?).map(|machine| &**machine),
         StateKind::Map(map) => Some(&map.item_processor),

@@ -185,6 +185,19 @@ fn a_wide_parallel_starts_in_several_runs() {
 }
 
 #[test]
+fn a_long_map_of_passes_runs_within_its_bounds() {
+    let definition = r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"I","States":{
+        "I":{"Type":"Pass","End":true}}}}}}"#;
+    let input: Vec<String> = (0..3_000).map(|index| index.to_string()).collect();
+    let input = format!("[{}]", input.join(","));
+    let mut world = World::start(definition, &input, Limits::default(), 1);
+    world.finish(|_, _| Answer::Silence);
+    assert_eq!(world.end.and_then(|end| end.output), Some(JsonText::trusted(input)));
+    assert!((15..60).contains(&world.commits), "{} commits", world.commits);
+    assert_eq!(world.history.len(), 3 + 3_000 * 4 + 3);
+}
+
+#[test]
 fn stopping_records_one_event_and_cancels_the_work() {
     let world = world(TASK);
     let open: Vec<_> = world.branches.values().cloned().collect();
