@@ -1,0 +1,109 @@
+//! A broker that fails as a real one may.
+
+use async_trait::async_trait;
+use broker::{Connection, Consumer, DeadLetter, Error, ReplyTo, SharedQueue, WorkQueue};
+use runtime::Runtime;
+use tokio::sync::watch;
+use wire::message::{Cancel, Report, WorkItem};
+
+use crate::chaos::{Chaos, Fate};
+
+/// Is one simulated process's way to the broker.
+pub struct FaultyQueue {
+    inner: SharedQueue,
+    runtime: Runtime,
+    chaos: Chaos,
+}
+
+impl FaultyQueue {
+    /// Wraps the broker for the process that `runtime` stands for.
+    pub fn new(inner: SharedQueue, runtime: Runtime, chaos: Chaos) -> Self {
+        Self { inner, runtime, chaos }
+    }
+
+    /// Tells how often to publish, and whether to answer; a crash doesn't return.
+    async fn plan(&self) -> (u32, Fate) {
+        self.chaos.delay(&self.runtime).await;
+        match self.chaos.fate() {
+            Fate::CrashBefore => self.chaos.crash(&self.runtime).await,
+            Fate::Refused => (0, Fate::Refused),
+            Fate::Repeated => (2, Fate::Made),
+            fate @ (Fate::Made | Fate::AnswerLost | Fate::CrashAfter) => (1, fate),
+        }
+    }
+
+    async fn answer(&self, fate: Fate) -> Result<(), Error> {
+        match fate {
+            Fate::Refused | Fate::AnswerLost => Err(Error::Unavailable("simulated".to_owned())),
+            Fate::CrashAfter | Fate::CrashBefore => self.chaos.crash(&self.runtime).await,
+            Fate::Made | Fate::Repeated => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl WorkQueue for FaultyQueue {
+    async fn publish_work(&self, pool: &str, reply_to: &ReplyTo, items: &[WorkItem]) -> Result<(), Error> {
+        let (times, fate) = self.plan().await;
+        for _ in 0..times {
+            self.inner.publish_work(pool, reply_to, items).await?;
+        }
+        self.answer(fate).await
+    }
+
+    async fn publish_reports(&self, to: &ReplyTo, reports: &[Report]) -> Result<(), Error> {
+        let (times, fate) = self.plan().await;
+        for _ in 0..times {
+            self.inner.publish_reports(to, reports).await?;
+        }
+        self.answer(fate).await
+    }
+
+    async fn publish_cancel(&self, cancel: &Cancel) -> Result<(), Error> {
+        let (times, fate) = self.plan().await;
+        for _ in 0..times {
+            self.inner.publish_cancel(cancel).await?;
+        }
+        self.answer(fate).await
+    }
+
+    async fn publish_dead(&self, letter: &DeadLetter) -> Result<(), Error> {
+        self.inner.publish_dead(letter).await
+    }
+
+    fn consume_work(&self, pool: &str, prefetch: u16) -> Consumer<WorkItem> {
+        self.inner.consume_work(pool, prefetch)
+    }
+
+    fn consume_events(&self, index: u32, prefetch: u16) -> Consumer<Report> {
+        self.inner.consume_events(index, prefetch)
+    }
+
+    fn consume_cancels(&self) -> Consumer<Cancel> {
+        self.inner.consume_cancels()
+    }
+
+    fn reply_to(&self, partition: u32) -> ReplyTo {
+        self.inner.reply_to(partition)
+    }
+
+    fn events_queues(&self) -> u32 {
+        self.inner.events_queues()
+    }
+
+    async fn depth(&self, pool: &str) -> Result<u64, Error> {
+        self.inner.depth(pool).await
+    }
+
+    fn connection(&self) -> watch::Receiver<Connection> {
+        self.inner.connection()
+    }
+
+    async fn has_kept_data(&self) -> Result<bool, Error> {
+        self.inner.has_kept_data().await
+    }
+
+    async fn mark_data(&self) -> Result<(), Error> {
+        self.inner.mark_data().await
+    }
+}

@@ -1,0 +1,193 @@
+//! A store that fails as a real one may, and that checks the invariants after every commit.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::{BranchPath, ExecutionArn, JsonText, ScopeKey, StateMachineArn, Timestamp};
+use runtime::Runtime;
+use store::{
+    Commit, CommitOutcome, Error, ExecutionHead, ExecutionStore, HistoryPage, HistoryQuery, Join, OutboxEntry,
+    OutboxKey, OwnerId, SharedStore, StoredBranch, TimerKey,
+};
+use tokio::sync::watch;
+use wire::record::{DefinitionHash, StateMachineRecord};
+
+use crate::chaos::{Chaos, Fate};
+use crate::checker::Checker;
+
+/// Is one simulated process's way to the store.
+pub struct FaultyStore {
+    inner: SharedStore,
+    runtime: Runtime,
+    chaos: Chaos,
+    checker: Arc<Checker>,
+}
+
+impl FaultyStore {
+    /// Wraps the store for the process that `runtime` stands for.
+    pub fn new(inner: SharedStore, runtime: Runtime, chaos: Chaos, checker: Arc<Checker>) -> Self {
+        Self { inner, runtime, chaos, checker }
+    }
+
+    /// Holds a read up, and fails it at times.
+    async fn reach(&self) -> Result<(), Error> {
+        self.chaos.delay(&self.runtime).await;
+        match self.chaos.fate() {
+            Fate::Refused | Fate::AnswerLost => Err(unavailable()),
+            Fate::CrashBefore | Fate::CrashAfter => self.chaos.crash(&self.runtime).await,
+            Fate::Made | Fate::Repeated => Ok(()),
+        }
+    }
+
+    async fn commit_checked(&self, commit: &Commit) -> Result<CommitOutcome, Error> {
+        let outcome = self.inner.commit(commit).await?;
+        self.checker.after(commit, &outcome).await;
+        Ok(outcome)
+    }
+}
+
+fn unavailable() -> Error {
+    Error::Unavailable("simulated".to_owned())
+}
+
+#[async_trait]
+impl ExecutionStore for FaultyStore {
+    async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, Error> {
+        self.chaos.delay(&self.runtime).await;
+        match self.chaos.fate() {
+            Fate::Made => self.commit_checked(commit).await,
+            Fate::Repeated => {
+                let first = self.commit_checked(commit).await?;
+                let second = self.commit_checked(commit).await?;
+                self.checker.repeated(commit, &first, &second);
+                Ok(second)
+            }
+            Fate::Refused => Err(unavailable()),
+            Fate::AnswerLost => self.commit_checked(commit).await.and_then(|_| Err(unavailable())),
+            Fate::CrashBefore => self.chaos.crash(&self.runtime).await,
+            Fate::CrashAfter => {
+                self.commit_checked(commit).await?;
+                self.chaos.crash(&self.runtime).await
+            }
+        }
+    }
+
+    fn partitions(&self) -> u32 {
+        self.inner.partitions()
+    }
+
+    fn connection(&self) -> watch::Receiver<bool> {
+        self.inner.connection()
+    }
+
+    async fn create_state_machine(&self, record: &StateMachineRecord) -> Result<Option<StateMachineRecord>, Error> {
+        self.inner.create_state_machine(record).await
+    }
+
+    async fn state_machine(&self, arn: &StateMachineArn) -> Result<Option<StateMachineRecord>, Error> {
+        self.inner.state_machine(arn).await
+    }
+
+    async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, Error> {
+        self.reach().await?;
+        self.inner.definition(hash).await
+    }
+
+    async fn execution(&self, arn: &ExecutionArn) -> Result<Option<ExecutionHead>, Error> {
+        self.reach().await?;
+        self.inner.execution(arn).await
+    }
+
+    async fn load(
+        &self,
+        arn: &ExecutionArn,
+        branch: &BranchPath,
+    ) -> Result<Option<(ExecutionHead, Option<StoredBranch>)>, Error> {
+        self.reach().await?;
+        self.inner.load(arn, branch).await
+    }
+
+    async fn open_branches(&self, arn: &ExecutionArn, within: Option<&ScopeKey>) -> Result<Vec<StoredBranch>, Error> {
+        self.reach().await?;
+        self.inner.open_branches(arn, within).await
+    }
+
+    async fn open_executions(&self, partition: u32, cursor: u64) -> Result<(Vec<ExecutionArn>, u64), Error> {
+        self.reach().await?;
+        self.inner.open_executions(partition, cursor).await
+    }
+
+    async fn join(
+        &self,
+        arn: &ExecutionArn,
+        scope: &ScopeKey,
+        taken: u32,
+        items_from: u32,
+        items_max: u32,
+    ) -> Result<Join, Error> {
+        self.reach().await?;
+        self.inner.join(arn, scope, taken, items_from, items_max).await
+    }
+
+    async fn results(&self, arn: &ExecutionArn, scope: &ScopeKey, total: u32) -> Result<Vec<JsonText>, Error> {
+        self.reach().await?;
+        self.inner.results(arn, scope, total).await
+    }
+
+    async fn history(&self, arn: &ExecutionArn, query: HistoryQuery) -> Result<HistoryPage, Error> {
+        self.inner.history(arn, query).await
+    }
+
+    async fn due_timers(
+        &self,
+        partition: u32,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(TimerKey, Timestamp)>, Error> {
+        self.reach().await?;
+        self.inner.due_timers(partition, now, limit).await
+    }
+
+    async fn drop_timers(&self, partition: u32, timers: &[(TimerKey, Timestamp)]) -> Result<(), Error> {
+        self.reach().await?;
+        self.inner.drop_timers(partition, timers).await
+    }
+
+    async fn outbox(&self, partition: u32, cursor: u64) -> Result<(Vec<OutboxEntry>, u64), Error> {
+        self.reach().await?;
+        self.inner.outbox(partition, cursor).await
+    }
+
+    async fn clear_outbox(&self, partition: u32, keys: &[OutboxKey]) -> Result<(), Error> {
+        self.reach().await?;
+        self.inner.clear_outbox(partition, keys).await
+    }
+
+    async fn hold_sweep(&self, partition: u32, owner: &OwnerId, millis: u32) -> Result<bool, Error> {
+        self.reach().await?;
+        self.inner.hold_sweep(partition, owner, millis).await
+    }
+
+    async fn announce(&self, owner: &OwnerId, millis: u32) -> Result<(), Error> {
+        self.reach().await?;
+        self.inner.announce(owner, millis).await
+    }
+
+    async fn is_alive(&self, owner: &OwnerId) -> Result<bool, Error> {
+        self.reach().await?;
+        self.inner.is_alive(owner).await
+    }
+
+    async fn clean_up(&self, partition: u32, retention_millis: u64) -> Result<bool, Error> {
+        self.reach().await?;
+        self.inner.clean_up(partition, retention_millis).await
+    }
+
+    async fn time(&self) -> Result<Timestamp, Error> {
+        self.inner.time().await
+    }
+
+    async fn is_over_high_water(&self) -> Result<bool, Error> {
+        self.inner.is_over_high_water().await
+    }
+}

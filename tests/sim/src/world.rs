@@ -1,0 +1,370 @@
+//! A simulated cluster: real coordinators and workers on the memory twins, one clock, one seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use broker::WorkQueue;
+use broker::memory::MemoryBroker;
+use coordinator::driver::{Driver, DriverSettings, Parts, StartOutcome, StartRequest};
+use model::{ExecutionArn, ExecutionStatus, JsonText, StateMachineArn, StateMachineStatus, Timestamp};
+use runtime::Runtime;
+use serde_json::Value;
+use store::{ExecutionHead, ExecutionStore, MemoryStore, OwnerId};
+use wire::record::{DefinitionHash, StateMachineRecord};
+use worker::{Context, Failure, Worker};
+
+use crate::chaos::Chaos;
+use crate::checker::Checker;
+use crate::faulty_queue::FaultyQueue;
+use crate::faulty_store::FaultyStore;
+use crate::scenario::{self, Expected, Scenario};
+
+/// Is the size of a simulated cluster, and what it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How many coordinators run at a time.
+    pub coordinators: usize,
+    /// How many workers run at a time.
+    pub workers: usize,
+    /// How many executions are started.
+    pub executions: u64,
+    /// How long faults are injected, in simulated time.
+    pub storm: Duration,
+    /// How long the executions may take to end afterwards, in simulated time.
+    pub patience: Duration,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            coordinators: 2,
+            workers: 2,
+            executions: 3,
+            storm: Duration::from_secs(60),
+            patience: Duration::from_secs(1_800),
+        }
+    }
+}
+
+/// Runs the simulation of a seed, and gives all histories as text: the same for the same seed, to the millisecond.
+///
+/// # Errors
+/// What went wrong: a broken invariant, an execution that did not end or ended otherwise than the model says.
+pub fn simulate(seed: u64, plan: Plan) -> Result<String> {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    tokio.block_on(async {
+        let mut world = World::new(seed, plan);
+        let outcome = world.live().await;
+        let violations = world.checker.violations();
+        ensure!(violations.is_empty(), "{}", violations.join("\n"));
+        outcome.map(|()| world.checker.histories())
+    })
+}
+
+struct World {
+    seed: u64,
+    plan: Plan,
+    chaos: Chaos,
+    checker: Arc<Checker>,
+    /// The world itself: it is never killed.
+    runtime: Runtime,
+    store: MemoryStore,
+    broker: MemoryBroker,
+    coordinators: Vec<Process>,
+    workers: Vec<Process>,
+    born: u64,
+    running: Vec<(ExecutionArn, Scenario)>,
+}
+
+/// Is a simulated process; when it dies, another takes its place.
+struct Process {
+    runtime: Runtime,
+    driver: Option<Driver>,
+    reborn_at: Option<Timestamp>,
+}
+
+const EPOCH: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+/// Is how often the world looks at its processes, in simulated time.
+const TICK: Duration = Duration::from_millis(250);
+/// One tick in so many kills a process, even if no effect did.
+const KILL_ODDS: u64 = 60;
+/// One tick in so many begins or ends an outage of the broker or the store.
+const OUTAGE_ODDS: u64 = 80;
+const PARTITIONS: u32 = 4;
+const EVENTS_QUEUES: u32 = 2;
+
+impl World {
+    fn new(seed: u64, plan: Plan) -> Self {
+        let runtime = Runtime::simulated(seed, EPOCH);
+        let store = MemoryStore::new(runtime.clone(), PARTITIONS);
+        let broker = MemoryBroker::new(runtime.clone(), EVENTS_QUEUES);
+        // The checker and the world read a handle that is never cut off.
+        let checker = Arc::new(Checker::new(Arc::new(store.clone())));
+        let chaos = Chaos::new(seed);
+        let (coordinators, workers, running) = (Vec::new(), Vec::new(), Vec::new());
+        Self { seed, plan, chaos, checker, runtime, store, broker, coordinators, workers, born: 0, running }
+    }
+
+    async fn live(&mut self) -> Result<()> {
+        for _ in 0..self.plan.coordinators {
+            let process = self.coordinator();
+            self.coordinators.push(process);
+        }
+        for _ in 0..self.plan.workers {
+            let process = self.worker()?;
+            self.workers.push(process);
+        }
+        for number in 0..self.plan.executions {
+            self.start(number).await?;
+        }
+        let storm_ends = self.runtime.now().plus_millis(self.plan.storm.as_millis().try_into()?);
+        while self.runtime.now() < storm_ends && !self.are_all_ended().await? {
+            self.runtime.sleep(TICK).await;
+            self.stir()?;
+        }
+        self.come_to_rest().await
+    }
+
+    /// Starts an execution as a client does: again and again until it hears that it has started.
+    async fn start(&mut self, number: u64) -> Result<()> {
+        let scenario = scenario::scenario(self.seed.wrapping_mul(1_000).wrapping_add(number));
+        let machine = machine(&format!("m{number}"), &scenario.definition, self.runtime.now());
+        self.store.create_state_machine(&machine).await.context("create a state machine")?;
+        let arn = machine.arn.execution("e");
+        for _ in 0..1_000 {
+            let request = StartRequest {
+                machine: machine.clone(),
+                name: "e".to_owned(),
+                input: JsonText::from_value(&scenario.input),
+                trace: None,
+                trace_header: None,
+            };
+            if self.ask_to_start(request).await {
+                self.running.push((arn, scenario));
+                return Ok(());
+            }
+            self.runtime.sleep(TICK).await;
+            self.stir()?;
+        }
+        bail!("{arn} could not be started")
+    }
+
+    async fn ask_to_start(&mut self, request: StartRequest) -> bool {
+        let Some(process) = self.coordinators.iter().find(|process| !process.runtime.is_killed()) else {
+            return false;
+        };
+        let Some(driver) = process.driver.clone() else { return false };
+        let (answer, heard) = tokio::sync::oneshot::channel();
+        process.runtime.spawn(async move {
+            let started = driver.start_execution(request).await;
+            let _ = answer.send(matches!(started, Ok(StartOutcome::Started { .. } | StartOutcome::Exists(_))));
+        });
+        heard.await.unwrap_or(false)
+    }
+
+    /// Kills, raises from the dead, and cuts connections.
+    fn stir(&mut self) -> Result<()> {
+        let now = self.runtime.now();
+        if self.chaos.draw(KILL_ODDS) == 0 {
+            let all: Vec<&Process> = self.coordinators.iter().chain(&self.workers).collect();
+            let index = usize::try_from(self.chaos.draw(all.len() as u64))?;
+            if let Some(process) = all.get(index) {
+                process.runtime.kill();
+            }
+        }
+        if self.chaos.draw(OUTAGE_ODDS) == 0 {
+            let is_up = self.chaos.draw(3) > 0;
+            self.broker.set_connected(is_up);
+        }
+        for index in 0..self.coordinators.len() {
+            if self.is_due(now, index, false) {
+                let process = self.coordinator();
+                self.coordinators[index] = process;
+            }
+        }
+        for index in 0..self.workers.len() {
+            if self.is_due(now, index, true) {
+                let process = self.worker()?;
+                self.workers[index] = process;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether a dead process is to be replaced now; one found dead the first time gets its hour.
+    fn is_due(&mut self, now: Timestamp, index: usize, is_worker: bool) -> bool {
+        let pause = i64::try_from(self.chaos.draw(4_000)).unwrap_or_default();
+        let processes = if is_worker { &mut self.workers } else { &mut self.coordinators };
+        let Some(process) = processes.get_mut(index).filter(|process| process.runtime.is_killed()) else {
+            return false;
+        };
+        process.driver = None;
+        now >= *process.reborn_at.get_or_insert(now.plus_millis(pause))
+    }
+
+    async fn come_to_rest(&mut self) -> Result<()> {
+        self.chaos.calm_down();
+        self.broker.set_connected(true);
+        let deadline = self.runtime.now().plus_millis(self.plan.patience.as_millis().try_into()?);
+        while !self.are_all_ended().await? {
+            ensure!(self.runtime.now() < deadline, "not all executions ended: {}", self.open_ones().await);
+            self.runtime.sleep(TICK).await;
+            self.raise_all()?;
+        }
+        for (arn, scenario) in &self.running {
+            let head = self.head(arn).await?;
+            check_end(arn, &head, &scenario.expected)?;
+        }
+        // What ended executions left over is removed in the background.
+        self.runtime.sleep(Duration::from_secs(120)).await;
+        self.checker.at_rest().await;
+        Ok(())
+    }
+
+    fn raise_all(&mut self) -> Result<()> {
+        for index in 0..self.coordinators.len() {
+            if self.coordinators[index].runtime.is_killed() {
+                self.coordinators[index] = self.coordinator();
+            }
+        }
+        for index in 0..self.workers.len() {
+            if self.workers[index].runtime.is_killed() {
+                self.workers[index] = self.worker()?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn are_all_ended(&self) -> Result<bool> {
+        for (arn, _) in &self.running {
+            if self.head(arn).await?.end.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn open_ones(&self) -> String {
+        let mut open = String::new();
+        for (arn, scenario) in &self.running {
+            let branches = self.store.open_branches(arn, None).await.unwrap_or_default();
+            if !branches.is_empty() {
+                open.push_str(&format!("\n{arn} of {}: {branches:#?}", scenario.definition));
+            }
+        }
+        open
+    }
+
+    async fn head(&self, arn: &ExecutionArn) -> Result<ExecutionHead> {
+        self.store.execution(arn).await.context("read an execution")?.with_context(|| format!("{arn} is lost"))
+    }
+
+    fn process(&mut self) -> (Runtime, FaultyQueue) {
+        self.born += 1;
+        let seed = self.seed.wrapping_mul(7_919).wrapping_add(self.born);
+        let runtime = Runtime::simulated(seed, self.runtime.now());
+        let handle = Arc::new(self.broker.handle(runtime.clone()));
+        let queue = FaultyQueue::new(handle, runtime.clone(), self.chaos.clone());
+        (runtime, queue)
+    }
+
+    fn coordinator(&mut self) -> Process {
+        let (runtime, queue) = self.process();
+        let store = FaultyStore::new(
+            Arc::new(self.store.clone()),
+            runtime.clone(),
+            self.chaos.clone(),
+            Arc::clone(&self.checker),
+        );
+        let driver = Driver::new(Parts {
+            store: Arc::new(store),
+            queue: Arc::new(queue) as Arc<dyn WorkQueue>,
+            runtime: runtime.clone(),
+            settings: DriverSettings::default(),
+            owner: OwnerId(format!("coordinator-{}", self.born).into()),
+            registry: telemetry::Registry::new(),
+        });
+        driver.start();
+        Process { runtime, driver: Some(driver), reborn_at: None }
+    }
+
+    fn worker(&mut self) -> Result<Process> {
+        let (runtime, queue) = self.process();
+        let clock = runtime.clone();
+        let worker = Worker::builder(Arc::new(queue), runtime.clone())
+            .handler("work", move |input: Value, context: Context| work(input, context, clock.clone()))
+            .handler("fatal", |_: Value, _: Context| async {
+                Err::<Value, _>(Failure::new(scenario::FATAL, "as asked"))
+            })
+            .handler("sum", |numbers: Vec<u64>, _: Context| async move { Ok::<_, Failure>(scenario::sum(&numbers)) })
+            .handler("spread", |input: Value, _: Context| async move {
+                Ok::<_, Failure>(scenario::spread(number(&input, "x"), number(&input, "count")))
+            })
+            .name(format!("worker-{}", self.born))
+            .build()?;
+        runtime.spawn(worker.run());
+        Ok(Process { runtime, driver: None, reborn_at: None })
+    }
+}
+
+/// Fails as often as it is told to, then answers; at times it is slow.
+async fn work(input: Value, _: Context, clock: Runtime) -> Result<u64, Failure> {
+    let pause = if number(&input, "add").is_multiple_of(10) { 2_500 } else { number(&input, "add") };
+    clock.sleep(Duration::from_millis(pause)).await;
+    if number(&input, "retry") < number(&input, "fails") {
+        return Err(Failure::new(scenario::AGAIN, "not this time"));
+    }
+    Ok(scenario::work(number(&input, "x"), number(&input, "add")))
+}
+
+fn number(input: &Value, name: &str) -> u64 {
+    input.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn machine(name: &str, definition: &Value, at: Timestamp) -> StateMachineRecord {
+    let definition = definition.to_string();
+    StateMachineRecord {
+        arn: StateMachineArn::new("us-east-1", "123456789012", name),
+        hash: DefinitionHash(format!("hash-of-{name}").into()),
+        definition: definition.into(),
+        role_arn: "arn:aws:iam::123456789012:role/sim".to_owned(),
+        kind: "STANDARD".to_owned(),
+        status: StateMachineStatus::Active,
+        created_at: at,
+        revision_id: None,
+        tags: Vec::new(),
+        logging: None,
+        tracing: None,
+        encryption: None,
+    }
+}
+
+fn check_end(arn: &ExecutionArn, head: &ExecutionHead, expected: &Expected) -> Result<()> {
+    let Some((end, _)) = &head.end else { bail!("{arn} has not ended") };
+    match expected {
+        Expected::Output(output) => {
+            ensure!(end.status == ExecutionStatus::Succeeded, "{arn} ended {end:?} instead of with {output}");
+            let found = end.output.as_ref().map(|text| text.to_value()).transpose()?;
+            ensure!(found.as_ref() == Some(output), "{arn} gave {found:?} instead of {output}");
+        }
+        Expected::Error(error) => {
+            ensure!(end.status == ExecutionStatus::Failed, "{arn} ended {end:?} instead of with {error}");
+            ensure!(end.error.as_ref() == Some(error), "{arn} failed with {:?} instead of {error}", end.error);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_missing_number_is_zero() {
+        assert_eq!(number(&json!({ "x": 3 }), "x"), 3);
+        assert_eq!(number(&json!(null), "x"), 0);
+    }
+}
