@@ -1,0 +1,52 @@
+//! ARNs in requests.
+
+use model::{ExecutionArn, StateMachineArn};
+
+use super::error::{ApiError, ErrorCode};
+
+/// Reads the ARN of a state machine. One with a version or alias is well-formed, but names nothing: there are none yet.
+pub(super) fn state_machine_arn(text: &str) -> Result<StateMachineArn, ApiError> {
+    let unqualified = text.rsplit_once(':').map(|(before, _)| before);
+    if text.split(':').count() == 8 && unqualified.is_some_and(|arn| StateMachineArn::parse(arn).is_ok()) {
+        return Err(does_not_exist(text));
+    }
+    Ok(StateMachineArn::parse(text)?)
+}
+
+/// Reads the ARN of an execution.
+pub(super) fn execution_arn(text: &str) -> Result<ExecutionArn, ApiError> {
+    Ok(ExecutionArn::parse(text)?)
+}
+
+/// Says that there is no such state machine.
+pub(super) fn does_not_exist(arn: impl std::fmt::Display) -> ApiError {
+    ApiError::quoting(ErrorCode::StateMachineDoesNotExist, "State Machine Does Not Exist", arn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arns_are_refused_in_the_words_of_aws() {
+        let check = |text: &str, code: ErrorCode, message: &str| {
+            assert_eq!(state_machine_arn(text).expect_err("is refused"), ApiError::new(code, message), "{text}");
+        };
+        let invalid = ErrorCode::InvalidArn;
+        check("xyz", invalid, "Invalid Arn: 'Invalid ARN prefix: xyz'");
+        check(
+            "arn:aws:states:r:1:execution:S:e",
+            invalid,
+            "Invalid Arn: 'Resource type not valid in this context: execution'",
+        );
+        check(
+            "arn:aws:states:r:1:express:S:e",
+            invalid,
+            "Invalid Arn: 'Resource type not valid in this context: express'",
+        );
+        let version = "arn:aws:states:r:1:stateMachine:S:7";
+        check(version, ErrorCode::StateMachineDoesNotExist, &format!("State Machine Does Not Exist: '{version}'"));
+        let error = execution_arn("arn:aws:states:r:1:stateMachine:S").expect_err("is refused");
+        assert_eq!(error.message, "Invalid Arn: 'Resource type not valid in this context: stateMachine'");
+    }
+}

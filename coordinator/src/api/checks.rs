@@ -1,0 +1,156 @@
+//! The constraints of the service model, collected as AWS does: one ValidationException tells all that are broken.
+
+use super::error::{ApiError, ErrorCode};
+
+/// Collects broken constraints.
+#[derive(Debug, Default)]
+pub(crate) struct Checks(Vec<String>);
+
+impl Checks {
+    /// Refuses a required member that is missing.
+    pub(crate) fn required<T>(&mut self, field: &str, value: Option<&T>) {
+        if value.is_none() {
+            self.0.push(format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"));
+        }
+    }
+
+    /// Refuses a text of fewer or more letters.
+    pub(crate) fn length(&mut self, field: &str, value: Option<&str>, min: usize, max: usize) {
+        let Some(value) = value else { return };
+        if let Some(broken) = length_constraint(value, min, max) {
+            self.broken(field, value, &broken);
+        }
+    }
+
+    /// Refuses a text of fewer or more letters without repeating it, since it may be confidential.
+    pub(crate) fn secret_length(&mut self, field: &str, value: Option<&str>, min: usize, max: usize) {
+        if let Some(broken) = value.and_then(|value| length_constraint(value, min, max)) {
+            self.0.push(format!("Value at '{field}' failed to satisfy constraint: {broken}"));
+        }
+    }
+
+    /// Refuses a payload of more bytes.
+    pub(crate) fn payload(&mut self, field: &str, value: Option<&str>, bytes_max: u64) {
+        if value.is_some_and(|value| value.len() as u64 > bytes_max) {
+            self.0.push(format!(
+                "Value at '{field}' failed to satisfy constraint: Member must have size less than or equal to {bytes_max} \
+                 bytes in UTF-8 encoding"
+            ));
+        }
+    }
+
+    /// Refuses a number out of a range.
+    pub(crate) fn range(&mut self, field: &str, value: Option<i64>, min: i64, max: i64) {
+        let Some(value) = value else { return };
+        if value < min {
+            self.broken(field, value, &format!("Member must have value greater than or equal to {min}"));
+        } else if value > max {
+            self.broken(field, value, &format!("Member must have value less than or equal to {max}"));
+        }
+    }
+
+    /// Refuses a text that is none of a few.
+    pub(crate) fn one_of(&mut self, field: &str, value: Option<&str>, allowed: &[&str]) {
+        let Some(value) = value else { return };
+        if !allowed.contains(&value) {
+            self.broken(field, value, &format!("Member must satisfy enum value set: [{}]", allowed.join(", ")));
+        }
+    }
+
+    /// Refuses a text with letters that are not ASCII.
+    pub(crate) fn ascii(&mut self, field: &str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        if !value.is_ascii() {
+            self.broken(field, value, r"Member must satisfy regular expression pattern: \p{ASCII}*");
+        }
+    }
+
+    /// Tells what was found.
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        let noun = match self.0.len() {
+            0 => return Ok(()),
+            1 => "error",
+            _ => "errors",
+        };
+        let message = format!("{} validation {noun} detected: {}", self.0.len(), self.0.join("; "));
+        Err(ApiError::new(ErrorCode::ValidationException, message))
+    }
+
+    fn broken(&mut self, field: &str, value: impl std::fmt::Display, constraint: &str) {
+        self.0.push(format!("Value '{value}' at '{field}' failed to satisfy constraint: {constraint}"));
+    }
+}
+
+fn length_constraint(value: &str, min: usize, max: usize) -> Option<String> {
+    let letters = value.chars().count();
+    if letters < min {
+        return Some(format!("Member must have length greater than or equal to {min}"));
+    }
+    (letters > max).then(|| format!("Member must have length less than or equal to {max}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(constrain: impl FnOnce(&mut Checks), expect: &str) {
+        let mut checks = Checks::default();
+        constrain(&mut checks);
+        assert_eq!(checks.finish().expect_err("is broken").message, expect);
+    }
+
+    #[test]
+    fn broken_constraints_are_told_in_the_words_of_aws() {
+        let one = |text: &str| format!("1 validation error detected: {text}");
+        check(
+            |checks| checks.range("maxResults", Some(1001), 0, 1000),
+            &one(
+                "Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000",
+            ),
+        );
+        check(
+            |checks| checks.length("name", Some(""), 1, 80),
+            &one("Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1"),
+        );
+        check(
+            |checks| checks.secret_length("definition", Some("secret"), 1, 3),
+            &one("Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to 3"),
+        );
+        check(
+            |checks| checks.payload("input", Some("\"é\""), 3),
+            &one(
+                "Value at 'input' failed to satisfy constraint: Member must have size less than or equal to 3 bytes in UTF-8 encoding",
+            ),
+        );
+        check(
+            |checks| checks.one_of("type", Some("FAST"), &["STANDARD", "EXPRESS"]),
+            &one(
+                "Value 'FAST' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, EXPRESS]",
+            ),
+        );
+    }
+
+    #[test]
+    fn all_of_them_are_told_at_once() {
+        check(
+            |checks| {
+                checks.required::<String>("name", None);
+                checks.required::<String>("roleArn", None);
+            },
+            "2 validation errors detected: Value null at 'name' failed to satisfy constraint: Member must not be null; \
+             Value null at 'roleArn' failed to satisfy constraint: Member must not be null",
+        );
+    }
+
+    #[test]
+    fn what_fits_or_is_missing_passes() {
+        let mut checks = Checks::default();
+        checks.required("a", Some(&"x"));
+        checks.length("a", Some("éé"), 1, 2);
+        checks.length("a", None, 1, 2);
+        checks.range("a", None, 0, 1);
+        checks.one_of("a", Some("x"), &["x"]);
+        checks.ascii("a", Some("x"));
+        assert_eq!(checks.finish(), Ok(()));
+    }
+}

@@ -1,0 +1,76 @@
+//! DescribeExecution: shows how an execution stands.
+
+use model::ExecutionStatus;
+use serde_json::{Map, Value, json};
+use store::ExecutionHead;
+
+use super::Api;
+use super::answer::{Answer, seconds};
+use super::arn::execution_arn;
+use super::checks::Checks;
+use super::error::ApiError;
+use super::members::Members;
+
+impl Api {
+    /// Answers DescribeExecution.
+    pub(super) async fn describe_execution(&self, mut members: Members) -> Result<Answer, ApiError> {
+        let mut checks = Checks::default();
+        let arn = members.text("executionArn")?;
+        let included = members.text("includedData")?;
+        checks.required("executionArn", arn.as_ref());
+        checks.length("executionArn", arn.as_deref(), 1, 256);
+        checks.one_of("includedData", included.as_deref(), &["ALL_DATA", "METADATA_ONLY"]);
+        checks.finish()?;
+        let arn = execution_arn(&arn.unwrap_or_default())?;
+        let head = self.execution(&arn).await?;
+        Answer::render(&view(&head, included.as_deref() != Some("METADATA_ONLY")))
+    }
+}
+
+fn view(head: &ExecutionHead, with_data: bool) -> Value {
+    let record = &head.record;
+    let end = head.end.as_ref().map(|(end, _)| end);
+    let status = end.map_or(ExecutionStatus::Running, |end| end.status);
+    let mut view = Map::new();
+    let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
+    set("executionArn", record.arn.as_str().into());
+    set("stateMachineArn", record.state_machine.as_str().into());
+    set("name", record.arn.name().into());
+    set("status", status.as_str().into());
+    set("startDate", seconds(record.started_at).into());
+    if let Some((_, at)) = &head.end {
+        set("stopDate", seconds(*at).into());
+    }
+    if with_data {
+        set("input", record.input.as_str().into());
+    }
+    set("inputDetails", json!({ "included": with_data }));
+    if let Some(output) = end.and_then(|end| end.output.as_ref()) {
+        if with_data {
+            set("output", output.as_str().into());
+        }
+        set("outputDetails", json!({ "included": with_data }));
+    }
+    if let Some(header) = &record.trace_header {
+        set("traceHeader", header.as_str().into());
+    }
+    for (name, text) in
+        [("error", end.and_then(|end| end.error.as_ref())), ("cause", end.and_then(|end| end.cause.as_ref()))]
+    {
+        if let Some(text) = text.filter(|_| with_data) {
+            set(name, text.as_str().into());
+        }
+    }
+    set("redriveCount", 0.into());
+    match status {
+        ExecutionStatus::Running | ExecutionStatus::Succeeded => {
+            set("redriveStatus", "NOT_REDRIVABLE".into());
+            let reason = format!("Execution is {} and cannot be redriven", status.as_str());
+            set("redriveStatusReason", reason.into());
+        }
+        ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
+            set("redriveStatus", "REDRIVABLE".into());
+        }
+    }
+    Value::Object(view)
+}

@@ -1,0 +1,48 @@
+//! DescribeStateMachine: shows a definition and what goes with it.
+
+use serde_json::{Map, Value};
+use wire::record::StateMachineRecord;
+
+use super::Api;
+use super::answer::{Answer, seconds};
+use super::arn::state_machine_arn;
+use super::checks::Checks;
+use super::configuration::{Encryption, Logging, Tracing};
+use super::error::ApiError;
+use super::members::Members;
+
+impl Api {
+    /// Answers DescribeStateMachine.
+    pub(super) async fn describe_state_machine(&self, mut members: Members) -> Result<Answer, ApiError> {
+        let mut checks = Checks::default();
+        let arn = members.text("stateMachineArn")?;
+        let included = members.text("includedData")?;
+        checks.required("stateMachineArn", arn.as_ref());
+        checks.length("stateMachineArn", arn.as_deref(), 1, 256);
+        checks.one_of("includedData", included.as_deref(), &["ALL_DATA", "METADATA_ONLY"]);
+        checks.finish()?;
+        let arn = state_machine_arn(&arn.unwrap_or_default())?;
+        let record = self.state_machine(&arn).await?;
+        Answer::render(&view(&record, included.as_deref() != Some("METADATA_ONLY")))
+    }
+}
+
+fn view(record: &StateMachineRecord, with_data: bool) -> Value {
+    let mut view = Map::new();
+    let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
+    set("stateMachineArn", record.arn.as_str().into());
+    set("name", record.arn.name().into());
+    set("status", record.status.as_str().into());
+    // The model requires the member, so it is there, but empty, where only metadata are asked for.
+    set("definition", if with_data { &*record.definition } else { "" }.into());
+    set("roleArn", record.role_arn.as_str().into());
+    set("type", record.kind.as_str().into());
+    set("creationDate", seconds(record.created_at).into());
+    set("loggingConfiguration", Logging::shown(record));
+    set("tracingConfiguration", Tracing::shown(record));
+    set("encryptionConfiguration", Encryption::shown(record));
+    if let Some(revision) = &record.revision_id {
+        set("revisionId", revision.as_str().into());
+    }
+    Value::Object(view)
+}

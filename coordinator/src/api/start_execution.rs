@@ -1,0 +1,108 @@
+//! StartExecution: begins an execution, or finds the one that was begun by the same request before.
+
+use model::{JsonText, StateMachineStatus};
+use serde_json::json;
+use store::ExecutionHead;
+use telemetry::TraceContext;
+
+use super::Api;
+use super::answer::{Answer, seconds};
+use super::arn::state_machine_arn;
+use super::caller::Caller;
+use super::checks::Checks;
+use super::error::{ApiError, ErrorCode};
+use super::jackson;
+use super::members::Members;
+use super::name::check_name;
+use crate::driver::{StartError, StartOutcome, StartRequest};
+
+struct Input {
+    arn: String,
+    name: Option<String>,
+    input: Option<String>,
+    trace_header: Option<String>,
+}
+
+impl Input {
+    fn read(mut members: Members, payload_bytes_max: u64) -> Result<Self, ApiError> {
+        let mut checks = Checks::default();
+        let arn = members.text("stateMachineArn")?;
+        let name = members.text("name")?;
+        let input = members.text("input")?;
+        let trace_header = members.text("traceHeader")?;
+        checks.required("stateMachineArn", arn.as_ref());
+        checks.length("stateMachineArn", arn.as_deref(), 1, 256);
+        checks.length("name", name.as_deref(), 1, 80);
+        checks.payload("input", input.as_deref(), payload_bytes_max);
+        checks.length("traceHeader", trace_header.as_deref(), 0, 256);
+        checks.ascii("traceHeader", trace_header.as_deref());
+        checks.finish()?;
+        Ok(Self { arn: arn.unwrap_or_default(), name, input, trace_header })
+    }
+}
+
+impl Api {
+    /// Answers StartExecution. Repeated with the same name and input while the execution runs, it gives the same answer.
+    pub(super) async fn start_execution(&self, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
+        let Input { arn, name, input, trace_header } = Input::read(members, self.settings().payload_bytes_max)?;
+        let machine = self.state_machine(&state_machine_arn(&arn)?).await?;
+        if let Some(name) = &name {
+            check_name(name)?;
+        }
+        let input = payload(input)?;
+        if machine.status == StateMachineStatus::Deleting {
+            let what = "State Machine is being deleted";
+            return Err(ApiError::quoting(ErrorCode::StateMachineDeleting, what, machine.arn));
+        }
+        let trace_header = trace_header.filter(|header| !header.is_empty());
+        let named = trace_header.as_deref().and_then(|header| TraceContext::from_xray(header).ok());
+        let request = StartRequest {
+            machine,
+            name: name.unwrap_or_else(|| self.runtime().uuid()),
+            input: input.clone(),
+            trace: named.or(caller.trace),
+            trace_header: trace_header.or_else(|| caller.trace_header.clone()),
+        };
+        let (arn, at) = match self.driver()?.start_execution(request).await? {
+            StartOutcome::Started { arn, at } => (arn, at),
+            StartOutcome::Exists(head) => same_request(&head, &input)?,
+        };
+        tracing::debug!(execution = %arn, "execution started");
+        Answer::render(&json!({ "executionArn": arn.as_str(), "startDate": seconds(at) }))
+    }
+}
+
+fn payload(input: Option<String>) -> Result<JsonText, ApiError> {
+    let Some(text) = input else { return Ok(JsonText::trusted("{}")) };
+    if text.is_empty() {
+        return Err(ApiError::new(ErrorCode::InvalidExecutionInput, "Invalid execution input."));
+    }
+    JsonText::parse(&text).map_err(|fault| {
+        let reason = jackson::explain(&text).unwrap_or_else(|| fault.to_string());
+        ApiError::quoting(ErrorCode::InvalidExecutionInput, "Invalid State Machine Execution Input", reason)
+    })
+}
+
+fn same_request(head: &ExecutionHead, input: &JsonText) -> Result<(model::ExecutionArn, model::Timestamp), ApiError> {
+    let record = &head.record;
+    if head.end.is_none() && record.input == *input {
+        return Ok((record.arn.clone(), record.started_at));
+    }
+    Err(ApiError::quoting(ErrorCode::ExecutionAlreadyExists, "Execution Already Exists", &record.arn))
+}
+
+impl From<StartError> for ApiError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Definition(reason) => {
+                tracing::error!(%reason, "a stored definition can't be used");
+                Self::quoting(ErrorCode::InvalidDefinition, "Invalid State Machine Definition", reason)
+            }
+            StartError::Throttled => {
+                let message = "Rate exceeded: the store is nearly full (redis.high_water), so no new execution starts.";
+                Self::new(ErrorCode::ThrottlingException, message)
+            }
+            StartError::Unavailable(reason) => store::Error::Unavailable(reason).into(),
+        }
+    }
+}

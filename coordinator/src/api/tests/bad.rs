@@ -1,0 +1,319 @@
+//! Bad input: a table of requests and the errors that they get. None is ever a 500.
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+use serde_json::{Value, json};
+
+use super::fixture::{Fixture, MACHINE, PASS, ROLE, Reply, TASK};
+use crate::api::ApiSettings;
+
+const EXECUTION: &str = "arn:aws:states:eu-west-1:123456789012:execution:S:e";
+
+fn expect(reply: &Reply, status: u16, error: &str, message: &str, request: &dyn std::fmt::Debug) {
+    let told = reply.body["message"].as_str().or(reply.body["Message"].as_str()).unwrap_or_default();
+    assert_eq!((reply.status, reply.error(), told), (status, error, message), "{request:?}");
+}
+
+async fn check(operation: &str, cases: &[(Value, &str, String)]) {
+    let fixture = Fixture::new();
+    fixture.create("S", TASK).await;
+    for (request, error, message) in cases {
+        let reply = fixture.call(operation, request).await;
+        expect(&reply, 400, error, message, request);
+    }
+}
+
+fn broken(text: &str) -> String {
+    format!("1 validation error detected: {text}")
+}
+
+fn null(field: &str) -> String {
+    broken(&format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn create_state_machine() {
+    let with = |name: &str, value: Value| {
+        let mut request = json!({ "name": "T", "definition": PASS, "roleArn": ROLE });
+        request[name] = value;
+        request
+    };
+    let long = "n".repeat(81);
+    let missing = "Value null at '{}' failed to satisfy constraint: Member must not be null";
+    let all = ["name", "definition", "roleArn"].map(|field| missing.replace("{}", field)).join("; ");
+    check(
+        "CreateStateMachine",
+        &[
+            (json!({}), "ValidationException", format!("3 validation errors detected: {all}")),
+            (with("name", Value::Null), "ValidationException", null("name")),
+            (
+                with("name", json!("")),
+                "ValidationException",
+                broken("Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1"),
+            ),
+            (
+                with("name", json!(long)),
+                "ValidationException",
+                broken(&format!(
+                    "Value '{long}' at 'name' failed to satisfy constraint: Member must have length less than or equal to 80"
+                )),
+            ),
+            (with("name", json!(5)), "SerializationException", "NUMBER_VALUE can not be converted to a String".to_owned()),
+            (with("name", json!("a b")), "InvalidName", "Invalid Name: 'a b'".to_owned()),
+            (
+                with("definition", json!({})),
+                "SerializationException",
+                "Start of structure or map found where not expected.".to_owned(),
+            ),
+            (
+                with("definition", json!("x".repeat(1024 * 1024 + 1))),
+                "ValidationException",
+                broken("Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to 1048576"),
+            ),
+            (
+                with("definition", json!("{\"StartAt\":\"S\"}")),
+                "InvalidDefinition",
+                "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [States] at /'".to_owned(),
+            ),
+            (with("roleArn", json!("nobody")), "InvalidArn", "Invalid Role Arn: 'nobody'".to_owned()),
+            (
+                with("type", json!("FAST")),
+                "ValidationException",
+                broken("Value 'FAST' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, EXPRESS]"),
+            ),
+            (
+                with("type", json!("EXPRESS")),
+                "StateMachineTypeNotSupported",
+                "Express state machines are not supported by this version of Stepwell".to_owned(),
+            ),
+            (
+                with("publish", json!(true)),
+                "ValidationException",
+                "Versions (publish) are not supported by this version of Stepwell".to_owned(),
+            ),
+            (
+                with("versionDescription", json!("v")),
+                "ValidationException",
+                "Version description can only be set when publish is true".to_owned(),
+            ),
+            (
+                with("loggingConfiguration", json!({ "level": "ALL" })),
+                "InvalidLoggingConfiguration",
+                "Invalid Logging Configuration: Must specify exactly one Log Destination.".to_owned(),
+            ),
+            (with("loggingConfiguration", json!("x")), "SerializationException", "Expected null".to_owned()),
+            (with("tags", json!({})), "SerializationException", "Start of structure or map found where not expected.".to_owned()),
+            (
+                with("tags", json!([{ "key": "", "value": "v" }])),
+                "ValidationException",
+                broken(
+                    "Value '' at 'tags.1.member.key' failed to satisfy constraint: Member must have length greater than or equal to 1",
+                ),
+            ),
+            (
+                with("encryptionConfiguration", json!({ "type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "k" })),
+                "InvalidEncryptionConfiguration",
+                "Invalid Encryption Configuration: customer managed keys are not supported by this version of Stepwell".to_owned(),
+            ),
+            (with("tracingConfiguration", json!({ "enabled": "yes" })), "SerializationException",
+             "STRING_VALUE can not be converted to a Boolean".to_owned()),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn start_execution() {
+    let machine = format!("{MACHINE}:S");
+    let missing = format!("{MACHINE}:missing");
+    let version = format!("{MACHINE}:S:1");
+    let with = |name: &str, value: Value| {
+        let mut request = json!({ "stateMachineArn": machine });
+        request[name] = value;
+        request
+    };
+    let invalid = |text: &str| format!("Invalid State Machine Execution Input: '{text}'");
+    check(
+        "StartExecution",
+        &[
+            (json!({ "name": "n" }), "ValidationException", null("stateMachineArn")),
+            (json!({ "stateMachineArn": "xyz" }), "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: xyz'".to_owned()),
+            (
+                json!({ "stateMachineArn": EXECUTION }),
+                "InvalidArn",
+                "Invalid Arn: 'Resource type not valid in this context: execution'".to_owned(),
+            ),
+            (
+                json!({ "stateMachineArn": missing, "name": "a b", "input": "{" }),
+                "StateMachineDoesNotExist",
+                format!("State Machine Does Not Exist: '{missing}'"),
+            ),
+            (
+                json!({ "stateMachineArn": version }),
+                "StateMachineDoesNotExist",
+                format!("State Machine Does Not Exist: '{version}'"),
+            ),
+            (with("name", json!("a/b")), "InvalidName", "Invalid Name: 'a/b'".to_owned()),
+            (with("input", json!("")), "InvalidExecutionInput", "Invalid execution input.".to_owned()),
+            (
+                with("input", json!("not json")),
+                "InvalidExecutionInput",
+                invalid("Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"),
+            ),
+            (
+                with("input", json!("{\"a\":1,}")),
+                "InvalidExecutionInput",
+                invalid("Unexpected character ('}' (code 125)): was expecting double-quote to start field name"),
+            ),
+            (with("input", json!({})), "SerializationException", "Start of structure or map found where not expected.".to_owned()),
+            (
+                with("input", json!(format!("\"{}\"", "a".repeat(262_144)))),
+                "ValidationException",
+                broken("Value at 'input' failed to satisfy constraint: Member must have size less than or equal to 262144 bytes in UTF-8 encoding"),
+            ),
+            (
+                with("traceHeader", json!("é")),
+                "ValidationException",
+                broken(r"Value 'é' at 'traceHeader' failed to satisfy constraint: Member must satisfy regular expression pattern: \p{ASCII}*"),
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_other_operations() {
+    let gone = |arn: &str| format!("Execution Does Not Exist: '{arn}'");
+    let wrong = "Invalid Arn: 'Resource type not valid in this context: stateMachine'".to_owned();
+    let machine = json!({ "executionArn": format!("{MACHINE}:S") });
+    for operation in ["DescribeExecution", "GetExecutionHistory", "StopExecution"] {
+        check(
+            operation,
+            &[
+                (json!({}), "ValidationException", null("executionArn")),
+                (
+                    json!({ "executionArn": 1 }),
+                    "SerializationException",
+                    "NUMBER_VALUE can not be converted to a String".to_owned(),
+                ),
+                (json!({ "executionArn": "xyz" }), "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: xyz'".to_owned()),
+                (machine.clone(), "InvalidArn", wrong.clone()),
+                (json!({ "executionArn": EXECUTION }), "ExecutionDoesNotExist", gone(EXECUTION)),
+            ],
+        )
+        .await;
+    }
+    let history = |name: &str, value: Value| {
+        let mut request = json!({ "executionArn": EXECUTION });
+        request[name] = value;
+        request
+    };
+    check(
+        "GetExecutionHistory",
+        &[
+            (
+                history("maxResults", json!(1001)),
+                "ValidationException",
+                broken("Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000"),
+            ),
+            (
+                history("maxResults", json!(-1)),
+                "ValidationException",
+                broken("Value '-1' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 0"),
+            ),
+            (history("maxResults", json!("1")), "SerializationException", "STRING_VALUE can not be converted to an Integer".to_owned()),
+        ],
+    )
+    .await;
+    let included = json!({ "stateMachineArn": format!("{MACHINE}:S"), "includedData": "SOME" });
+    let allowed = "Value 'SOME' at 'includedData' failed to satisfy constraint: Member must satisfy enum value set: [ALL_DATA, METADATA_ONLY]";
+    check(
+        "DescribeStateMachine",
+        &[
+            (json!({}), "ValidationException", null("stateMachineArn")),
+            (included, "ValidationException", broken(allowed)),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_of_other_lists() {
+    let fixture = Fixture::new();
+    let machine = fixture.create("S", PASS).await;
+    let mut executions = Vec::new();
+    for name in ["a", "b"] {
+        let request = json!({ "stateMachineArn": machine, "name": name });
+        let reply = fixture.call("StartExecution", &request).await;
+        executions.push(reply.body["executionArn"].clone());
+    }
+    let page = fixture.call("GetExecutionHistory", &json!({ "executionArn": executions[0], "maxResults": 1 })).await;
+    let token = page.body["nextToken"].clone();
+    for request in [
+        json!({ "executionArn": executions[1], "nextToken": token }),
+        json!({ "executionArn": executions[0], "nextToken": token, "reverseOrder": true }),
+        json!({ "executionArn": executions[0], "nextToken": "AAAA" }),
+    ] {
+        let reply = fixture.call("GetExecutionHistory", &request).await;
+        expect(&reply, 400, "InvalidToken", "Invalid Token: 'Invalid token'", &request);
+    }
+    let reply =
+        fixture.call("GetExecutionHistory", &json!({ "executionArn": executions[0], "nextToken": token })).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_are_not_json_objects() {
+    let fixture = Fixture::new();
+    for body in [&b""[..], b"{", b"null", b"[]", b"\"x\"", b"{\"name\":\"a\",}", b"\xff\xfe", b"{\"a\":\"\\ud800\"}"] {
+        let reply = fixture.post("StartExecution", body.to_vec()).await;
+        assert_eq!((reply.status, reply.error()), (400, "SerializationException"), "{body:?}");
+    }
+    let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    let reply = fixture.post("StartExecution", deep).await;
+    assert_eq!((reply.status, reply.error()), (400, "SerializationException"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_are_too_large() {
+    let fixture = Fixture::with(ApiSettings { body_bytes_max: 1_000, ..ApiSettings::default() });
+    let message = "The body is larger than 1000 bytes (api.body_bytes)";
+    for size in [1_001, 3_999, 100_000] {
+        let reply = fixture.post("CreateStateMachine", "x".repeat(size)).await;
+        expect(&reply, 413, "RequestEntityTooLargeException", message, &size);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_that_are_not_answered() {
+    let fixture = Fixture::new();
+    let not_yet = "The operation ListExecutions is known, but this version of Stepwell does not answer it yet";
+    let reply = fixture.call("ListExecutions", &json!({})).await;
+    expect(&reply, 400, "UnknownOperationException", not_yet, &"ListExecutions");
+    let reply = fixture.call("DropTables", &json!({})).await;
+    expect(
+        &reply,
+        400,
+        "UnknownOperationException",
+        "There is no operation AWSStepFunctions.DropTables",
+        &"DropTables",
+    );
+    let json_type = Some("application/x-amz-json-1.0");
+    let target = Some("AWSStepFunctions.StartExecution");
+    for (method, path, content_type, target) in [
+        (Method::GET, "/", json_type, target),
+        (Method::POST, "/x", json_type, target),
+        (Method::POST, "/", Some("text/plain"), target),
+        (Method::POST, "/", None, target),
+        (Method::POST, "/", json_type, None),
+    ] {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in [("content-type", content_type), ("x-amz-target", target)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let reply = fixture.send(request.body(Body::from("{}")).expect("is a request")).await;
+        assert_eq!((reply.status, reply.error()), (400, "UnknownOperationException"), "{}", reply.body);
+    }
+}

@@ -1,0 +1,98 @@
+//! A store that is away, slow or full, and headers of answers.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::Request;
+use futures::stream;
+use model::Timestamp;
+use runtime::Runtime;
+use serde_json::json;
+use telemetry::Registry;
+
+use super::fixture::{Fixture, MACHINE, PASS};
+use crate::api::{Api, ApiSettings};
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_gives_503() {
+    let fixture = Fixture::new();
+    let machine = fixture.create("S", PASS).await;
+    fixture.store.set_connected(false);
+    let execution = machine.replace("stateMachine", "execution") + ":e";
+    for (operation, request) in [
+        ("CreateStateMachine", json!({ "name": "T", "definition": PASS, "roleArn": super::fixture::ROLE })),
+        ("DescribeStateMachine", json!({ "stateMachineArn": machine })),
+        ("StartExecution", json!({ "stateMachineArn": machine })),
+        ("DescribeExecution", json!({ "executionArn": execution })),
+        ("GetExecutionHistory", json!({ "executionArn": execution })),
+        ("StopExecution", json!({ "executionArn": execution })),
+    ] {
+        let reply = fixture.call(operation, &request).await;
+        assert_eq!((reply.status, reply.error()), (503, "ServiceUnavailable"), "{operation}");
+        assert!(reply.headers.contains_key("retry-after"), "{operation}");
+    }
+    let wrong = fixture.call("StartExecution", &json!({ "stateMachineArn": "x" })).await;
+    assert_eq!((wrong.status, wrong.error()), (400, "InvalidArn"), "what is wrong anyway is told all the same");
+    fixture.store.set_connected(true);
+    assert_eq!(fixture.call("StartExecution", &json!({ "stateMachineArn": machine })).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_without_a_store_gives_503() {
+    let runtime = Runtime::simulated(1, Timestamp::default());
+    let api = Api::new(runtime, ApiSettings::default(), &Registry::new());
+    let request = Request::post("/")
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", "AWSStepFunctions.DescribeStateMachine")
+        .body(Body::from(json!({ "stateMachineArn": format!("{MACHINE}:S") }).to_string()))
+        .expect("is a request");
+    assert_eq!(api.answer(request).await.status(), 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_cut_off_in_time() {
+    let fixture = Fixture::with(ApiSettings { request_timeout: Duration::from_secs(3), ..ApiSettings::default() });
+    let begun = stream::once(async { Ok::<Bytes, std::io::Error>(Bytes::from_static(b"{\"name\":")) });
+    let endless = futures::StreamExt::chain(begun, stream::pending());
+    let reply = fixture.post("CreateStateMachine", Body::from_stream(endless)).await;
+    assert_eq!((reply.status, reply.error()), (503, "ServiceUnavailable"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_answer_says_what_it_is() {
+    let fixture = Fixture::new();
+    let reply = fixture.call("DescribeStateMachine", &json!({ "stateMachineArn": "x" })).await;
+    assert_eq!(reply.headers["content-type"], "application/x-amz-json-1.0");
+    assert_eq!(reply.headers["x-amzn-errortype"], "InvalidArn");
+    assert_eq!(reply.headers["x-amzn-requestid"].len(), 36);
+    let request = Request::post("/")
+        .header("content-type", "application/x-amz-json-1.1; charset=utf-8")
+        .header("x-amz-target", "AWSStepFunctions.DescribeStateMachine")
+        .body(Body::from("{}"))
+        .expect("is a request");
+    assert_eq!(fixture.send(request).await.headers["content-type"], "application/x-amz-json-1.1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_an_answer() {
+    let fixture = Fixture::new();
+    let outcome = fixture.api.guard(async { panic!("a defect") }).await;
+    assert_eq!(outcome.expect_err("is caught").code.status(), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_counted_by_operation_and_outcome() {
+    let fixture = Fixture::new();
+    fixture.create("S", PASS).await;
+    fixture.call("DescribeStateMachine", &json!({})).await;
+    let request = Request::get("/x").body(Body::empty()).expect("is a request");
+    fixture.send(request).await;
+    let text = fixture.api.inner.metrics.text();
+    for line in [
+        "api_requests_total{operation=\"CreateStateMachine\",outcome=\"OK\"} 1",
+        "api_requests_total{operation=\"DescribeStateMachine\",outcome=\"ValidationException\"} 1",
+        "api_requests_total{operation=\"-\",outcome=\"UnknownOperationException\"} 1",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}
