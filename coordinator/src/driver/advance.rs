@@ -1,8 +1,9 @@
 //! One event of one branch: load, run, commit; again if another coordinator was faster.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use engine::{Event, Moment, Rejected, Run};
+use engine::{Event, Limits, Moment, Rejected, Run};
 use model::{BranchPath, EventId, ExecutionArn};
 use store::{CommitOutcome, Refusal};
 use tracing::Instrument;
@@ -10,7 +11,7 @@ use tracing::Instrument;
 use super::Inner;
 use super::cache::Held;
 use super::error::{Patience, Unable};
-pub(crate) use super::events::Trigger;
+pub(crate) use super::events::{Prepared, Trigger};
 use super::find::Found;
 
 /// Is how an event ended.
@@ -93,15 +94,19 @@ impl Inner {
         patience: Patience<'_>,
     ) -> Result<Tried, Unable> {
         let held = &found.held;
-        let Some(prepared) = self.prepare(held, trigger, patience).await? else { return Ok(Tried::Rejected) };
-        let run = match self.run(held, prepared.event).await? {
+        let (event, open) = match self.prepare(held, trigger, patience).await? {
+            Prepared::Event { event, open } => (event, open),
+            Prepared::Void => return Ok(Tried::Rejected),
+            Prepared::Outdated => return Ok(Tried::Outdated),
+        };
+        let run = match self.run(held, event).await? {
             Ok(run) => run,
             Err(Rejected::Stale) => return Ok(Tried::Rejected),
             Err(Rejected::Unchanged) if found.is_fresh => return Ok(Tried::Ended(Ending::Unchanged)),
             Err(Rejected::Unchanged) => return Ok(Tried::Outdated),
             Err(rejected @ Rejected::UnknownState) => return Err(Unable::Broken(rejected.to_string())),
         };
-        let plan = self.plan(held, run, &prepared.open, trigger, background);
+        let plan = self.plan(held, run, &open, trigger, background);
         match self.commit(&plan.commit, patience).await? {
             CommitOutcome::Committed(committed) => {
                 self.after(plan, &committed);
@@ -148,28 +153,33 @@ impl Inner {
     /// Runs the core, off the async threads where the payloads are large.
     async fn run(&self, held: &Arc<Held>, event: Event) -> Result<Result<Run, Rejected>, Unable> {
         let base = held.known.last_event();
-        let moment = self.moment();
+        let (moment, limits) = (self.moment(), self.settings.limits);
         if payload_bytes(held, &event) <= self.settings.inline_bytes_max {
-            return Ok(self.run_here(held, event, moment, base));
+            return run_core(held, event, moment, &limits, base);
         }
-        let (held, limits) = (held.clone(), self.settings.limits);
-        let work = move || {
-            let known = &held.known;
-            engine::run(&known.definition, &known.execution, held.branch.clone(), event, moment, &limits, base)
-        };
-        self.runtime.blocking(work).await.map_err(|stopped| Unable::Broken(stopped.to_string()))
-    }
-
-    fn run_here(&self, held: &Held, event: Event, moment: Moment, base: EventId) -> Result<Run, Rejected> {
-        let known = &held.known;
-        let limits = &self.settings.limits;
-        engine::run(&known.definition, &known.execution, held.branch.clone(), event, moment, limits, base)
+        let held = held.clone();
+        let run = self.runtime.blocking(move || run_core(&held, event, moment, &limits, base)).await;
+        run.map_err(|stopped| Unable::Broken(stopped.to_string()))?
     }
 
     /// Gives the time and the seed of an event.
     pub(super) fn moment(&self) -> Moment {
         Moment { at: self.runtime.now(), seed: self.runtime.nonce() }
     }
+}
+
+/// Runs the core. A panic there is a fault of ours, and costs one branch and not the delivery of a whole batch.
+fn run_core(
+    held: &Held,
+    event: Event,
+    moment: Moment,
+    limits: &Limits,
+    base: EventId,
+) -> Result<Result<Run, Rejected>, Unable> {
+    let known = &held.known;
+    let branch = held.branch.clone();
+    let work = || engine::run(&known.definition, &known.execution, branch, event, moment, limits, base);
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Unable::Broken("the core panicked; see standard error".to_owned()))
 }
 
 /// Estimates the bytes that a run may have to look into.

@@ -42,8 +42,9 @@ impl Inner {
         patience: Patience<'_>,
     ) -> Result<(), Unable> {
         self.metrics.store_failures.inc();
-        if matches!(error, store::Error::Corrupt(_)) {
-            return Err(Unable::Broken(error.to_string()));
+        match error {
+            store::Error::Corrupt(_) | store::Error::Unfit(_) => return Err(Unable::Broken(error.to_string())),
+            store::Error::Unavailable(_) | store::Error::Full(_) => {}
         }
         if patience.has_ended(self.runtime.now()) {
             return Err(Unable::Store(error));

@@ -15,6 +15,9 @@ use super::trace;
 use crate::convert;
 use crate::timers::timer_name;
 
+/// How many entries of the outbox are dropped with branches that are cut off: a commit's size is bounded, and a sweep clears the rest.
+const CUT_OFF_MAX: usize = 128;
+
 /// Is a commit, with what it takes to go on when it is made.
 pub(crate) struct Plan {
     pub(crate) known: Arc<Known>,
@@ -79,9 +82,7 @@ impl Inner {
         let mut commit = self.empty_commit(known, Subject::Execution { branches });
         commit.history = HistoryChunk { events: history.into_iter().map(convert::event_to_record).collect() };
         commit.end = Some((end, self.runtime.now()));
-        for stored in open {
-            commit.outbox_dropped.extend(entry_of(known, stored));
-        }
+        commit.outbox_dropped = open.iter().filter_map(|stored| entry_of(known, stored)).take(CUT_OFF_MAX).collect();
         let cancels = if open.iter().any(has_work) { vec![Cancelled::Execution] } else { Vec::new() };
         Plan { known: known.clone(), commit, branches: Vec::new(), before: None, cancels }
     }
@@ -127,9 +128,8 @@ impl Inner {
         for scope in &mut plan.commit.closed {
             let within = || open.iter().filter(|stored| stored.record.path.is_within(&scope.key));
             let branches = within().map(|stored| (stored.record.path.clone(), stored.revision)).collect();
-            for stored in within() {
-                plan.commit.outbox_dropped.extend(entry_of(&plan.known, stored));
-            }
+            let entries = within().filter_map(|stored| entry_of(&plan.known, stored));
+            plan.commit.outbox_dropped.extend(entries.take(CUT_OFF_MAX));
             if within().any(has_work) {
                 plan.cancels.push(Cancelled::Scope(scope.key.clone()));
             }

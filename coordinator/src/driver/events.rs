@@ -1,12 +1,12 @@
 //! Events of the core, made from what came in.
 
 use engine::{ChildResult, ChildrenPhase, Completion, Event, Outcome, Phase, Timer};
-use model::ExecutionArn;
+use model::JsonText;
 use store::StoredBranch;
 use wire::message::{self, Report};
 
 use super::Inner;
-use super::backoff::persist;
+use super::backoff::{Backoff, persist};
 use super::cache::Held;
 use super::error::{Patience, Unable};
 use crate::convert;
@@ -28,60 +28,95 @@ pub(crate) enum Trigger<'a> {
     Resume,
 }
 
-/// Is an event with what was loaded for it.
-pub(crate) struct Prepared {
-    pub(crate) event: Event,
-    /// The open branches within the scope that the event may close.
-    pub(crate) open: Vec<StoredBranch>,
+/// Is an event with what was loaded for it, or why there is none.
+pub(crate) enum Prepared {
+    Event {
+        event: Event,
+        /// The open branches within the scope that the event may close.
+        open: Vec<StoredBranch>,
+    },
+    /// The branch, as it is here, does not wait for such.
+    Void,
+    /// What was loaded shows that the branch has moved on.
+    Outdated,
 }
 
 impl Inner {
-    /// Makes the event; nothing if the branch, as it is here, does not wait for such.
+    /// Makes the event.
     pub(super) async fn prepare(
         &self,
         held: &Held,
         trigger: Trigger<'_>,
         patience: Patience<'_>,
-    ) -> Result<Option<Prepared>, Unable> {
+    ) -> Result<Prepared, Unable> {
         let event = match trigger {
             Trigger::Report(report) => event_of_report(report),
             Trigger::Timer(timer) => Event::Timer { timer },
             Trigger::Resume => match &held.branch.phase {
                 Phase::Ready => Event::Proceed,
-                Phase::Children(children) => {
-                    return self.children(held.known.arn(), children, patience).await.map(Some);
-                }
-                Phase::Task(_) | Phase::Wait { .. } | Phase::Backoff { .. } => return Ok(None),
+                Phase::Children(children) => return self.children(held, children, patience).await,
+                Phase::Task(_) | Phase::Wait { .. } | Phase::Backoff { .. } => return Ok(Prepared::Void),
             },
         };
-        Ok(Some(Prepared { event, open: Vec::new() }))
+        Ok(Prepared::Event { event, open: Vec::new() })
     }
 
     /// Loads what a branch has to know of its children: what completed, what comes next, and at the end the results, or else all that
     /// is to be cut off.
     async fn children(
         &self,
-        arn: &ExecutionArn,
+        held: &Held,
         children: &ChildrenPhase,
         patience: Patience<'_>,
     ) -> Result<Prepared, Unable> {
+        let arn = held.known.arn();
         let scope = &children.scope;
         let items_max = (children.total - children.started).min(ITEMS_MAX);
         let join = persist!(self, patience, self.store.join(arn, scope, children.taken, children.started, items_max));
         let completions: Vec<Completion> = join.completions.into_iter().map(convert::completion_from_record).collect();
+        if completions.iter().any(|completion| completion.index >= children.started) {
+            return Ok(Prepared::Outdated);
+        }
         let open = if completions.iter().any(|completion| succeeded(completion).is_none()) {
             persist!(self, patience, self.store.open_branches(arn, Some(scope)))
         } else {
             Vec::new()
         };
         let results = if self.has_all(children, &completions) {
-            Some(persist!(self, patience, self.store.results(arn, scope, children.total)))
+            match self.results(held, children, patience).await? {
+                Some(results) => Some(results),
+                None => return Ok(Prepared::Outdated),
+            }
         } else {
             None
         };
         let branches = open.iter().map(|stored| convert::branch_from_record(stored.record.clone())).collect();
         let event = Event::Children { scope: scope.clone(), completions, results, items: join.items, open: branches };
-        Ok(Prepared { event, open })
+        Ok(Prepared::Event { event, open })
+    }
+
+    /// Reads the results of all children; nothing if the scope was closed in the meantime.
+    async fn results(
+        &self,
+        held: &Held,
+        children: &ChildrenPhase,
+        patience: Patience<'_>,
+    ) -> Result<Option<Vec<JsonText>>, Unable> {
+        let arn = held.known.arn();
+        let mut backoff = Backoff::new(&self.settings);
+        loop {
+            match self.store.results(arn, &children.scope, children.total).await {
+                Ok(results) => return Ok(Some(results)),
+                Err(error @ store::Error::Corrupt(_)) => {
+                    let now = self.find(arn, &held.branch.path, true, patience).await?;
+                    if now.is_none_or(|found| found.held.revision != held.revision) {
+                        return Ok(None);
+                    }
+                    return Err(Unable::Broken(error.to_string()));
+                }
+                Err(error) => self.bear(error, &mut backoff, patience).await?,
+            }
+        }
     }
 
     /// Tells whether all children have succeeded with results that are not too large together.

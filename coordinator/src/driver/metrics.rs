@@ -62,7 +62,6 @@ metrics! {
     continuations, Counter, "driver_continuations_total", "Branches driven on without a message.";
     spilled, Counter, "driver_spilled_total", "Effects left to the sweep because a bounded queue was full.";
     store_failures, Counter, "driver_store_failures_total", "Calls of the store that failed and were repeated.";
-    store_trips, Counter, "driver_store_trips_total", "Reads and commits made for events: two at most for a task.";
     open_deliveries, Gauge, "driver_open_deliveries", "Deliveries in hand.";
 }
 

@@ -98,7 +98,7 @@ impl Inner {
     async fn redispatch_execution(&self, execution: &ExecutionArn, up_at: Timestamp) -> Result<u64, Unable> {
         let mut dispatches = Vec::new();
         for (known, branch) in self.outstanding_of(execution).await? {
-            if let Some(task) = outstanding(&branch).filter(|task| task.scheduled_at <= up_at)
+            if let Some(task) = outstanding(&branch).filter(|task| task.scheduled_at < up_at)
                 && self.outgoing.begin(task.attempt)
             {
                 dispatches.push(self.dispatch(&known, &branch, task));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::Limits;
+use engine::{Limits, RunLimits};
 
 use super::routing::Routing;
 
@@ -11,7 +11,8 @@ use super::routing::Routing;
 pub struct DriverSettings {
     /// Which pool runs which resource.
     pub routing: Routing,
-    /// What bounds executions and runs (`limits.*`).
+    /// What bounds executions and runs (`limits.*`). A commit takes 256 records, where a child counts with its work item, its timers
+    /// and its scope: 100 children fit in any case.
     pub limits: Limits,
     /// How many deliveries each events queue hands out before the first is acknowledged. It bounds the reports in hand: a
     /// commit takes about a millisecond, so some hundreds keep the store busy.
@@ -92,7 +93,7 @@ impl Default for DriverSettings {
     fn default() -> Self {
         Self {
             routing: Routing::default(),
-            limits: Limits::default(),
+            limits: Limits { run: RunLimits { records: 100, ..RunLimits::default() }, ..Limits::default() },
             prefetch: 256,
             lease: Duration::from_secs(5),
             refusals_max: 8,

@@ -16,6 +16,8 @@ use super::local::Item;
 /// How many pages of a partition's outbox a round looks at: the next round goes on, from the start.
 const PAGES_MAX: usize = 64;
 
+/// How young an entry is whose committer may not have said yet that it is alive, having just begun.
+const BEGINNING: Duration = Duration::from_secs(1);
 /// How many batches of left-over records of a partition a round removes.
 const CLEANED_MAX: usize = 64;
 
@@ -159,7 +161,10 @@ impl Inner {
         } else if u128::from(age) > grace {
             return Ok(true);
         }
-        Ok(entry.committer != self.owner && !self.is_alive(&entry.committer, round).await?)
+        if entry.committer == self.owner || u128::from(age) < BEGINNING.as_millis() {
+            return Ok(false);
+        }
+        Ok(!self.is_alive(&entry.committer, round).await?)
     }
 
     async fn is_alive(&self, owner: &OwnerId, round: &Round) -> Result<bool, store::Error> {

@@ -1,1 +1,9 @@
-//! Tests of the driver on the memory twins.
+//! Tests of the driver on the memory twins: paused clock, seeded chance, workers that do as the test says.
+
+mod crashes;
+mod loss;
+mod orders;
+mod outages;
+mod reports;
+mod stops;
+mod world;
