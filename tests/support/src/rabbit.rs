@@ -17,6 +17,8 @@ use crate::names::{free_port, is_free, unique_name};
 use crate::wait::poll_blocking;
 
 const CONSOLE: &str = "console.log";
+/// The folder of all that the server keeps.
+const MNESIA: &str = "mnesia";
 const LOG: &str = "rabbit.log";
 /// It takes 3 s alone on a quiet machine; builds and other servers may run at the same time.
 const START_TIMEOUT: Duration = Duration::from_secs(180);
@@ -161,6 +163,18 @@ impl RabbitServer {
         self.blocking(Inner::start).await
     }
 
+    /// Deletes all data of a stopped server: queues, messages, virtual hosts. It starts again as a new one does.
+    ///
+    /// # Errors
+    /// If the server runs, or the data can't be deleted.
+    pub async fn wipe(&self) -> Result<()> {
+        self.blocking(|inner| {
+            ensure!(inner.group().is_none(), "the server runs: stop or kill it first");
+            Ok(fs::remove_dir_all(inner.data.file(MNESIA))?)
+        })
+        .await
+    }
+
     /// Freezes the server (SIGSTOP): connections stay open and nothing is answered, until [`Self::thaw`].
     ///
     /// # Errors
@@ -258,7 +272,7 @@ impl Inner {
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", file("enabled_plugins"))
             .env("RABBITMQ_FEATURE_FLAGS_FILE", file("feature_flags"))
             .env("RABBITMQ_GENERATED_CONFIG_DIR", file("generated"))
-            .env("RABBITMQ_MNESIA_BASE", file("mnesia"))
+            .env("RABBITMQ_MNESIA_BASE", file(MNESIA))
             .env("RABBITMQ_MNESIA_DIR", file("mnesia/node"))
             .env("RABBITMQ_LOG_BASE", file("logs"))
             .env("RABBITMQ_LOGS", file(LOG))

@@ -93,6 +93,12 @@ async fn rabbit_keeps_its_data_over_kill_and_stop() -> Result<()> {
     assert!(rabbit.control(&["list_vhosts"]).await.is_err());
     rabbit.start_again().await?;
     assert!(rabbit.control(&["list_vhosts"]).await?.contains("orders"));
+
+    assert!(rabbit.wipe().await.is_err());
+    rabbit.kill().await?;
+    rabbit.wipe().await?;
+    rabbit.start_again().await?;
+    assert!(!rabbit.control(&["list_vhosts"]).await?.contains("orders"));
     Ok(())
 }
 
