@@ -1,0 +1,117 @@
+//! The order of `examples/order-processing` through a cluster, by HTTP and by AWS's own client.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use e2e::{Api, Cluster, Plan, Servers, check_history, events_of_type, note};
+use serde_json::{Value, json};
+use support::{eventually, unique_name};
+
+const ORDER: &str = r#"{"orderId": "12345"}"#;
+
+#[tokio::test]
+async fn the_example_runs_by_http() -> Result<()> {
+    let cluster = example_cluster().await?;
+    let ran = async {
+        let api = cluster.api();
+        let definition = serde_json::from_str(&std::fs::read_to_string(example("workflow.asl.json"))?)?;
+        let machine = api.create(&unique_name("OrderProcessingWorkflow"), &definition).await?;
+        let arn = api.start(&machine, "the-order", &serde_json::from_str(ORDER)?).await?;
+        let seen = api.ended(&arn, "SUCCEEDED").await?;
+        check_example(&seen, &api.history(&arn).await?)
+    };
+    cluster.finish(ran.await)
+}
+
+#[tokio::test]
+async fn the_four_calls_of_the_aws_client() -> Result<()> {
+    if !has_aws() {
+        note("skipped: there is no `aws` on PATH; the example by HTTP makes the same calls");
+        return Ok(());
+    }
+    let cluster = example_cluster().await?;
+    cluster.finish(four_calls(&cluster.api()).await)
+}
+
+async fn four_calls(api: &Api) -> Result<()> {
+    let definition = format!("file://{}", example("workflow.asl.json").display());
+    let role = "arn:aws:iam::123456789012:role/StepFunctionsExecutionRole";
+    let create = ["create-state-machine", "--name", "OrderProcessingWorkflow", "--definition", &definition];
+    let created = aws(api.url(0), &[&create[..], &["--role-arn", role]].concat()).await?;
+    let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:OrderProcessingWorkflow";
+    ensure!(created["stateMachineArn"] == machine, "{created}");
+    let started = aws(api.url(1), &["start-execution", "--state-machine-arn", machine, "--input", ORDER]).await?;
+    let arn = started["executionArn"].as_str().context("no executionArn")?;
+    ensure!(arn.starts_with("arn:aws:states:us-east-1:123456789012:execution:OrderProcessingWorkflow:"), "{arn}");
+    let ended = || async { api.status(arn).await.is_ok_and(|status| status != "RUNNING") };
+    eventually(e2e::PATIENCE, ended, "the execution has ended").await?;
+    let seen = aws(api.url(0), &["describe-execution", "--execution-arn", arn]).await?;
+    ensure!(seen["input"] == ORDER, "the input's text was changed: {seen}");
+    let history = aws(api.url(1), &["get-execution-history", "--execution-arn", arn]).await?;
+    let mut events = history["events"].as_array().context("no events")?.clone();
+    check_dates(&mut events)?;
+    check_example(&seen, &events)
+}
+
+/// The client renders dates as text, with one offset: their order is that of the texts. The check wants numbers.
+fn check_dates(events: &mut [Value]) -> Result<()> {
+    let texts: Vec<String> = events.iter().map(|event| event["timestamp"].to_string()).collect();
+    ensure!(texts.is_sorted() && texts.iter().all(|text| text.contains('T')), "{texts:?}");
+    for (place, event) in events.iter_mut().enumerate() {
+        event["timestamp"] = json!(place as f64);
+    }
+    Ok(())
+}
+
+fn check_example(seen: &Value, events: &[Value]) -> Result<()> {
+    ensure!(seen["status"] == "SUCCEEDED", "{seen}");
+    let output: Value = serde_json::from_str(seen["output"].as_str().context("no output")?)?;
+    ensure!(output["orderId"] == "12345" && output["shipment"]["trackingNumber"] == "SW-12345", "{output}");
+    ensure!(output["customer"]["invoice"]["invoiceId"] == "inv-12345", "{output}");
+    check_history(events)?;
+    let failures = events_of_type(events, "LambdaFunctionFailed");
+    let errors: Vec<&Value> =
+        failures.iter().map(|event| &event["lambdaFunctionFailedEventDetails"]["error"]).collect();
+    ensure!(errors == [&json!("Lambda.ServiceException")], "the retry is not in the history: {errors:?}");
+    let scheduled = events_of_type(events, "LambdaFunctionScheduled").len();
+    ensure!(scheduled == 6, "{scheduled} attempts of five tasks");
+    note(&format!("the example: {} events, {scheduled} attempts", events.len()));
+    Ok(())
+}
+
+async fn example_cluster() -> Result<Cluster> {
+    let servers = Servers::shared().await?;
+    Cluster::start(&servers, &Plan { coordinators: 2, workers: 2, handlers: example("handlers.toml") }).await
+}
+
+fn example(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/order-processing").join(file)
+}
+
+fn has_aws() -> bool {
+    let tried = Command::new("aws").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    tried.is_ok_and(|status| status.success())
+}
+
+async fn aws(url: &str, words: &[&str]) -> Result<Value> {
+    let mut command = tokio::process::Command::new("aws");
+    command.args(["stepfunctions", "--endpoint-url", url, "--output", "json"]).args(words);
+    for unwanted in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"] {
+        command.env_remove(unwanted);
+    }
+    let settings = [
+        ("AWS_ACCESS_KEY_ID", "123456789012"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_PAGER", ""),
+    ];
+    let output = command.envs(settings).output().await.context("start aws")?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "aws {words:?}: {complaint}");
+    serde_json::from_slice(&output.stdout).with_context(|| format!("read what aws {words:?} printed"))
+}
