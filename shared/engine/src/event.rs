@@ -4,7 +4,7 @@ use model::{
     AttemptId, BranchPath, Details, EventId, EventKind, EventRef, ExecutionEnd, JsonText, Nonce, ScopeKey, Timestamp,
 };
 
-use crate::branch::{Branch, MapItem};
+use crate::branch::Branch;
 
 /// Is something that happened to a branch.
 #[derive(Clone, Debug, PartialEq)]
@@ -259,17 +259,6 @@ pub struct Run {
     pub end: Option<ExecutionEnd>,
     /// What else is to be done, in order.
     pub effects: Vec<Effect>,
-}
-
-/// Is an item that a child starts with.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChildStart {
-    /// The child's index.
-    pub index: u32,
-    /// Its raw input.
-    pub input: JsonText,
-    /// The item, of a Map.
-    pub item: Option<MapItem>,
 }
 
 /// Says why an event changes nothing.

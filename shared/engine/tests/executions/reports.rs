@@ -244,3 +244,33 @@ fn only_a_run_that_prints_an_id_of_its_own_assumes_the_base() {
     let failing_wait = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1,"OutputPath":"$.no","End":true}}}"#;
     check(failing_wait, false);
 }
+
+#[test]
+fn steps_add_up_to_a_run() {
+    let definition = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1,"Next":"A"},"A":{"Type":"Pass","Next":"C"},
+        "C":{"Type":"Choice","Default":"T","Choices":[{"Variable":"$.x","IsPresent":true,"Next":"A"}]},
+        "T":{"Type":"Task","End":true,"TimeoutSeconds":9,"Resource":"arn:aws:lambda:us-east-1:123456789012:function:F"}}}"#;
+    let world = world(definition);
+    let start = world.branches[&BranchPath::root()].clone();
+    let moment = engine::Moment { at: START.plus_millis(1_000), seed: Nonce(3) };
+    let (limits, base) = (Limits::default(), world.base());
+    let mut event = Event::Timer { timer: Timer::Wait { entry: 1 } };
+    let (definition, execution) = (&world.definition, &world.execution);
+    let run = engine::run(definition, execution, start.clone(), event.clone(), moment, &limits, base).expect("is due");
+
+    let (mut branch, mut history, mut effects) = (start, Vec::new(), Vec::new());
+    loop {
+        let events = u32::try_from(history.len()).expect("is short");
+        let context = engine::Context { moment, base, events, limits: &limits };
+        let step = engine::step(definition, execution, &branch, event, context).expect("goes on");
+        history.extend(step.history);
+        effects.extend(step.effects.into_iter().filter(|effect| !matches!(effect, Effect::ContinueRun { .. })));
+        branch = step.branch.expect("stays open");
+        event = Event::Proceed;
+        if branch.phase != Phase::Ready {
+            break;
+        }
+    }
+    assert_eq!(run.branch, Some(branch));
+    assert_eq!((run.history, run.effects), (history, effects));
+}
