@@ -6,8 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use asl::Definition;
 use lru::LruCache;
 use runtime::Runtime;
+use sha2::{Digest, Sha256};
 use store::SharedStore;
 use wire::record::DefinitionHash;
+
+/// Gives the content hash of a definition's text: SHA-256, hexadecimal.
+pub fn hash_of(definition: &str) -> DefinitionHash {
+    let digest = Sha256::digest(definition);
+    DefinitionHash(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+}
 
 /// Keeps parsed definitions: the least recently used ones go first.
 pub struct Definitions {
@@ -79,5 +86,16 @@ impl Definitions {
         let definition = Arc::new(parsed.map_err(|stopped| invalid(stopped.to_string()))?.map_err(invalid)?);
         self.parsed.lock().unwrap_or_else(PoisonError::into_inner).put(hash.clone(), definition.clone());
         Ok(definition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_known_by_its_text() {
+        assert_eq!(hash_of("{}").0.len(), 64);
+        assert_ne!(hash_of("{}"), hash_of("{ }"));
     }
 }
