@@ -8,6 +8,8 @@ use crate::{Commit, Error, Subject};
 pub(crate) const RECORDS_MAX: usize = 256;
 /// The open branches that one commit may list: each is only read and compared.
 pub(crate) const LISTED_MAX: usize = 4_096;
+/// The timers and effects that one commit may drop: those of the branches that it may close, each with a time-out and a heartbeat.
+pub(crate) const DROPPED_MAX: usize = 3 * LISTED_MAX;
 /// The bytes of one commit: a chunk with the largest payloads of a task (report, output, next parameters) and a branch record with the
 /// largest input and variables, 256 KiB each.
 pub(crate) const COMMIT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -21,8 +23,7 @@ pub(crate) fn check_records(commit: &Commit) -> Result<(), Error> {
     let listed_whole = if let Subject::Execution { branches } = &commit.subject { branches.len() } else { 0 };
     let listed = listed_whole + commit.closed.iter().map(|scope| scope.branches.len()).sum::<usize>();
     // Effects and timers are far smaller than records: four of them count as one.
-    let small =
-        commit.timers_set.len() + commit.timers_dropped.len() + commit.outbox_added.len() + commit.outbox_dropped.len();
+    let small = commit.timers_set.len() + commit.outbox_added.len();
     let groups: usize = commit.opened.iter().map(|scope| 1 + item_groups(&scope.items).count()).sum();
     let records =
         2 + commit.children.len() + groups + commit.closed.len() + commit.inline_results.len() + small.div_ceil(4);
@@ -31,6 +32,10 @@ pub(crate) fn check_records(commit: &Commit) -> Result<(), Error> {
     };
     if listed > LISTED_MAX {
         return too_many(listed, "listed branches", LISTED_MAX);
+    }
+    let dropped = commit.timers_dropped.len() + commit.outbox_dropped.len();
+    if dropped > DROPPED_MAX {
+        return too_many(dropped, "dropped timers and effects", DROPPED_MAX);
     }
     if records > RECORDS_MAX {
         return too_many(records, "records", RECORDS_MAX);

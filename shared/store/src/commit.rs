@@ -45,7 +45,7 @@ pub struct Commit {
     /// How many entries of the join list of the subject's own scope are taken once this is committed, counted from the scope's
     /// opening. If there are no more, the wake flag and its outbox entry are cleared.
     pub taken: Option<(ScopeKey, u32)>,
-    /// Timers set, or set anew.
+    /// Timers set, or set anew, of branches that this commit writes.
     pub timers_set: Vec<(TimerKey, Timestamp)>,
     /// Timers dropped.
     pub timers_dropped: Vec<TimerKey>,

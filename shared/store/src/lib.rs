@@ -4,6 +4,7 @@ mod bounds;
 mod chunks;
 mod commit;
 mod memory;
+mod redis;
 mod store;
 mod text;
 
@@ -12,6 +13,7 @@ pub use commit::{
     PendingEffect, Refusal, Subject, TimerKey,
 };
 pub use memory::MemoryStore;
+pub use redis::{RedisConfig, RedisMode, RedisStore};
 pub use store::{
     Error, ExecutionHead, ExecutionStore, HistoryCursor, HistoryPage, HistoryQuery, Join, OwnerId, SharedStore,
     StoredBranch,

@@ -13,11 +13,13 @@ const BRANCHES: usize = 64;
 /// How many ended executions one call removes.
 const EXECUTIONS: usize = 16;
 
+#[derive(Debug)]
 pub(super) enum Leftover {
     Branches { execution: ExecutionArn, branches: Vec<ClosedBranch> },
     Execution(ExecutionArn),
 }
 
+#[derive(Debug)]
 pub(super) struct ClosedBranch {
     path: BranchPath,
     attempt: Option<AttemptId>,

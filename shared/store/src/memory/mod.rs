@@ -39,6 +39,7 @@ struct Shared {
     state: Mutex<State>,
 }
 
+#[derive(Debug)]
 struct State {
     partitions: Vec<Partition>,
     definitions: BTreeMap<DefinitionHash, Arc<str>>,
@@ -70,6 +71,11 @@ impl MemoryStore {
     /// Says that the store is filled over its high-water mark, or is not any more.
     pub fn set_over_high_water(&self, is_over: bool) {
         self.lock().is_over_high_water = is_over;
+    }
+
+    /// Renders all that the store holds, for comparing what it held before and after.
+    pub fn dump(&self) -> String {
+        format!("{:#?}", *self.lock())
     }
 
     /// Names this store: another one, or one that lost its data, has another name.

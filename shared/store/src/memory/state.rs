@@ -13,7 +13,7 @@ use crate::chunks::StoredChunk;
 use crate::commit::Committed;
 use crate::store::{Error, ExecutionHead, OwnerId, StoredBranch};
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Partition {
     pub(super) executions: BTreeMap<ExecutionArn, Execution>,
     pub(super) timers: Timers,
@@ -25,6 +25,7 @@ pub(super) struct Partition {
     pub(super) sweep: Option<(OwnerId, Timestamp)>,
 }
 
+#[derive(Debug)]
 pub(super) struct Execution {
     pub(super) record: Vec<u8>,
     pub(super) creation: (CommitId, Committed),
@@ -40,6 +41,7 @@ pub(super) struct Execution {
     pub(super) history: Vec<Chunk>,
 }
 
+#[derive(Debug)]
 pub(super) struct Open {
     pub(super) text: Vec<u8>,
     pub(super) revision: Revision,
@@ -52,7 +54,7 @@ pub(super) struct Open {
     pub(super) timers: BTreeSet<String>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Scope {
     pub(super) is_awake: bool,
     pub(super) completions: Vec<(EventId, Vec<u8>)>,
@@ -60,12 +62,14 @@ pub(super) struct Scope {
     pub(super) items: Vec<Vec<u8>>,
 }
 
+#[derive(Debug)]
 pub(super) struct ChildResult {
     /// The child's last commit, unless it ended within its parent's.
     pub(super) commit: Option<(CommitId, Committed)>,
     pub(super) output: Option<JsonText>,
 }
 
+#[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) base: EventId,
     pub(super) clamp: Timestamp,
@@ -107,7 +111,7 @@ impl Open {
 }
 
 /// Is a sorted set: each timer has one instant.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Timers {
     by_time: BTreeSet<(Timestamp, String)>,
     by_name: BTreeMap<String, Timestamp>,

@@ -1,0 +1,72 @@
+#!lua flags=allow-oom
+-- Removes a bounded batch of what is left over; gives 1 if there may be more. It only frees memory, so it runs without any.
+--
+-- KEYS: cleanup, closed, outbox, timers
+-- ARGV: the prefix of the partition's keys, how long ended executions are kept in milliseconds
+local call = redis.call
+local CLEANUP, CLOSED, OUTBOX, TIMERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local prefix, retention = ARGV[1], tonumber(ARGV[2])
+-- Fields read at once from an ended execution; each comes with its payload.
+local FIELDS = 64
+local EXECUTIONS = 16
+local IN_HEADER = '^[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;([^;]*);([^;]*);([^;]*);'
+
+local function forget_scope(arn, scope)
+    local suffix = ':' .. scope .. ';' .. arn
+    call('UNLINK', prefix .. 'c' .. suffix, prefix .. 'r' .. suffix, prefix .. 'g' .. suffix)
+    call('HDEL', OUTBOX, 'w;' .. scope .. ';;' .. arn)
+end
+
+local function forget_branch(arn, path, attempt, entry, timers)
+    call('HDEL', OUTBOX, 'c;' .. path .. ';;' .. arn, 'd;' .. path .. ';' .. attempt .. ';' .. arn)
+    if entry ~= '' then forget_scope(arn, path .. '@' .. entry) end
+    for name in string.gmatch(timers, '[^,]+') do
+        call('ZREM', TIMERS, path .. ';' .. name .. ';' .. arn)
+    end
+end
+
+local function forget_execution(arn, cursor)
+    local key = prefix .. 'e:' .. arn
+    local status = call('HGET', key, 'status')
+    if not status or status == 'RUNNING' then return '0' end
+    local page = call('HSCAN', key, cursor, 'COUNT', FIELDS)
+    local found = page[2]
+    for index = 1, #found, 2 do
+        local field, value = found[index], found[index + 1]
+        local letter, name = string.sub(field, 1, 2), string.sub(field, 3)
+        if letter == 'b:' then forget_branch(arn, name, string.match(value, IN_HEADER)) end
+        if letter == 's:' then forget_scope(arn, name) end
+        if letter == 'b:' or letter == 's:' or letter == 'd:' then call('HDEL', key, field) end
+    end
+    return page[1]
+end
+
+local element = call('LINDEX', CLEANUP, 0)
+if element then
+    local kind, arn, rest = string.match(element, '^(.)\n([^\n]*)\n(.*)$')
+    if kind == 'b' then
+        for path, attempt, entry, timers in string.gmatch(rest, '([^;\n]*);([^;\n]*);([^;\n]*);([^\n]*)') do
+            forget_branch(arn, path, attempt, entry, timers)
+        end
+        call('LPOP', CLEANUP)
+    else
+        local cursor = forget_execution(arn, rest)
+        if cursor == '0' then
+            call('LPOP', CLEANUP)
+        else
+            call('LSET', CLEANUP, 0, 'e\n' .. arn .. '\n' .. cursor)
+        end
+    end
+    return 1
+end
+
+local clock = call('TIME')
+local kept_from = clock[1] * 1000 + math.floor(clock[2] / 1000) - retention
+local old = call('ZRANGEBYSCORE', CLOSED, '-inf', '(' .. kept_from, 'LIMIT', 0, EXECUTIONS)
+for _, arn in ipairs(old) do
+    call('UNLINK', prefix .. 'e:' .. arn, prefix .. 'h:' .. arn)
+    local account, machine = string.match(arn, '^(.*):execution:([^:]*):[^:]*$')
+    if account then call('ZREM', prefix .. 'i:' .. account .. ':stateMachine:' .. machine, arn) end
+    call('ZREM', CLOSED, arn)
+end
+return #old == EXECUTIONS and 1 or 0

@@ -1,0 +1,132 @@
+//! The end of executions: what is left over, and what retention removes.
+
+use model::EventId;
+use store::{HistoryQuery, OpenedScope, PendingEffect, Refusal};
+
+use crate::fixture::*;
+
+crate::on_all_stores!(
+    an_end_is_final,
+    a_simple_end_leaves_nothing_over,
+    what_a_stopped_execution_left_is_removed,
+    what_a_closed_scope_left_is_removed,
+    very_much_is_removed_in_batches,
+    ended_executions_are_kept_as_long_as_wanted,
+);
+
+const LONG: u64 = 100_000_000_000_000;
+
+async fn an_end_is_final(stage: Stage) {
+    let root = stage.created("e").await;
+    stage.made(&root.end()).await;
+    let head = stage.store.execution(&root.arn).await.expect("reads").expect("exists");
+    assert_eq!(head.end, Some((succeeded(), at(2))));
+    assert_eq!(head.last_event, EventId(2));
+    assert_eq!(stage.refused(&root.end()).await, Refusal::Closed);
+    assert_eq!(stage.refused(&Seen::root("e").creation()).await, Refusal::Exists);
+}
+
+async fn a_simple_end_leaves_nothing_over(stage: Stage) {
+    let root = stage.created("e").await;
+    let (next, mut commit) = root.advance();
+    commit.timers_set = vec![(root.timer("timeout.1"), at(500))];
+    commit.outbox_added = vec![next.dispatch()];
+    stage.made(&commit).await;
+    let mut end = next.end();
+    end.outbox_dropped = vec![next.dispatch()];
+    stage.made(&end).await;
+    assert!(stage.timers(&root.arn).await.is_empty() && stage.outbox(&root.arn).await.is_empty());
+    let before = stage.dump().await;
+    assert!(!stage.store.clean_up(partition(&root.arn), LONG).await.expect("cleans"));
+    assert_eq!(stage.dump().await, before);
+}
+
+/// A root with a nested fork, timers and effects on every branch.
+async fn busy(stage: &Stage, name: &str) -> (Seen, Vec<Seen>) {
+    let (root, mut children) = stage.forked(name, 2).await;
+    let (inner, grandchildren) = stage.fork(&children[0], 2).await;
+    children[0] = inner;
+    children.extend(grandchildren);
+    for child in &mut children[1..] {
+        let (next, mut commit) = child.advance();
+        commit.timers_set = vec![(child.timer("timeout.1"), at(500)), (child.timer("heartbeat.1"), at(400))];
+        commit.outbox_added = vec![next.dispatch(), next.effect(PendingEffect::Continue(child.path.clone()))];
+        stage.made(&commit).await;
+        *child = next;
+    }
+    let last = children.pop().expect("is there");
+    let mut join = last.join(Some("1"));
+    join.outbox_dropped = vec![last.dispatch(), last.effect(PendingEffect::Continue(last.path.clone()))];
+    stage.made(&join).await;
+    (root, children)
+}
+
+async fn is_clean(stage: &Stage, seen: &Seen) {
+    stage.clean_up(&seen.arn, LONG).await;
+    assert_eq!(stage.timers(&seen.arn).await, Vec::<String>::new());
+    assert_eq!(stage.outbox(&seen.arn).await, Vec::<PendingEffect>::new());
+    let odd: Vec<String> = stage
+        .dump()
+        .await
+        .into_keys()
+        .filter(|key| [":c:", ":r:", ":g:"].iter().any(|part| key.contains(part)) || key.ends_with(":cleanup"))
+        .collect();
+    assert_eq!(odd, Vec::<String>::new());
+}
+
+async fn what_a_stopped_execution_left_is_removed(stage: Stage) {
+    let (root, children) = busy(&stage, "e").await;
+    let mut open: Vec<&Seen> = children.iter().collect();
+    open.push(&root);
+    stage.made(&root.stop(&open)).await;
+    assert!(!stage.timers(&root.arn).await.is_empty());
+    is_clean(&stage, &root).await;
+    let events = stage.store.history(&root.arn, HistoryQuery { cursor: None, limit: 100, reverse: false }).await;
+    assert_eq!(events.expect("reads").events.len(), 8);
+}
+
+async fn what_a_closed_scope_left_is_removed(stage: Stage) {
+    let (root, children) = busy(&stage, "e").await;
+    let (next, mut commit) = root.advance();
+    commit.closed.push(root.close(&children.iter().collect::<Vec<_>>()));
+    stage.made(&commit).await;
+    is_clean(&stage, &root).await;
+    stage.made(&next.advance().1).await;
+}
+
+async fn very_much_is_removed_in_batches(stage: Stage) {
+    let root = stage.created("e").await;
+    let next = root.next();
+    let children: Vec<Seen> = (0..200).map(|index| root.child(index)).collect();
+    let mut commit = root.commit(Some(next.waiting_for(200)));
+    commit.opened.push(OpenedScope { key: root.scope(), items: Vec::new() });
+    commit.children = children.iter().map(Seen::branch).collect();
+    commit.timers_set = children.iter().map(|child| (child.timer("timeout.1"), at(500))).collect();
+    stage.made(&commit).await;
+    assert_eq!(stage.timers(&root.arn).await.len(), 200);
+    let mut open: Vec<&Seen> = children.iter().collect();
+    open.push(&next);
+    stage.made(&root.stop(&open)).await;
+    assert!(stage.store.clean_up(partition(&root.arn), LONG).await.expect("cleans"));
+    is_clean(&stage, &root).await;
+}
+
+async fn ended_executions_are_kept_as_long_as_wanted(stage: Stage) {
+    let old = stage.created("old").await;
+    stage.made(&old.end()).await;
+    let open = stage.created("open").await;
+    stage.clean_up(&old.arn, LONG).await;
+    assert!(stage.store.execution(&old.arn).await.expect("reads").is_some());
+    // It ended in 2023 by its own clock.
+    stage.clean_up(&old.arn, 1_000).await;
+    stage.clean_up(&open.arn, 1_000).await;
+    assert_eq!(stage.store.execution(&old.arn).await.expect("reads"), None);
+    assert!(stage.store.execution(&open.arn).await.expect("reads").is_some());
+    let query = HistoryQuery { cursor: None, limit: 5, reverse: false };
+    assert!(stage.store.history(&old.arn, query).await.expect("reads").events.is_empty());
+    stage.made(&open.end()).await;
+    stage.clean_up(&open.arn, 1_000).await;
+    let rest: Vec<String> = stage.dump().await.into_keys().filter(|key| key.contains("{p")).collect();
+    assert_eq!(rest, Vec::<String>::new());
+    stage.created("old").await;
+}

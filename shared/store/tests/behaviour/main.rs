@@ -1,0 +1,28 @@
+//! What a store does, on the twin in memory, on Redis, and on a Redis Cluster of three nodes.
+#![expect(clippy::panic, reason = "these are tests")]
+
+mod cleaning;
+mod creation;
+mod fixture;
+mod guards;
+mod history;
+mod joins;
+mod leases;
+mod lists;
+mod scopes;
+
+/// Makes of each test one for every kind of store.
+macro_rules! on_all_stores {
+    ($($test:ident),+ $(,)?) => {
+        mod memory {
+            $(#[test] fn $test() { crate::fixture::on_memory(super::$test) })+
+        }
+        mod redis {
+            $(#[test] fn $test() { crate::fixture::on_redis(super::$test) })+
+        }
+        mod cluster {
+            $(#[test] fn $test() { crate::fixture::on_cluster(super::$test) })+
+        }
+    };
+}
+pub(crate) use on_all_stores;
