@@ -187,7 +187,9 @@ fn payload_bytes(held: &Held, event: &Event) -> usize {
     let more = match event {
         Event::Report { outcome: engine::Outcome::Succeeded { output }, .. } => output.len(),
         Event::Children { results: Some(results), .. } => results.iter().map(model::JsonText::len).sum(),
-        Event::Report { .. } | Event::Children { .. } | Event::Proceed | Event::Timer { .. } => 0,
+        // A run that was cut short may be cut short again: a loop of Pass states.
+        Event::Proceed => return usize::MAX,
+        Event::Report { .. } | Event::Children { .. } | Event::Timer { .. } => 0,
     };
     held.branch.input.len() + more
 }

@@ -145,6 +145,10 @@ impl Inner {
             && task.attempt == report.attempt
         {
             let (resource, pool) = (&task.resource, &self.settings.routing.pool(&task.resource).name);
+            self.seldom.count_unhandled(resource);
+            if !self.seldom.is_due("unhandled", resource, self.runtime.now()) {
+                return Ok(());
+            }
             tracing::warn!(execution = %report.execution, resource, %pool, worker = report.worker, "no worker has a handler; the item goes out again later");
         }
         Ok(())

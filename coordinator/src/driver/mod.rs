@@ -27,6 +27,7 @@ mod reconcile;
 mod redispatch;
 mod relay;
 mod routing;
+mod seldom;
 mod settings;
 mod start;
 mod sweep;
@@ -57,6 +58,7 @@ use cache::Cache;
 use local::Local;
 use outgoing::Outgoing;
 use relay::Relay;
+use seldom::Seldom;
 use sweep::HeldPartitions;
 
 /// Is what a driver is made of.
@@ -96,6 +98,7 @@ struct Inner {
     local: Local,
     feed: broadcast::Sender<Arc<Progress>>,
     metrics: Metrics,
+    seldom: Seldom,
     held_partitions: HeldPartitions,
     is_over_high_water: AtomicBool,
     /// When the connection to the broker came up last, in milliseconds; 0 before the first time.
@@ -118,6 +121,7 @@ impl Driver {
             local: Local::new(settings.local_running, settings.local_waiting),
             feed,
             metrics: Metrics::new(&registry),
+            seldom: Seldom::new(registry),
             held_partitions: HeldPartitions::default(),
             is_over_high_water: AtomicBool::new(false),
             broker_up_at: AtomicU64::new(0),
@@ -137,6 +141,7 @@ impl Driver {
         let inner = &self.inner;
         let spawn = |future: futures::future::BoxFuture<'static, ()>| drop(inner.runtime.spawn(future));
         spawn(Box::pin(inner.clone().watch_broker()));
+        spawn(Box::pin(inner.clone().watch_store()));
         spawn(Box::pin(inner.clone().announce_loop()));
         spawn(Box::pin(inner.clone().relay_loop()));
         spawn(Box::pin(inner.clone().pending_loop()));
@@ -153,12 +158,13 @@ impl Driver {
         }
     }
 
-    /// Stops taking events in. What is in hand goes on; what is not done when the process ends comes back to another coordinator.
+    /// Stops taking events in. What is in hand goes on until [`Driver::is_idle`]; what is not done when the process ends comes back
+    /// to another coordinator.
     pub fn stop(&self) {
         self.inner.stopping.send_replace(true);
     }
 
-    /// Tells whether deliveries, wakes or publishes are in hand.
+    /// Tells whether nothing is in hand: no delivery, wake or publish, and no entry of the outbox to be cleared.
     pub fn is_idle(&self) -> bool {
         self.inner.metrics.open_deliveries.get() == 0 && self.inner.local.is_idle() && self.inner.outgoing.is_idle()
     }

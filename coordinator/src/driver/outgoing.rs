@@ -69,8 +69,10 @@ impl Outgoing {
     /// Takes note that the broker has an item, and its outbox entry may be cleared.
     pub(crate) fn left(&self, partition: u32, key: OutboxKey, attempt: AttemptId) {
         let mut state = self.state();
-        state.under_way.remove(&attempt.nonce.0);
-        state.left.insert((partition, attempt.nonce.0), key);
+        // A quick report may have closed the attempt, and dropped the entry, before the confirm came.
+        if state.under_way.remove(&attempt.nonce.0) {
+            state.left.insert((partition, attempt.nonce.0), key);
+        }
     }
 
     /// Takes note that an item could not leave. Tells whether it is tried again here; if not, the sweep finds it.
@@ -112,6 +114,7 @@ impl Outgoing {
     pub(crate) fn closed(&self, partition: u32, attempt: AttemptId) {
         let mut state = self.state();
         let place = (partition, attempt.nonce.0);
+        state.under_way.remove(&attempt.nonce.0);
         if state.left.remove(&place).is_none() {
             state.left_before.remove(&place);
         }
@@ -172,7 +175,8 @@ impl Outgoing {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.state().under_way.is_empty()
+        let state = self.state();
+        state.under_way.is_empty() && state.left.is_empty() && state.left_before.is_empty()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -206,6 +210,11 @@ mod tests {
         assert!(outgoing.sees_to(7, item(3).1) && !outgoing.sees_to(7, item(1).1));
         assert_eq!(outgoing.take_left(), [(3, vec![item(2).0]), (7, vec![item(3).0])]);
         assert!(outgoing.is_idle() && outgoing.take_left().is_empty());
+        let (key, attempt) = item(4);
+        outgoing.begin(attempt);
+        outgoing.closed(0, attempt);
+        outgoing.left(0, key, attempt);
+        assert!(outgoing.is_idle());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use broker::Connection;
 use futures::future::join_all;
@@ -15,6 +16,9 @@ use super::relay::{Dispatch, outstanding};
 
 /// How many items are tried again at once: some milliseconds' worth, so that a broker that just came back is not drowned.
 const TRIED_AT_ONCE: usize = 256;
+
+/// How often the outbox is cleared when the driver has been stopped.
+const CLEARED_AT_THE_END: Duration = Duration::from_millis(50);
 
 impl Inner {
     /// Makes the work item of an attempt anew, from the record; nothing if the attempt is over.
@@ -68,15 +72,29 @@ impl Inner {
 
     /// Clears the outbox entries of items that have left, now and then.
     pub(super) async fn clear_loop(self: Arc<Self>) {
+        let mut stopping = self.stopping.subscribe();
         loop {
-            self.runtime.sleep(self.runtime.jittered(self.settings.outbox_clear)).await;
-            for (partition, keys) in self.outgoing.take_left() {
-                match self.store.clear_outbox(partition, &keys).await {
-                    Ok(()) => self.metrics.outbox_cleared.add(keys.len() as u64),
-                    Err(error) => {
-                        tracing::debug!(partition, %error, "can't clear the outbox now");
-                        self.outgoing.put_back(partition, keys);
-                    }
+            let pause = self.runtime.jittered(self.settings.outbox_clear);
+            let is_stopping = tokio::select! {
+                biased;
+                is_stopping = async { stopping.wait_for(|stopping| *stopping).await.is_ok() } => is_stopping,
+                () = self.runtime.sleep(pause) => false,
+            };
+            if is_stopping {
+                // What is not cleared before the end goes out again, for nothing.
+                self.runtime.sleep(CLEARED_AT_THE_END).await;
+            }
+            self.clear_left().await;
+        }
+    }
+
+    async fn clear_left(&self) {
+        for (partition, keys) in self.outgoing.take_left() {
+            match self.store.clear_outbox(partition, &keys).await {
+                Ok(()) => self.metrics.outbox_cleared.add(keys.len() as u64),
+                Err(error) => {
+                    tracing::debug!(partition, %error, "can't clear the outbox now");
+                    self.outgoing.put_back(partition, keys);
                 }
             }
         }
@@ -102,6 +120,21 @@ impl Inner {
                 }
                 Connection::Down => tracing::warn!("no connection to the broker; work items wait in the outbox"),
                 Connection::Blocked => tracing::warn!("the broker takes no messages: an alarm on its memory or disk"),
+            }
+            if connection.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Says when the store is gone, and when it is back.
+    pub(super) async fn watch_store(self: Arc<Self>) {
+        let mut connection = self.store.connection();
+        loop {
+            if *connection.borrow_and_update() {
+                tracing::info!("connected to the store");
+            } else {
+                tracing::warn!("no connection to the store; nothing advances until it is back");
             }
             if connection.changed().await.is_err() {
                 return;

@@ -178,7 +178,9 @@ impl Inner {
     }
 
     fn log_failed_publish(&self, pool: &str, error: &broker::Error) {
+        let is_due = || self.seldom.is_due("publish", pool, self.runtime.now());
         match error {
+            broker::Error::Unroutable(_) | broker::Error::Nacked if !is_due() => {}
             broker::Error::Unavailable(_) => tracing::debug!(pool, error = chain(error), "a work item waits"),
             broker::Error::Unroutable(queue) => tracing::warn!(
                 pool,

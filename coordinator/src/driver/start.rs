@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use engine::Run;
 use model::{ExecutionArn, JsonText, Timestamp};
 use store::{CommitOutcome, ExecutionHead};
 use telemetry::TraceContext;
+use tracing::Instrument;
 use wire::record::{ExecutionRecord, StateMachineRecord};
 
 use super::Inner;
@@ -68,8 +70,7 @@ impl Inner {
         let known = Arc::new(self.new_execution(request).await?);
         let record = &known.record;
         let span = tracing::debug_span!("start", execution = %record.arn, traceparent = record.traceparent);
-        let run =
-            span.in_scope(|| engine::start(&known.definition, &known.execution, self.moment(), &self.settings.limits));
+        let run = self.first_run(&known).instrument(span).await?;
         let plan = self.plan_creation(&known, run);
         let patience = self.caller_patience();
         let outcome = self.commit(&plan.commit, patience).await.map_err(unavailable)?;
@@ -92,6 +93,16 @@ impl Inner {
                 })
             }
         }
+    }
+
+    async fn first_run(&self, known: &Arc<Known>) -> Result<Run, StartError> {
+        let (moment, limits) = (self.moment(), self.settings.limits);
+        if known.record.input.len() <= self.settings.inline_bytes_max {
+            return Ok(engine::start(&known.definition, &known.execution, moment, &limits));
+        }
+        let known = known.clone();
+        let run = move || engine::start(&known.definition, &known.execution, moment, &limits);
+        self.runtime.blocking(run).await.map_err(|stopped| StartError::Unavailable(stopped.to_string()))
     }
 
     async fn new_execution(&self, request: StartRequest) -> Result<Known, StartError> {
