@@ -1,0 +1,115 @@
+//! A whole coordinator: driver and API on any store and broker.
+
+use std::io;
+use std::time::Duration;
+
+use axum::Router;
+use broker::SharedQueue;
+use runtime::Runtime;
+use store::{OwnerId, SharedStore};
+use telemetry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::api::{Api, ApiSettings};
+use crate::driver::{self, Driver, DriverSettings};
+use crate::serve::serve;
+
+/// How often a stopping coordinator looks whether it is done.
+const IDLE_POLL: Duration = Duration::from_millis(20);
+
+/// Is what a coordinator is made of.
+pub struct Parts {
+    /// Where executions are kept.
+    pub store: SharedStore,
+    /// What carries work items and reports.
+    pub queue: SharedQueue,
+    /// Time, chance and tasks of this process.
+    pub runtime: Runtime,
+    /// What can be set about the driver.
+    pub driver: DriverSettings,
+    /// What can be set about the API.
+    pub api: ApiSettings,
+    /// Where metrics are counted.
+    pub registry: Registry,
+}
+
+/// Serves the API and advances executions; cheap to clone.
+#[derive(Clone)]
+pub struct Coordinator {
+    runtime: Runtime,
+    driver: Driver,
+    api: Api,
+}
+
+impl Coordinator {
+    /// Puts a coordinator together. Nothing runs before [`Coordinator::start`].
+    pub fn build(parts: Parts) -> Self {
+        let api = Api::new(parts.runtime.clone(), parts.api.clone(), &parts.registry);
+        Self::behind(api, parts)
+    }
+
+    /// Puts a coordinator together behind an API that is being served already, and that answers ServiceUnavailable till now.
+    pub fn behind(api: Api, parts: Parts) -> Self {
+        let Parts { store, queue, runtime, driver, registry, api: _ } = parts;
+        let driver = Driver::new(driver::Parts {
+            store: store.clone(),
+            queue,
+            runtime: runtime.clone(),
+            settings: driver,
+            owner: OwnerId(runtime.uuid().into()),
+            registry,
+        });
+        api.attach(store, driver.clone());
+        Self { runtime, driver, api }
+    }
+
+    /// Begins to advance executions. To be called once.
+    pub fn start(&self) {
+        self.driver.start();
+    }
+
+    /// Gives the driver.
+    pub fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    /// Gives the API.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Gives the routes of the API.
+    pub fn router(&self) -> Router {
+        self.api.router()
+    }
+
+    /// Serves the API on a port until `stopping` turns true and the requests in hand are answered, or `grace` is over.
+    ///
+    /// # Errors
+    /// An `io::Error` if the port fails.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        stopping: watch::Receiver<bool>,
+        grace: Duration,
+    ) -> io::Result<()> {
+        serve(listener, self.router(), &self.runtime, stopping, grace).await
+    }
+
+    /// Stops taking reports in, and waits until what is in hand is done or `grace` is over; what is left comes back to another
+    /// coordinator, or to this one when it starts again.
+    pub async fn stop(&self, grace: Duration) {
+        self.driver.stop();
+        let end = self.runtime.instant() + grace;
+        while !self.driver.is_idle() && self.runtime.instant() < end {
+            self.runtime.sleep(IDLE_POLL).await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Coordinator {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Coordinator")
+    }
+}
