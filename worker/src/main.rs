@@ -1,3 +1,175 @@
 //! The `worker` program.
 
-fn main() {}
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use broker::SharedQueue;
+use broker::amqp::AmqpBroker;
+use clap::{Parser, Subcommand};
+use runtime::Runtime;
+use settings::{Loaded, LogFormat, QueueKind, Sources};
+use telemetry::{Registry, Style};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+use worker::ops::{self, Ops};
+use worker::{Config, FOREIGN_SECTIONS, Stopper, Worker};
+
+/// Runs handlers for work items of Stepwell and reports their results.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The settings file, in TOML; else the variable STEPWELL_CONFIG names it.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// Setting amqp.url: where RabbitMQ is.
+    #[arg(long, global = true)]
+    amqp_url: Option<String>,
+    /// Setting worker.handlers: the file that declares handlers.
+    #[arg(long, global = true)]
+    handlers: Option<String>,
+    /// Setting worker.concurrency: how many handlers run at once.
+    #[arg(long, global = true)]
+    concurrency: Option<String>,
+    /// Setting worker.pool: the pool whose work items it takes.
+    #[arg(long, global = true)]
+    pool: Option<String>,
+    /// Setting worker.name: its name in reports.
+    #[arg(long, global = true)]
+    name: Option<String>,
+    /// Setting ops.listen: address and port for health checks and metrics.
+    #[arg(long, global = true)]
+    ops_listen: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Works with the settings themselves.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Prints the settings in force, secrets hidden.
+    Print,
+}
+
+impl Arguments {
+    fn sources(&self) -> Sources {
+        Sources::of_process(self.config.clone())
+            .flag("--amqp-url", "amqp.url", self.amqp_url.as_deref())
+            .flag("--handlers", "worker.handlers", self.handlers.as_deref())
+            .flag("--concurrency", "worker.concurrency", self.concurrency.as_deref())
+            .flag("--pool", "worker.pool", self.pool.as_deref())
+            .flag("--name", "worker.name", self.name.as_deref())
+            .flag("--ops-listen", "ops.listen", self.ops_listen.as_deref())
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let Loaded { mut config, unknown } = settings::load::<Config>(&arguments.sources(), FOREIGN_SECTIONS)?;
+    config.worker.name.get_or_insert_with(default_name);
+    if arguments.command.is_some() {
+        std::io::stdout().write_all(settings::render(&config).as_bytes())?;
+        for key in unknown {
+            writeln!(std::io::stderr(), "{key}")?;
+        }
+        return Ok(());
+    }
+    telemetry::init(&config.log.filter, style(config.log.format)).context("use the setting log.filter")?;
+    for key in unknown {
+        warn!(key = key.key, origin = key.origin, "unknown setting");
+    }
+    work(config).await
+}
+
+async fn work(config: Config) -> anyhow::Result<()> {
+    // A provider that is there already serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (runtime, metrics) = (Runtime::system(), Registry::new());
+    let queue: SharedQueue = Arc::new(AmqpBroker::connect(runtime.clone(), amqp(&config))?);
+    let worker = Worker::builder(Arc::clone(&queue), runtime.clone())
+        .config(config.worker.clone(), config.work.clone())
+        .metrics(metrics.clone())
+        .build()
+        .context("use the setting worker.handlers")?;
+    if !worker.has_handlers() {
+        warn!("no handlers are declared (setting worker.handlers): every work item is reported as unhandled");
+    }
+    if !config.ops.listen.is_empty() {
+        serve(&runtime, &config.ops.listen, Ops { connection: queue.connection(), metrics }).await?;
+    }
+    info!(name = worker.name(), pool = config.worker.pool, url = %config.amqp.url, "working");
+    runtime.spawn(stop_on_signal(worker.stopper())?);
+    worker.run().await;
+    info!("stopped");
+    Ok(())
+}
+
+async fn serve(runtime: &Runtime, listen: &str, ops: Ops) -> anyhow::Result<()> {
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("listen on {listen} (setting ops.listen)"))?;
+    info!(address = %listener.local_addr()?, "serving /healthz, /readyz, /metrics");
+    runtime.spawn(async move {
+        if let Err(error) = axum::serve(listener, ops::router(ops)).await {
+            warn!(error = %error, "the ops port is closed");
+        }
+    });
+    Ok(())
+}
+
+/// Stops the worker at SIGTERM or SIGINT.
+fn stop_on_signal(stopper: Stopper) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! { biased;
+            _ = terminate.recv() => info!("got SIGTERM"),
+            _ = interrupt.recv() => info!("got SIGINT"),
+        }
+        stopper.stop();
+    })
+}
+
+fn amqp(config: &Config) -> broker::amqp::Config {
+    let kind = match config.amqp.queue_kind {
+        QueueKind::Quorum => broker::amqp::QueueKind::Quorum,
+        QueueKind::Classic => broker::amqp::QueueKind::Classic,
+    };
+    broker::amqp::Config {
+        url: config.amqp.url.expose().to_owned(),
+        prefix: config.amqp.prefix.clone(),
+        // A worker declares no events queue and no marker: it reports to the queue that an item names.
+        events_queues: 0,
+        incarnation: String::new(),
+        queue_kind: kind,
+        connect_timeout: Duration::from_secs(config.amqp.connect_timeout_seconds.into()),
+        heartbeat_seconds: config.amqp.heartbeat_seconds,
+        connection_name: config.worker.name.clone().unwrap_or_default(),
+    }
+}
+
+fn style(format: LogFormat) -> Style {
+    match format {
+        LogFormat::Auto => Style::Auto,
+        LogFormat::Text => Style::Text,
+        LogFormat::Json => Style::Json,
+    }
+}
+
+/// Names the worker after its host and process.
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
+    let host = host.map(|host| host.trim().to_owned()).unwrap_or_else(|_| "worker".to_owned());
+    format!("{host}-{}", std::process::id())
+}
