@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -72,8 +73,18 @@ impl Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever reads this wants to know which setting to change, not where in the program that was noticed.
+            let _ = writeln!(std::io::stderr(), "coordinator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Loaded { config, unknown } = settings::load::<Settings>(&arguments.sources(), FOREIGN_SECTIONS)?;
     if arguments.command.is_some() {
         std::io::stdout().write_all(settings::render(&config).as_bytes())?;
@@ -87,11 +98,7 @@ async fn main() -> anyhow::Result<()> {
         warn!(key = key.key, origin = key.origin, "unknown setting");
     }
     config.check()?;
-    let outcome = coordinate(&config).await;
-    if let Err(error) = &outcome {
-        tracing::error!(error = format!("{error:#}"), "the coordinator ends");
-    }
-    outcome
+    coordinate(&config).await
 }
 
 async fn coordinate(settings: &Settings) -> anyhow::Result<()> {

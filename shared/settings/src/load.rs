@@ -134,8 +134,10 @@ fn value_error(source: &impl fmt::Display) -> Error {
 }
 
 fn origin_of(key: &str, origins: &[(String, String)]) -> Option<String> {
-    let within = |set: &str| key == set || key.strip_prefix(set).is_some_and(|rest| rest.starts_with('.'));
-    origins.iter().find(|(set, _)| within(set)).map(|(_, origin)| origin.clone())
+    let within = |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
+    // A whole section that nobody knows was set by a key within it.
+    let sets = |set: &str| key == set || within(set, key) || within(key, set);
+    origins.iter().find(|(set, _)| sets(set)).map(|(_, origin)| origin.clone())
 }
 
 fn unknown_keys(given: &Json, in_force: &Json, foreign: &[&str]) -> Vec<String> {
@@ -260,13 +262,14 @@ mod tests {
         let text = "[work]\nconcurency = 1\nroutes = { \"arn:aws:lambda:*:*:function:Gpu-*\" = \"gpu\" }\n[other]\nx = 1\n[else]\ny = 1\n";
         let (_folder, path) = file("unknown", text);
         let origin = path.display().to_string();
-        let sources =
-            Sources { file: Some(path), environment: environment(&[("STEPWELL_WORK__MAX", "1")]), flags: Vec::new() };
+        let environment = environment(&[("STEPWELL_WORK__MAX", "1"), ("STEPWELL_FOO__BAR", "1")]);
+        let sources = Sources { file: Some(path), environment, flags: Vec::new() };
         let loaded: Loaded<Settings> = load(&sources, &["other"]).expect("loads");
         let mut reported: Vec<String> = loaded.unknown.iter().map(ToString::to_string).collect();
         reported.sort();
         let expect = [
             format!("unknown setting `else` in {origin}"),
+            "unknown setting `foo` in STEPWELL_FOO__BAR".to_owned(),
             format!("unknown setting `work.concurency` in {origin}"),
             "unknown setting `work.max` in STEPWELL_WORK__MAX".to_owned(),
         ];
