@@ -63,12 +63,30 @@ impl Local {
     }
 }
 
-/// Gives a place back, even when the work panics.
-struct Place(Arc<Inner>);
+/// Is a place among the work that goes on; given back when it is dropped, even by a panic.
+struct Place {
+    inner: Arc<Inner>,
+    is_given_back: bool,
+}
+
+impl Place {
+    /// Takes the next work that waits, or gives the place back: under one lock, so that nothing waits while a place is free.
+    fn next(&mut self) -> Option<Item> {
+        let mut state = self.inner.local.state();
+        let next = state.waiting.pop_front();
+        if next.is_none() {
+            state.running -= 1;
+            self.is_given_back = true;
+        }
+        next
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.local.state().running -= 1;
+        if !self.is_given_back {
+            self.inner.local.state().running -= 1;
+        }
     }
 }
 
@@ -86,12 +104,12 @@ impl Inner {
         }
         state.running += 1;
         drop(state);
-        let place = Place(self.clone());
+        let mut place = Place { inner: self.clone(), is_given_back: false };
         self.runtime.spawn(async move {
             let mut next = Some(item);
             while let Some(item) = next {
-                place.0.work_on(item).await;
-                next = place.0.local.state().waiting.pop_front();
+                place.inner.work_on(item).await;
+                next = place.next();
             }
         });
     }
@@ -135,7 +153,9 @@ impl Inner {
             Some(timer) => {
                 match self.advance(execution, path, Trigger::Timer(timer), due.foreign, Patience::Endless).await? {
                     Ending::Stale | Ending::Unchanged => true,
-                    Ending::Committed | Ending::Leased => false,
+                    Ending::Committed => false,
+                    // Its coordinator sees to it, or a sweep when that lease has run out.
+                    Ending::Leased => return Ok(()),
                 }
             }
         };
