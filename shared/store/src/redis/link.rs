@@ -119,6 +119,11 @@ impl Link {
         generation.connections[index].clone()
     }
 
+    /// Tells whether that is new; only then those who watch hear of it.
+    fn note_connected(&self, connected: bool) -> bool {
+        self.connected.send_if_modified(|was| std::mem::replace(was, connected) != connected)
+    }
+
     /// Notes the failure of a connection, and says what it means for the caller.
     pub(super) fn failed(&self, number: u64, error: &RedisError) -> Error {
         if is_lost(error) && self.config.mode != RedisMode::Cluster {
@@ -133,7 +138,7 @@ impl Link {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_some_and(|generation| generation.number == number) {
             *current = None;
-            self.connected.send_replace(false);
+            self.note_connected(false);
             tracing::warn!(url = self.config.shown_url(), reason, "lost the connection to Redis");
         }
         drop(current);
@@ -157,7 +162,7 @@ impl Link {
         let generation = Generation { number, connections, waiting };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(generation));
         self.note(&servers);
-        self.connected.send_replace(true);
+        self.note_connected(true);
         tracing::info!(url = self.config.shown_url(), "connected to Redis");
         Ok(())
     }
@@ -221,7 +226,7 @@ impl Link {
     /// Probes a generation; gives how many probes have failed in a row.
     async fn watch(&self, generation: &Generation, failed: u32) -> u32 {
         let Err(error) = self.probe(generation).await else {
-            if !self.connected.send_replace(true) {
+            if self.note_connected(true) {
                 tracing::info!(url = self.config.shown_url(), "reached Redis again");
             }
             return 0;
@@ -230,7 +235,7 @@ impl Link {
             self.drop_generation(generation.number, &error.to_string());
             return 0;
         }
-        if self.connected.send_replace(false) {
+        if self.note_connected(false) {
             tracing::warn!(url = self.config.shown_url(), %error, "lost a node of the Redis Cluster");
         }
         failed + 1
