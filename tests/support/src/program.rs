@@ -19,6 +19,8 @@ use crate::wait::eventually_some;
 const OUTPUT: &str = "output.log";
 /// `cargo xtask test` sets it after building all programs.
 const BUILT: &str = "STEPWELL_PROGRAMS_BUILT";
+/// With what the variables begin that our programs read as settings.
+const SETTINGS: &str = "STEPWELL_";
 
 static BUILD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -62,14 +64,21 @@ impl Program {
         .await?
     }
 
-    /// Gives a command that starts the program of that name, from the target folder of this test.
+    /// Gives a command that starts the program of that name, from the target folder of this test, without the
+    /// settings that stand in this process's own environment.
     ///
     /// # Errors
     /// If there is no such program: then [`Program::build`] wasn't called for its package.
     pub fn command(name: &str) -> Result<ProgramCommand> {
         let path = profile_folder()?.join(name);
         ensure!(path.is_file(), "{} isn't built; call Program::build first", path.display());
-        Ok(ProgramCommand { name: name.to_owned(), command: Command::new(&path), path })
+        let mut command = Command::new(&path);
+        for (variable, _) in env::vars_os() {
+            if variable.to_string_lossy().starts_with(SETTINGS) {
+                command.env_remove(variable);
+            }
+        }
+        Ok(ProgramCommand { name: name.to_owned(), command, path })
     }
 
     /// Gives the process id.
