@@ -17,6 +17,9 @@ pub enum ArnError {
     ResourceType(String),
 }
 
+/// Bounds an ARN, in bytes: two names of 80 letters, of four bytes at most, fit.
+const BYTES_MAX: usize = 1_024;
+
 fn parts(text: &str, count: usize) -> Result<Vec<&str>, ArnError> {
     if !text.starts_with("arn:") {
         return Err(ArnError::Prefix(text.to_owned()));
@@ -31,7 +34,7 @@ fn parts(text: &str, count: usize) -> Result<Vec<&str>, ArnError> {
         return Err(ArnError::ResourceType(kind.to_owned()));
     }
     let named = parts.iter().skip(3).all(|part| !part.is_empty() && !part.chars().any(char::is_control));
-    if parts.len() != count || !named || text.len() > 512 {
+    if parts.len() != count || !named || text.len() > BYTES_MAX {
         return Err(ArnError::Format(text.to_owned()));
     }
     Ok(parts)
@@ -157,6 +160,13 @@ mod tests {
         let arn = ExecutionArn::parse(text).expect("is an ARN");
         assert_eq!((arn.name(), arn.state_machine().name()), ("o-1", "Orders"));
         assert_eq!(arn.state_machine().execution("o-1"), arn);
+    }
+
+    #[test]
+    fn the_longest_names_fit() {
+        let name = "\u{1f600}".repeat(80);
+        let arn = StateMachineArn::new("ap-southeast-1", "123456789012", &name).execution(&name);
+        assert_eq!(ExecutionArn::parse(arn.as_str()), Ok(arn));
     }
 
     #[test]
