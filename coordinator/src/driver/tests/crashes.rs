@@ -95,3 +95,19 @@ async fn a_report_never_waits_for_a_lease() {
     assert!(world.runtime.now().millis_since(before) < 1_000);
     assert_eq!(alive.driver.metrics().take_overs.get(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_coordinator_leaves_nothing_to_issue_again() {
+    let world = World::new();
+    let stopped = world.started("stopped");
+    let worker = world.worker(|_, _| Act::Lose);
+    world.start(&stopped, &one_task(), "o", "1").await;
+    world.until("the item is out", async || worker.seen().len() == 1).await;
+    stopped.driver.stop();
+    world.until("nothing is in hand", async || stopped.driver.is_idle()).await;
+    stopped.runtime.kill();
+    let next = world.started("next");
+    world.pass(20).await;
+    assert_eq!(worker.seen().len(), 1);
+    assert_eq!(next.driver.metrics().reissued.get(), 0);
+}
