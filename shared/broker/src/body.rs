@@ -15,6 +15,8 @@ use crate::queue::{Acknowledge, Delivery, Malformed, Receipt, ReplyTo};
 pub(crate) trait Element: Sized + Send + 'static {
     /// The AMQP `type` that says so.
     const KIND: &'static str;
+    /// Whether the broker forgets a message as soon as it is with its consumer.
+    const ACKNOWLEDGED_ON_ARRIVAL: bool = false;
 
     fn decode(body: &[u8]) -> Result<Vec<Self>, FormatError>;
     fn sort(body: &[u8]) -> Result<Sorted<Self>, FormatError>;
@@ -46,6 +48,7 @@ impl Element for Report {
 
 impl Element for Cancel {
     const KIND: &'static str = CONTROL_TYPE;
+    const ACKNOWLEDGED_ON_ARRIVAL: bool = true;
 
     fn decode(body: &[u8]) -> Result<Vec<Self>, FormatError> {
         decode_cancels(body)

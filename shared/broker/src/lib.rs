@@ -5,6 +5,7 @@ mod body;
 pub mod memory;
 mod queue;
 
+pub use amqp::AmqpBroker;
 pub use memory::MemoryBroker;
 pub use queue::{
     Connection, Consumer, DeadLetter, Delivery, Error, Malformed, Receipt, ReplyTo, SharedQueue, WorkQueue,
