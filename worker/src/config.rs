@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use settings::{Amqp, Interval, Log, Ops};
 
 /// Sections that other programs read from the same file or environment.
-pub const FOREIGN_SECTIONS: &[&str] =
-    &["api", "coordinator", "limits", "outbox", "pool", "pools", "redis", "retention", "store"];
+pub const FOREIGN_SECTIONS: &[&str] = &["api", "driver", "limits", "outbox", "pool", "redis", "retention"];
 
 /// Is everything that can be set for the program `worker`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -7,9 +7,12 @@ use broker::{Consumer, MemoryBroker, SharedQueue, WorkQueue as _};
 use model::{AttemptId, ExecutionArn, JsonText, Nonce, Timestamp};
 use runtime::{Runtime, Task};
 use support::DataDir;
+use telemetry::Registry;
 use wire::message::{Outcome, Report, WorkItem};
 use worker::{Stopper, WorkConfig, Worker, WorkerConfig};
 
+/// How long anything may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How much a handler may answer with here.
 pub(crate) const OUTPUT_BYTES_MAX: usize = 100_000;
 
@@ -17,6 +20,7 @@ pub(crate) struct Bench {
     pub(crate) broker: MemoryBroker,
     pub(crate) runtime: Runtime,
     pub(crate) folder: DataDir,
+    runs: Registry,
     worker: Task,
     stopper: Stopper,
     events: Consumer<Report>,
@@ -36,16 +40,18 @@ impl Bench {
         let runtime = Runtime::system();
         let broker = MemoryBroker::new(runtime.clone(), 1);
         let queue: SharedQueue = Arc::new(broker.handle(runtime.clone()));
+        let metrics = Registry::new();
         let config = WorkerConfig { output_bytes_max: OUTPUT_BYTES_MAX, ..WorkerConfig::default() };
         let worker = Worker::builder(queue, runtime.clone())
             .config(config, WorkConfig::default())
+            .metrics(metrics.clone())
             .handlers_file(folder.path().join("handlers.toml"))
             .build()
             .expect("the file is right");
         let stopper = worker.stopper();
         let worker = runtime.spawn(worker.run());
         let events = broker.consume_events(0, 1000);
-        Self { broker, runtime, folder, worker, stopper, events, ready: Vec::new(), last: 0 }
+        Self { broker, runtime, folder, runs: metrics, worker, stopper, events, ready: Vec::new(), last: 0 }
     }
 
     /// Dispatches a task of a function and gives its attempt.
@@ -113,6 +119,12 @@ impl Bench {
         parts(self.run(function, input).await)
     }
 
+    /// Waits until a run has ended in that way.
+    pub(crate) async fn runs_ended(&self, end: &str) {
+        let counter = self.runs.counter(&worker::metrics::RUNS, &[end]);
+        support::eventually(PATIENCE, async || counter.get() > 0, "a run has ended").await.expect("ends");
+    }
+
     /// Stops the worker and waits for its end.
     pub(crate) async fn stop(self) {
         self.stopper.stop();
@@ -133,5 +145,5 @@ pub(crate) fn message(cause: &str) -> String {
 
 /// Waits, but not for ever.
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), future).await.expect("comes within 30 s")
+    tokio::time::timeout(PATIENCE, future).await.expect("comes within 30 s")
 }

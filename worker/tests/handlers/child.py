@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import threading
 import time
 
 
@@ -12,9 +11,7 @@ def say(answer):
     sys.stdout.flush()
 
 
-def later(seconds, answer):
-    threading.Timer(seconds, say, [answer]).start()
-
+held = []
 
 for line in sys.stdin:
     task = json.loads(line)
@@ -34,8 +31,18 @@ for line in sys.stdin:
     elif what == "fail":
         sys.stdout.write('{"id": "%s", "failure": {"errorMessage":  "no", "errorType": "Lambda.ServiceException"}}\n' % task_id)
         sys.stdout.flush()
-    elif what == "later":
-        later(given["seconds"], {"id": task_id, "output": given["seconds"]})
+    elif what == "hold":
+        held.append(task_id)
+    elif what == "release":
+        say({"id": task_id, "output": "released"})
+        for other in held:
+            say({"id": other, "output": "held"})
+        held.clear()
+    elif what == "second":
+        # Only the second child answers.
+        if os.path.exists("second"):
+            say({"id": task_id, "output": "second"})
+        open("second", "w").close()
     elif what == "exit":
         sys.stderr.write("so long\n")
         sys.stderr.flush()
@@ -46,7 +53,7 @@ for line in sys.stdin:
         pass
     elif what == "beat":
         say({"id": task_id, "heartbeat": True})
-        later(0.1, {"id": task_id, "output": "beaten"})
+        held.append(task_id)
     elif what == "print":
         sys.stdout.write("hello\n")
         sys.stdout.flush()

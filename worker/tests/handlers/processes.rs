@@ -19,6 +19,11 @@ process = ["python3", "child.py"]
 env = { MODE = "test" }
 
 [[handler]]
+function = "Cousin"
+process = ["python3", "child.py"]
+env = { MODE = "other" }
+
+[[handler]]
 function = "Limited"
 process = ["python3", "child.py", "limited"]
 timeout_seconds = 1
@@ -31,6 +36,10 @@ process = ["./no-such-program"]
 function = "Short"
 process = ["sh", "-c", "exit 4"]
 "#;
+
+fn succeeded(output: &str) -> Outcome {
+    Outcome::Succeeded { output: JsonText::trusted(output) }
+}
 
 #[tokio::test]
 async fn tasks_are_lines_and_so_are_answers() {
@@ -50,18 +59,17 @@ async fn one_child_serves_all_handlers_with_its_command_line() {
     let mut bench = Bench::start(HANDLERS).await;
     let child = bench.output("Child", r#"{"do":"pid"}"#).await;
     assert_eq!(bench.output("Brother", r#"{"do":"pid"}"#).await, child);
-    assert_ne!(bench.output("Limited", r#"{"do":"pid"}"#).await, child);
+    assert_ne!(bench.output("Cousin", r#"{"do":"pid"}"#).await, child);
     bench.stop().await;
 }
 
 #[tokio::test]
 async fn answers_come_in_any_order() {
     let mut bench = Bench::start(HANDLERS).await;
-    let slow = bench.call("Child", r#"{"do":"later","seconds":0.5}"#).await;
-    let quick = bench.call("Child", r#"{"do":"later","seconds":0.1}"#).await;
-    let output = |text: &str| Outcome::Succeeded { output: JsonText::trusted(text) };
-    assert_eq!(bench.end().await, (quick, output("0.1")));
-    assert_eq!(bench.end().await, (slow, output("0.5")));
+    let first = bench.call("Child", r#"{"do":"hold"}"#).await;
+    let second = bench.call("Child", r#"{"do":"release"}"#).await;
+    assert_eq!(bench.end().await, (second, succeeded("\"released\"")));
+    assert_eq!(bench.end().await, (first, succeeded("\"held\"")));
     bench.stop().await;
 }
 
@@ -80,9 +88,11 @@ async fn failures_and_wrong_answers_concern_their_task_only() {
 #[tokio::test]
 async fn a_child_can_tell_that_it_is_alive() {
     let mut bench = Bench::start(HANDLERS).await;
-    bench.call("Child", r#"{"do":"beat"}"#).await;
-    assert_eq!(bench.report().await.outcome, Outcome::Heartbeat);
-    assert!(matches!(bench.report().await.outcome, Outcome::Succeeded { .. }));
+    let beating = bench.call("Child", r#"{"do":"beat"}"#).await;
+    while bench.report().await.outcome != Outcome::Heartbeat {}
+    bench.call("Child", r#"{"do":"release"}"#).await;
+    let ends = [bench.end().await.0, bench.end().await.0];
+    assert!(ends.contains(&beating));
     bench.stop().await;
 }
 
@@ -126,13 +136,12 @@ async fn an_answer_that_is_too_large_fails_its_task_and_no_other() {
     let mut bench = Bench::start(HANDLERS).await;
     let fits = format!(r#"{{"do":"large","bytes":{}}}"#, OUTPUT_BYTES_MAX - 100);
     assert_eq!(bench.output("Child", &fits).await.len(), OUTPUT_BYTES_MAX - 98);
-    let other = bench.call("Child", r#"{"do":"later","seconds":0.2}"#).await;
+    let other = bench.call("Child", r#"{"do":"second"}"#).await;
     let large = bench.call("Child", r#"{"do":"large","bytes":10000000}"#).await;
     let (ended, outcome) = bench.end().await;
     assert_eq!((ended, parts(outcome).0.as_str()), (large, "Function.ResponseSizeTooLarge"));
     // It was moved to a new child.
-    let output = Outcome::Succeeded { output: JsonText::trusted("0.2") };
-    assert_eq!(bench.end().await, (other, output));
+    assert_eq!(bench.end().await, (other, succeeded("\"second\"")));
     bench.stop().await;
 }
 
@@ -145,8 +154,7 @@ async fn a_hanging_child_is_killed_and_the_others_move() {
     let deadline = bench.runtime.now().plus_millis(300);
     bench.call_until("Child", r#"{"do":"hang"}"#, Some(deadline)).await;
     let behind = bench.call("Child", r#"{"do":"null"}"#).await;
-    let output = Outcome::Succeeded { output: JsonText::trusted("null") };
-    assert_eq!(bench.end().await, (behind, output));
+    assert_eq!(bench.end().await, (behind, succeeded("null")));
     bench.stop().await;
 }
 
@@ -154,13 +162,13 @@ async fn a_hanging_child_is_killed_and_the_others_move() {
 async fn the_answer_to_a_cancelled_task_is_dropped() {
     let mut bench = Bench::start(HANDLERS).await;
     let child = bench.output("Child", r#"{"do":"pid"}"#).await;
-    let cancelled = bench.call("Child", r#"{"do":"later","seconds":1.3}"#).await;
-    let behind = bench.call("Child", r#"{"do":"later","seconds":1.6}"#).await;
+    let cancelled = bench.call("Child", r#"{"do":"hold"}"#).await;
     while bench.report().await.outcome != Outcome::Started {}
     let execution = ExecutionArn::parse("arn:aws:states:us-east-1:123456789012:execution:Orders:o-1").expect("is one");
     let of = Cancelled::Attempt("r".parse().expect("is a path"), cancelled);
     bench.broker.publish_cancel(&Cancel { execution, of }).await.expect("the broker is there");
-    assert_eq!(bench.end().await.0, behind);
+    bench.runs_ended("cancelled").await;
+    assert_eq!(bench.output("Child", r#"{"do":"release"}"#).await, "\"released\"");
     assert_eq!(bench.output("Child", r#"{"do":"pid"}"#).await, child);
     bench.stop().await;
 }

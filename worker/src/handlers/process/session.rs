@@ -20,6 +20,8 @@ use super::super::{Answer, Call};
 use super::line::{self, Line};
 use crate::{Context, Failure};
 
+/// How much room for a line is kept from one to the next.
+const LINE_KEPT: usize = 256 * 1024;
 /// How long is waited for what ends late: a child that closed its stdout, a stderr held open by others.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How many lines one write to the child takes at most.
@@ -170,7 +172,7 @@ impl Shared {
         }
         let status = started.wait().await;
         let text = exit_text(&status, &complaints.end().await);
-        warn!(command = ?line, ended = text, "a handler's process ended");
+        warn!(command = ?line, ended = exit_text(&status, &[]), "a handler's process ended");
         self.end(|_| Ended::Failed(Failure::new("Runtime.ExitError", text.clone())));
     }
 
@@ -187,6 +189,7 @@ impl Shared {
                 return;
             }
             line.clear();
+            line.shrink_to(LINE_KEPT);
         }
         self.open().ended = true;
     }
