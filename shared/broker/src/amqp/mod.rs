@@ -92,6 +92,19 @@ impl AmqpBroker {
         self.session()?.publish(("", queue), properties, body, MANDATORY).await
     }
 
+    async fn publish_items(
+        &self,
+        session: &Session,
+        pool: &str,
+        reply_to: &ReplyTo,
+        items: &[WorkItem],
+    ) -> Result<(), Error> {
+        session.declare_pool(pool).await?;
+        let traceparent = only(items, |item| &item.traceparent);
+        let properties = with_reply_to(properties(WORK_TYPE, traceparent), reply_to)?;
+        session.publish((&self.names.work_exchange(), pool), properties, encode_items(items), MANDATORY).await
+    }
+
     fn consume<T: Element>(&self, subject: Subject, prefetch: u16) -> Consumer<T> {
         let (runtime, phase) = (self.runtime.clone(), self.phase.clone());
         Subscription { subject, prefetch, runtime, phase }.start()
@@ -114,15 +127,13 @@ fn only<T>(elements: &[T], traceparent: impl Fn(&T) -> &Option<String>) -> Optio
 impl WorkQueue for AmqpBroker {
     async fn publish_work(&self, pool: &str, reply_to: &ReplyTo, items: &[WorkItem]) -> Result<(), Error> {
         let session = self.session()?;
-        let traceparent = only(items, |item| &item.traceparent);
-        let properties = with_reply_to(properties(WORK_TYPE, traceparent), reply_to)?;
-        let (exchange, body) = (self.names.work_exchange(), encode_items(items));
-        session.declare_pool(pool).await?;
-        let published = session.publish((&exchange, pool), properties, body, MANDATORY).await;
-        if matches!(published, Err(Error::Unroutable(_))) {
-            session.forget_pool(pool);
+        let published = self.publish_items(&session, pool, reply_to, items).await;
+        if !matches!(published, Err(Error::Unroutable(_))) {
+            return published;
         }
-        published
+        // Somebody deleted the queue.
+        session.forget_pool(pool);
+        self.publish_items(&session, pool, reply_to, items).await
     }
 
     async fn publish_reports(&self, to: &ReplyTo, reports: &[Report]) -> Result<(), Error> {
