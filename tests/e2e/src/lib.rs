@@ -25,7 +25,7 @@ pub use handlers::Handlers;
 pub use history::{check_history, events_of_type, terminal_type};
 pub use member::Member;
 pub use note::note;
-pub use orders::Orders;
+pub use orders::{Orders, Spans, now};
 pub use servers::Servers;
 
 use std::time::Duration;

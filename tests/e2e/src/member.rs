@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use support::{HttpAnswer, Program, http_get};
+use support::{HttpAnswer, Program, eventually, http_get};
 
 use crate::PATIENCE;
 
@@ -30,12 +30,18 @@ impl Member {
         Ok(Self { program, variables, ops, running, past: String::new() })
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it says that it is ready and lacks nothing.
     ///
     /// # Errors
     /// If it doesn't, or ends before.
     pub async fn ready(&self) -> Result<()> {
-        self.running.wait_for_http(&format!("{}/readyz", self.ops), PATIENCE).await
+        let ready = || async {
+            let is_ready = self.readiness().await.is_ok_and(|answer| answer.status == 200 && answer.body == "ok\n");
+            is_ready || self.is_running().is_ok_and(|running| !running)
+        };
+        eventually(PATIENCE, ready, &format!("{} is ready", self.program)).await.with_context(|| self.last_lines())?;
+        ensure!(self.is_running()?, "it ended instead of being ready: {}", self.last_lines());
+        Ok(())
     }
 
     /// Asks it whether it is ready.

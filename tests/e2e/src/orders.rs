@@ -1,7 +1,7 @@
 //! Many orders at once.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -33,6 +33,16 @@ impl Orders {
         Ok(Self { api, machine, count, acknowledged: Mutex::default() })
     }
 
+    /// Runs one more order to its end, so that the cluster is at work before something dies.
+    ///
+    /// # Errors
+    /// If it doesn't succeed.
+    pub async fn warm_up(&self) -> Result<()> {
+        let arn = self.api.start(&self.machine, "warm-up", &json!({ "orderId": "warm-up" })).await?;
+        self.check(&arn).await?;
+        Ok(())
+    }
+
     /// Starts all, each with a name of its own; a request that fails is repeated at the next coordinator.
     ///
     /// # Errors
@@ -50,35 +60,16 @@ impl Orders {
         eventually(PATIENCE, enough, &format!("{count} orders are acknowledged")).await
     }
 
-    /// Waits until one of the first so many orders has ended, so that orders are in all of their states.
-    ///
-    /// # Errors
-    /// If none does in time.
-    pub async fn first_ended(&self, within: usize) -> Result<()> {
-        self.acknowledged(within).await?;
-        let arn = self.arns().get(within - 1).cloned().context("it is acknowledged")?;
-        let ended = || async { self.api.status(&arn).await.is_ok_and(|status| status != "RUNNING") };
-        eventually(PATIENCE, ended, &format!("the order that was acknowledged as number {within} has ended")).await
-    }
-
-    /// Counts the acknowledged orders that still run.
-    ///
-    /// # Errors
-    /// If one is not there.
-    pub async fn running(&self) -> Result<usize> {
-        let statuses = stream::iter(self.arns()).map(|arn| async move { self.api.status(&arn).await });
-        let statuses: Vec<String> = statuses.buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(statuses.iter().filter(|status| *status == "RUNNING").count())
-    }
-
-    /// Waits until all have ended and checks each: SUCCEEDED, its id in the output, a sound history with the retry.
+    /// Waits until all have ended and checks each: SUCCEEDED, its id in the output, a sound history with the retry. Gives
+    /// when each of them ran.
     ///
     /// # Errors
     /// Says which order is otherwise, and how.
-    pub async fn all_succeeded(&self) -> Result<()> {
+    pub async fn all_succeeded(&self) -> Result<Spans> {
         let arns = self.arns();
         ensure!(arns.len() == self.count, "{} of {} orders were acknowledged", arns.len(), self.count);
-        stream::iter(arns).map(Ok).try_for_each_concurrent(AT_ONCE, |arn| async move { self.check(&arn).await }).await
+        let checks = stream::iter(arns).map(|arn| async move { self.check(&arn).await });
+        Ok(Spans(checks.buffer_unordered(AT_ONCE).try_collect().await?))
     }
 
     async fn start_one(&self, number: usize) -> Result<()> {
@@ -88,18 +79,37 @@ impl Orders {
         Ok(())
     }
 
-    async fn check(&self, arn: &str) -> Result<()> {
+    async fn check(&self, arn: &str) -> Result<(f64, f64)> {
         let seen = self.api.ended(arn, "SUCCEEDED").await?;
         let id = arn.rsplit(':').next().unwrap_or_default();
         let output: Value = serde_json::from_str(seen["output"].as_str().context("no output")?)?;
         ensure!(output["shipment"] == format!("SW-{id}"), "{arn} has the output {output}");
         let history = self.api.history(arn).await?;
-        check_order_history(&history).with_context(|| arn.to_owned())
+        check_order_history(&history).with_context(|| arn.to_owned())?;
+        let date = |name: &str| seen[name].as_f64().with_context(|| format!("no {name} in {seen}"));
+        Ok((date("startDate")?, date("stopDate")?))
     }
 
     fn arns(&self) -> Vec<String> {
         self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Is when each order ran, from its start to its end.
+#[derive(Clone, Debug)]
+pub struct Spans(Vec<(f64, f64)>);
+
+impl Spans {
+    /// Counts the orders that ran at a time, in seconds since 1970.
+    pub fn running_at(&self, time: f64) -> usize {
+        self.0.iter().filter(|(start, end)| *start <= time && time < *end).count()
+    }
+}
+
+/// Tells the time in seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "compared with the times that real processes report")]
+pub fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// Every state is entered and left once, and the payment is tried twice, whatever died on the way.

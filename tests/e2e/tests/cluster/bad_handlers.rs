@@ -85,7 +85,7 @@ async fn wait_for_a_worker(cluster: &mut Cluster, good: &Handlers) -> Result<()>
     cluster.ready().await?;
     cluster.workers[0].stop().await?;
     let seen = api.ended(&arn, "SUCCEEDED").await?;
-    ensure!(seen["output"] == "{\"patience\":true}", "{seen}");
+    ensure!(seen["output"] == "{\"patience\": true}", "{seen}");
     let history = api.history(&arn).await?;
     check_history(&history)?;
     let warned = cluster.coordinators.iter().any(|coordinator| coordinator.output().contains(":function:Echo"));

@@ -54,13 +54,13 @@ async fn four_calls(api: &Api) -> Result<()> {
     check_example(&seen, &events)
 }
 
-/// The client renders dates as text, with one offset: their order is that of the texts. The check wants numbers.
+/// Version 2 of the client renders dates as text, with one offset: their order is that of the texts. The check wants numbers.
 fn check_dates(events: &mut [Value]) -> Result<()> {
     let texts: Vec<String> = events.iter().map(|event| event["timestamp"].to_string()).collect();
-    ensure!(texts.is_sorted() && texts.iter().all(|text| text.contains('T')), "{texts:?}");
-    for (place, event) in events.iter_mut().enumerate() {
+    for (place, event) in events.iter_mut().enumerate().filter(|(_, event)| event["timestamp"].is_string()) {
         event["timestamp"] = json!(place as f64);
     }
+    ensure!(texts.is_sorted(), "{texts:?}");
     Ok(())
 }
 

@@ -21,33 +21,36 @@ async fn appear(cluster: &Cluster, servers: &Servers) -> Result<()> {
     let api = cluster.api();
     let pids = pids(cluster);
     for coordinator in &cluster.coordinators {
-        says_unready(coordinator, &["redis", "amqp"]).await?;
+        says(coordinator, 503, "redis.url").await?;
     }
-    says_unready(&cluster.workers[0], &["amqp"]).await?;
+    says(&cluster.workers[0], 503, "amqp.url").await?;
     let refused = api.try_call("CreateStateMachine", &machine()).await?;
     ensure!(refused.status == 503 && refused.error() == "ServiceUnavailable", "{refused:?}");
 
     servers.redis.start_again().await?;
     let arn = api.create("away", &task_of("Echo", &json!({}))).await?;
+    for coordinator in &cluster.coordinators {
+        says(coordinator, 200, "amqp.url").await?;
+    }
     let execution = api.start(&arn, "early", &json!({ "early": true })).await?;
     ensure!(api.status(&execution).await? == "RUNNING", "it ended without a broker");
 
     servers.rabbit.start_again().await?;
     cluster.ready().await?;
     let seen = api.ended(&execution, "SUCCEEDED").await?;
-    ensure!(seen["output"] == "{\"early\":true}", "{seen}");
+    ensure!(seen["output"] == "{\"early\": true}", "{seen}");
     check_history(&api.history(&execution).await?)?;
     ensure!(pids == self::pids(cluster), "a program was started again");
     note("started without Redis and RabbitMQ; an execution started without RabbitMQ SUCCEEDED after it came");
     Ok(())
 }
 
-/// Waits until it is up and not ready, and has named what it can't reach and the setting, in /readyz or its log.
-async fn says_unready(member: &Member, what: &[&str]) -> Result<()> {
-    let unready = || async { member.readiness().await.is_ok_and(|answer| answer.status == 503) };
-    eventually(PATIENCE, unready, "it says that it is not ready").await?;
-    let said = || async { what.iter().all(|what| member.output().contains(&format!("{what}.url"))) };
-    eventually(PATIENCE, said, &format!("its log names the settings of {what:?}")).await?;
+/// Waits until /readyz gives the status and names the setting of what can't be reached.
+async fn says(member: &Member, status: u16, setting: &str) -> Result<()> {
+    let said = || async {
+        member.readiness().await.is_ok_and(|answer| answer.status == status && answer.body.contains(setting))
+    };
+    eventually(PATIENCE, said, &format!("/readyz gives {status} and names {setting}")).await?;
     ensure!(member.is_running()?, "it has ended");
     Ok(())
 }

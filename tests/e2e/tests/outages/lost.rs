@@ -1,7 +1,7 @@
 //! A server is killed in the middle of 100 orders: all end SUCCEEDED, and nothing acknowledged is lost.
 
-use anyhow::{Result, ensure};
-use e2e::{Cluster, Handlers, Orders, Plan, Servers, note};
+use anyhow::{Context, Result, ensure};
+use e2e::{Cluster, Handlers, Orders, Plan, Servers, note, now};
 
 use crate::servers;
 
@@ -31,23 +31,28 @@ async fn rabbitmq_comes_back_empty_in_the_middle_of_100_orders() -> Result<()> {
 
 async fn survives(outage: Outage) -> Result<()> {
     let (servers, _turn) = servers().await?;
-    let handlers = Handlers::good(50)?;
+    let handlers = Handlers::good(200)?;
     let plan = Plan { coordinators: 2, workers: 2, handlers: handlers.file() };
     let cluster = Cluster::start(&servers, &plan).await?;
-    cluster.finish(run_orders(&cluster, &servers, outage).await)
+    let ran = run_orders(&cluster, &servers, outage).await;
+    cluster.finish(ran.with_context(|| format!("--- rabbitmq\n{}", servers.rabbit.log_tail())))
 }
 
-/// The outage comes while orders are still being started, and others are in all of their states.
+/// The outage comes while orders are still being started, and others are in all of their states. An order before that
+/// takes over a second: RabbitMQ 3.10 notes a new quorum queue on disk half a second late, and one that is killed before
+/// comes back with a queue that never has a leader again.
 async fn run_orders(cluster: &Cluster, servers: &Servers, outage: Outage) -> Result<()> {
     let orders = Orders::new(cluster.api(), ORDERS).await?;
+    orders.warm_up().await?;
     let trouble = async {
         orders.acknowledged(ORDERS / 2).await?;
+        let begun = now();
         bring(outage, servers).await?;
-        orders.running().await
+        Ok(begun)
     };
-    let ((), running) = tokio::try_join!(orders.start(), trouble)?;
-    ensure!(running > 0, "all orders had ended before the outage");
-    orders.all_succeeded().await?;
+    let ((), begun) = tokio::try_join!(orders.start(), trouble)?;
+    let running = orders.all_succeeded().await?.running_at(begun);
+    ensure!(running >= ORDERS / 5, "only {running} orders were running at the outage");
     let mut counts = Vec::new();
     for name in ["driver_outbox_reissued_total", "driver_reconciler_repairs_total", "driver_redispatches_total"] {
         let mut sum = 0.0;
