@@ -113,3 +113,57 @@ impl std::fmt::Debug for Coordinator {
         formatter.write_str("Coordinator")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use broker::MemoryBroker;
+    use model::Timestamp;
+    use store::MemoryStore;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::serve::listen;
+
+    const REQUEST: &str = "POST / HTTP/1.1\r\nhost: any\r\nconnection: close\r\ncontent-length: 2\r\n\
+                           content-type: application/x-amz-json-1.0\r\n\
+                           x-amz-target: AWSStepFunctions.DescribeExecution\r\n\r\n{}";
+
+    #[tokio::test]
+    async fn a_coordinator_serves_until_it_is_stopped() {
+        let runtime = Runtime::simulated(1, Timestamp::default());
+        let coordinator = Coordinator::build(Parts {
+            store: Arc::new(MemoryStore::new(runtime.clone(), 4)),
+            queue: Arc::new(MemoryBroker::new(runtime.clone(), 1)),
+            runtime: runtime.clone(),
+            driver: DriverSettings::default(),
+            api: ApiSettings::default(),
+            registry: Registry::new(),
+        });
+        coordinator.start();
+        let listener = listen("api.listen", "127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("is bound");
+        let (stop, stopping) = watch::channel(false);
+        let own = coordinator.clone();
+        let served = runtime.spawn(async move {
+            own.serve(listener, stopping, Duration::from_secs(5)).await.expect("the port works");
+        });
+        let mut connection = TcpStream::connect(address).await.expect("is served");
+        connection.write_all(REQUEST.as_bytes()).await.expect("is open");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.expect("is answered");
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("ValidationException"), "{answer}");
+        stop.send_replace(true);
+        served.join().await.expect("serving ends");
+        coordinator.stop(Duration::from_secs(5)).await;
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_can_not_be_is_named_with_its_setting() {
+        let error = listen("api.listen", "127.0.0.1:99999").await.expect_err("is refused").to_string();
+        assert!(error.contains("127.0.0.1:99999") && error.contains("api.listen"), "{error}");
+    }
+}

@@ -98,6 +98,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         warn!(key = key.key, origin = key.origin, "unknown setting");
     }
     config.check()?;
+    config.amqp("", 1).check()?;
     coordinate(&config).await
 }
 

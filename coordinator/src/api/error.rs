@@ -103,7 +103,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(reason) => {
-                tracing::warn!(%reason, "the store can't be reached");
+                // The store itself says so once; a line for each request would drown the log.
+                tracing::debug!(%reason, "the store can't be reached");
                 Self::new(ErrorCode::ServiceUnavailable, "The store can't be reached now. Try again later.")
             }
             StoreError::Full(reason) => {

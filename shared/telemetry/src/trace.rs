@@ -16,7 +16,7 @@ pub struct TraceError {
     text: String,
 }
 
-/// Is a place in a trace: what W3C's `traceparent` carries. Source: https://www.w3.org/TR/trace-context/
+/// Is a place in a trace: what W3C's `traceparent` carries. Source: <https://www.w3.org/TR/trace-context/>
 ///
 /// Printed and read as `00-TRACE-SPAN-FLAGS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
