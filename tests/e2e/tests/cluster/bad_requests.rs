@@ -40,7 +40,7 @@ fn bodies() -> Vec<Case> {
     let start = "StartExecution";
     vec![
         (start, "{\"stateMachineArn\": ".to_owned(), "SerializationException", ""),
-        (start, String::new(), "ValidationException", "stateMachineArn"),
+        (start, String::new(), "SerializationException", ""),
         (start, "[]".to_owned(), "SerializationException", ""),
         (start, "\u{feff}{}".to_owned(), "SerializationException", ""),
         (start, "{\"stateMachineArn\": 7}".to_owned(), "SerializationException", ""),

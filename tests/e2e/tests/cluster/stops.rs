@@ -1,13 +1,14 @@
 //! StopExecution in the middle, and branches that advance on both coordinators.
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Cluster, Handlers, PATIENCE, Plan, Servers, check_history, events_of_type, lambda, note, task_of};
+use e2e::{Cluster, Handlers, PATIENCE, Plan, Servers, check_history, events_of_type, lambda, note};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 use support::eventually;
 
 const STOPPED: usize = 12;
 const BRANCHES: usize = 16;
+const TASKS: usize = 4;
 
 #[tokio::test]
 async fn a_stopped_execution_stays_as_it_was_stopped() -> Result<()> {
@@ -61,11 +62,7 @@ fn check_stopped(seen: &Value, history: &[Value]) -> Result<()> {
 }
 
 fn two_branches() -> Value {
-    let branch = task_of("Gate", &json!({}));
-    json!({
-        "StartAt": "Both",
-        "States": { "Both": { "Type": "Parallel", "Branches": [branch.clone(), branch], "End": true } },
-    })
+    parallel((0..2).map(|branch| chain(branch, "Gate", 1)).collect())
 }
 
 #[tokio::test]
@@ -88,7 +85,7 @@ async fn branches(cluster: &Cluster) -> Result<()> {
     let history = api.history(&arn).await?;
     check_history(&history)?;
     let attempts = events_of_type(&history, "LambdaFunctionSucceeded").len();
-    ensure!(attempts == BRANCHES * 4, "{attempts} tasks");
+    ensure!(attempts == BRANCHES * TASKS, "{attempts} tasks");
     let mut committed = Vec::new();
     for coordinator in &cluster.coordinators {
         let reports = coordinator.metric("driver_reports_total", "").await?;
@@ -100,19 +97,22 @@ async fn branches(cluster: &Cluster) -> Result<()> {
 }
 
 fn many_branches() -> Value {
-    let state = |next: Option<String>| {
-        let mut state = json!({ "Type": "Task", "Resource": lambda("Echo") });
-        match next {
-            Some(next) => state["Next"] = json!(next),
-            None => state["End"] = json!(true),
-        }
-        state
-    };
-    let states: serde_json::Map<String, Value> =
-        (1..=4).map(|n| (format!("T{n}"), state((n < 4).then(|| format!("T{}", n + 1))))).collect();
-    let branch = json!({ "StartAt": "T1", "States": states });
-    let branches: Vec<Value> = (0..BRANCHES).map(|_| branch.clone()).collect();
+    parallel((0..BRANCHES).map(|branch| chain(branch, "Echo", TASKS)).collect())
+}
+
+fn parallel(branches: Vec<Value>) -> Value {
     json!({ "StartAt": "All", "States": { "All": { "Type": "Parallel", "Branches": branches, "End": true } } })
+}
+
+/// Makes a branch of so many tasks in a row; names of states are unique over the whole definition.
+fn chain(branch: usize, function: &str, tasks: usize) -> Value {
+    let name = |task: usize| format!("B{branch}T{task}");
+    let state = |task: usize| match task {
+        last if last == tasks => json!({ "Type": "Task", "Resource": lambda(function), "End": true }),
+        task => json!({ "Type": "Task", "Resource": lambda(function), "Next": name(task + 1) }),
+    };
+    let states: serde_json::Map<String, Value> = (1..=tasks).map(|task| (name(task), state(task))).collect();
+    json!({ "StartAt": name(1), "States": states })
 }
 
 async fn total(cluster: &Cluster, name: &str, label: &str) -> Result<f64> {
