@@ -9,6 +9,10 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use model::{Details, EventId, EventKind, HistoryEvent, Timestamp};
 
+/// Are the events that begin an attempt of a Task state.
+const BEGINS_ATTEMPT: [EventKind; 3] =
+    [EventKind::LambdaFunctionScheduled, EventKind::TaskScheduled, EventKind::ActivityScheduled];
+
 /// Turns history events into lines.
 pub(crate) struct Progress {
     started_at: Option<Timestamp>,
@@ -111,18 +115,16 @@ impl Progress {
     fn pass_on(&mut self, event: &HistoryEvent, before: Option<Visit>) -> Option<(usize, String)> {
         let mut visit = before?;
         let mut line = None;
-        match event.kind {
-            EventKind::LambdaFunctionScheduled | EventKind::TaskScheduled | EventKind::ActivityScheduled => {
-                visit.attempts += 1;
-                line = (visit.attempts > 1).then(|| format!("> {}  attempt {}", visit.name, visit.attempts));
-            }
-            EventKind::ParallelStateStarted => visit.depth += 1,
-            EventKind::TaskStateAborted => {
-                self.open.remove(&visit.entered);
-                line = Some(format!("x {}  cut off", visit.name));
-            }
-            _ if event.kind.is_terminal() => self.open.clear(),
-            _ => {}
+        if BEGINS_ATTEMPT.contains(&event.kind) {
+            visit.attempts += 1;
+            line = (visit.attempts > 1).then(|| format!("> {}  attempt {}", visit.name, visit.attempts));
+        } else if event.kind == EventKind::ParallelStateStarted {
+            visit.depth += 1;
+        } else if event.kind == EventKind::TaskStateAborted {
+            self.open.remove(&visit.entered);
+            line = Some(format!("x {}  cut off", visit.name));
+        } else if event.kind.is_terminal() {
+            self.open.clear();
         }
         let depth = visit.depth;
         self.visits.insert(event.id, visit);

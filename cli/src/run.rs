@@ -16,7 +16,7 @@ use model::{
 };
 use runtime::Runtime;
 use serde_json::json;
-use store::{ExecutionStore, HistoryQuery, MemoryStore, OwnerId, SharedStore};
+use store::{HistoryQuery, MemoryStore, OwnerId, SharedStore};
 use telemetry::Registry;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
