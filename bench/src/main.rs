@@ -3,6 +3,8 @@
 //! It starts a private Redis and RabbitMQ, a coordinator and a worker as processes of their own. Timings on a shared machine are
 //! noisy: compare the rows of one run with each other, not with those of another.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time, outside the seam")]
+
 mod client;
 mod cluster;
 mod process;
