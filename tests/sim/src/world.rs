@@ -216,7 +216,8 @@ impl World {
             let head = self.head(arn).await?;
             check_end(arn, &head, &scenario.expected)?;
         }
-        // What ended executions left over is removed in the background.
+        // What ended executions left over is removed in the background, by whoever lives.
+        self.raise_all()?;
         self.runtime.sleep(Duration::from_secs(120)).await;
         self.checker.at_rest().await;
         Ok(())
