@@ -17,7 +17,7 @@ use super::members::Members;
 use super::name::check_name;
 use crate::definitions::hash_of;
 
-/// How many tags a resource may have. Source: https://docs.aws.amazon.com/step-functions/latest/dg/limits-overview.html
+/// How many tags a resource may have. Source: <https://docs.aws.amazon.com/step-functions/latest/dg/limits-overview.html>
 const TAGS_MAX: usize = 50;
 
 struct Input {

@@ -3,7 +3,7 @@
 use super::error::{ApiError, ErrorCode};
 
 /// Letters that no name may have, besides blanks, control characters and what Unicode leaves unassigned for good.
-/// Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>
 const FORBIDDEN: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
 
 /// Checks a name, whose length was checked before.

@@ -28,7 +28,7 @@ fn days(date: &str) -> Option<i64> {
 }
 
 /// Counts the days since 1970-01-01 in the proleptic Gregorian calendar.
-/// Source: https://howardhinnant.github.io/date_algorithms.html#days_from_civil
+/// Source: <https://howardhinnant.github.io/date_algorithms.html#days_from_civil>
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);

@@ -124,7 +124,7 @@ fn iso_8601(instant: Timestamp) -> String {
 }
 
 /// Gives the date so many days after 1970-01-01 in the proleptic Gregorian calendar.
-/// Source: https://howardhinnant.github.io/date_algorithms.html#civil_from_days
+/// Source: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));

@@ -1,4 +1,4 @@
-//! The error names that the States Language reserves. Source: https://states-language.net/#appendix-a
+//! The error names that the States Language reserves. Source: <https://states-language.net/#appendix-a>
 
 /// Matches any error name in a Retrier or Catcher, but what AWS calls not catchable.
 pub const ALL: &str = "States.ALL";
