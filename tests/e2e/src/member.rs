@@ -57,6 +57,22 @@ impl Member {
         self.running.kill9();
     }
 
+    /// Freezes it: its connections stay open, and nothing moves until [`Self::thaw`].
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn freeze(&self) -> Result<()> {
+        self.running.freeze()
+    }
+
+    /// Lets it go on after [`Self::freeze`], as if no time had passed.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn thaw(&self) -> Result<()> {
+        self.running.thaw()
+    }
+
     /// Starts it again after its end, with the same ports.
     ///
     /// # Errors

@@ -33,6 +33,11 @@ impl Orders {
         Ok(Self { api, machine, count, acknowledged: Mutex::default() })
     }
 
+    /// Calls other coordinators from now on.
+    pub fn through(self, api: Api) -> Self {
+        Self { api, ..self }
+    }
+
     /// Runs one more order to its end, so that the cluster is at work before something dies.
     ///
     /// # Errors
@@ -58,6 +63,15 @@ impl Orders {
     pub async fn acknowledged(&self, count: usize) -> Result<()> {
         let enough = || async { self.arns().len() >= count };
         eventually(PATIENCE, enough, &format!("{count} orders are acknowledged")).await
+    }
+
+    /// Gives the histories of all acknowledged orders.
+    ///
+    /// # Errors
+    /// If one is not there.
+    pub async fn histories(&self) -> Result<Vec<Vec<Value>>> {
+        let histories = stream::iter(self.arns()).map(|arn| async move { self.api.history(&arn).await });
+        histories.buffered(AT_ONCE).try_collect().await
     }
 
     /// Waits until all have ended and checks each: SUCCEEDED, its id in the output, a sound history with the retry. Gives

@@ -1,7 +1,8 @@
 //! A server is killed in the middle of 100 orders: all end SUCCEEDED, and nothing acknowledged is lost.
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Cluster, Handlers, Orders, Plan, Servers, note, now};
+use e2e::{Cluster, Handlers, Member, Orders, PATIENCE, Plan, Servers, note, now};
+use support::eventually;
 
 use crate::servers;
 
@@ -12,6 +13,11 @@ enum Outage {
     RedisKilled,
     RabbitKilled,
     RabbitEmptied,
+    /// It hangs until everyone has noticed.
+    RedisFrozen,
+    RabbitFrozen,
+    /// Both servers and all processes are killed at once.
+    PowerCut,
 }
 
 #[tokio::test]
@@ -29,25 +35,40 @@ async fn rabbitmq_comes_back_empty_in_the_middle_of_100_orders() -> Result<()> {
     survives(Outage::RabbitEmptied).await
 }
 
+#[tokio::test]
+async fn redis_hangs_in_the_middle_of_100_orders() -> Result<()> {
+    survives(Outage::RedisFrozen).await
+}
+
+#[tokio::test]
+async fn rabbitmq_hangs_in_the_middle_of_100_orders() -> Result<()> {
+    survives(Outage::RabbitFrozen).await
+}
+
+#[tokio::test]
+async fn everything_is_killed_in_the_middle_of_100_orders() -> Result<()> {
+    survives(Outage::PowerCut).await
+}
+
 async fn survives(outage: Outage) -> Result<()> {
     let (servers, _turn) = servers().await?;
     let handlers = Handlers::good(200)?;
     let plan = Plan { coordinators: 2, workers: 2, handlers: handlers.file() };
-    let cluster = Cluster::start(&servers, &plan).await?;
-    let ran = run_orders(&cluster, &servers, outage).await;
+    let mut cluster = Cluster::start(&servers, &plan).await?;
+    let ran = run_orders(&mut cluster, &servers, outage).await;
     cluster.finish(ran.with_context(|| format!("--- rabbitmq\n{}", servers.rabbit.log_tail())))
 }
 
 /// The outage comes while orders are still being started, and others are in all of their states. An order before that
 /// takes over a second: RabbitMQ 3.10 notes a new quorum queue on disk half a second late, and one that is killed before
 /// comes back with a queue that never has a leader again.
-async fn run_orders(cluster: &Cluster, servers: &Servers, outage: Outage) -> Result<()> {
+async fn run_orders(cluster: &mut Cluster, servers: &Servers, outage: Outage) -> Result<()> {
     let orders = Orders::new(cluster.api(), ORDERS).await?;
     orders.warm_up().await?;
     let trouble = async {
         orders.acknowledged(ORDERS / 2).await?;
         let begun = now();
-        bring(outage, servers).await?;
+        bring(outage, cluster, servers).await?;
         Ok(begun)
     };
     let ((), begun) = tokio::try_join!(orders.start(), trouble)?;
@@ -66,7 +87,7 @@ async fn run_orders(cluster: &Cluster, servers: &Servers, outage: Outage) -> Res
     Ok(())
 }
 
-async fn bring(outage: Outage, servers: &Servers) -> Result<()> {
+async fn bring(outage: Outage, cluster: &mut Cluster, servers: &Servers) -> Result<()> {
     match outage {
         Outage::RedisKilled => servers.redis.restart().await,
         Outage::RabbitKilled => servers.rabbit.restart().await,
@@ -75,5 +96,30 @@ async fn bring(outage: Outage, servers: &Servers) -> Result<()> {
             servers.rabbit.wipe().await?;
             servers.rabbit.start_again().await
         }
+        Outage::RedisFrozen => {
+            servers.redis.freeze()?;
+            noticed(&cluster.coordinators, "redis.url").await?;
+            servers.redis.thaw()
+        }
+        Outage::RabbitFrozen => {
+            servers.rabbit.freeze()?;
+            noticed(cluster.coordinators.iter().chain(&cluster.workers), "amqp.url").await?;
+            servers.rabbit.thaw()
+        }
+        Outage::PowerCut => power_cut(cluster, servers).await,
     }
+}
+
+async fn noticed(members: impl IntoIterator<Item = &Member>, setting: &str) -> Result<()> {
+    for member in members {
+        let says = || async { member.readiness().await.is_ok_and(|answer| answer.body.contains(setting)) };
+        eventually(PATIENCE, says, &format!("/readyz names {setting}")).await?;
+    }
+    Ok(())
+}
+
+async fn power_cut(cluster: &mut Cluster, servers: &Servers) -> Result<()> {
+    cluster.coordinators.iter().chain(&cluster.workers).for_each(Member::kill9);
+    tokio::try_join!(servers.redis.restart(), servers.rabbit.restart())?;
+    cluster.coordinators.iter_mut().chain(&mut cluster.workers).try_for_each(Member::start_again)
 }
