@@ -45,6 +45,8 @@ pub(super) struct Link {
 pub(super) struct Generation {
     number: u64,
     connections: Vec<Connection>,
+    /// How many servers answered when they were made.
+    servers: usize,
     /// Carries what waits for replicas.
     pub(super) waiting: Option<Connection>,
 }
@@ -159,7 +161,7 @@ impl Link {
             _ => Some(connect(&self.config).await.map_err(|error| meaning(&error))?),
         };
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let generation = Generation { number, connections, waiting };
+        let generation = Generation { number, connections, servers: servers.count(), waiting };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(generation));
         self.note(&servers);
         self.note_connected(true);
@@ -177,7 +179,13 @@ impl Link {
     /// Asks every server for its health.
     async fn probe(&self, generation: &Generation) -> Result<(), Error> {
         let mut first = generation.connections[0].clone();
-        self.note(&servers::memory(&mut first).await.map_err(|error| meaning(&error))?);
+        let servers = servers::memory(&mut first).await.map_err(|error| meaning(&error))?;
+        // The client leaves out nodes that it can't reach.
+        if servers.count() < generation.servers {
+            let text = format!("{} of {} nodes answered", servers.count(), generation.servers);
+            return Err(Error::Unavailable(text));
+        }
+        self.note(&servers);
         for connection in &generation.connections[1..] {
             let pinged: Result<String, _> = redis::cmd("PING").query_async(&mut connection.clone()).await;
             pinged.map_err(|error| meaning(&error))?;

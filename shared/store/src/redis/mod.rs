@@ -314,7 +314,9 @@ impl ExecutionStore for RedisStore {
 
     async fn history(&self, arn: &ExecutionArn, query: HistoryQuery) -> Result<HistoryPage, Error> {
         let key = self.keys.history(arn);
-        let count: u64 = self.link.run(&command("LLEN", &key)).await?;
+        let length: u64 = self.link.run(&command("LLEN", &key)).await?;
+        // Each chunk is two elements: its header, then its bytes.
+        let count = length / 2;
         let mut pager = Pager::new(&query, count);
         let mut next = Pager::first(&query, count);
         while let Some(from) = next {
@@ -325,18 +327,15 @@ impl ExecutionStore for RedisStore {
                 (from, (from + size).min(count) - 1)
             };
             let mut cmd = command("LRANGE", &key);
-            cmd.arg(first).arg(last);
+            cmd.arg(2 * first).arg(2 * last + 1);
             let elements: Vec<Vec<u8>> = self.link.run(&cmd).await?;
-            if elements.is_empty() {
-                break;
-            }
-            let mut indexed: Vec<(u64, &Vec<u8>)> = (first..).zip(&elements).collect();
+            let mut chunks: Vec<(u64, &[Vec<u8>])> = (first..).zip(elements.chunks_exact(2)).collect();
             if query.reverse {
-                indexed.reverse();
+                chunks.reverse();
             }
             next = None;
-            for (index, element) in indexed {
-                let wants_more = pager.take(index, &read::chunk(element)?)?;
+            for (index, pair) in chunks {
+                let wants_more = pager.take(index, &read::chunk(&pair[0], &pair[1])?)?;
                 next = pager.following(index).filter(|_| wants_more);
                 if !wants_more {
                     break;

@@ -334,8 +334,13 @@ impl Args {
     }
 
     fn effects(&mut self, commit: &Commit) {
-        for key in commit.outbox_dropped.iter().chain(&commit.outbox_added) {
+        for key in &commit.outbox_dropped {
             self.bytes(text::effect(&key.execution, &key.effect).into_bytes());
+        }
+        for key in &commit.outbox_added {
+            self.bytes(text::effect(&key.execution, &key.effect).into_bytes());
+            // The script puts time and committer here.
+            self.text("");
         }
         for key in &commit.timers_dropped {
             self.bytes(text::timer(key).into_bytes());

@@ -38,9 +38,10 @@ pub(super) fn branch(header: &Bytes, record: &Bytes) -> Result<Option<StoredBran
     let (Some(header), Some(record)) = (header, record) else { return Ok(None) };
     let header = utf8(header)?;
     let wrong = || Error::Corrupt(format!("header {header:?} of a branch"));
-    // commit;revision;token;base;clamp;woke;more;leased until;attempt;entry;timers;owner
-    let parts: Vec<&str> = header.splitn(12, ';').collect();
-    let [_, revision, token, base, _, _, _, until, _, _, _, owner] = parts.as_slice() else { return Err(wrong()) };
+    // commit;revision;token;base;clamp;woke;more;leased until;attempt;entry;owner;timers
+    let (front, _timers) = header.rsplit_once(';').ok_or_else(wrong)?;
+    let parts: Vec<&str> = front.splitn(11, ';').collect();
+    let [_, revision, token, base, _, _, _, until, _, _, owner] = parts.as_slice() else { return Err(wrong()) };
     let mut record = BranchRecord::decode(record).map_err(|error| corrupt(&error))?;
     record.settle(EventId(base.parse().map_err(|_| wrong())?));
     Ok(Some(StoredBranch {
@@ -60,9 +61,9 @@ pub(super) fn completion(element: &[u8]) -> Result<CompletionRecord, Error> {
     Ok(completion)
 }
 
-/// Reads a chunk of the history from `base;clamp|record`.
-pub(super) fn chunk(element: &[u8]) -> Result<StoredChunk<'_>, Error> {
-    let (header, bytes) = split(element)?;
+/// Reads a chunk of the history from its header, `base;clamp`, and its bytes.
+pub(super) fn chunk<'a>(header: &[u8], bytes: &'a [u8]) -> Result<StoredChunk<'a>, Error> {
+    let header = utf8(header)?;
     let (base, clamp) =
         header.split_once(';').ok_or_else(|| Error::Corrupt(format!("header {header:?} of a chunk")))?;
     Ok(StoredChunk { base: EventId(parse(base)?), clamp: Timestamp::from_millis(parse(clamp)?), bytes })

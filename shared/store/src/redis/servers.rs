@@ -14,6 +14,11 @@ const MAJOR_MIN: u32 = 7;
 pub(super) struct Servers(Vec<String>);
 
 impl Servers {
+    /// Tells how many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Tells whether one of them is filled over this share of its limit.
     pub(super) fn is_over(&self, high_water: f64) -> bool {
         self.0.iter().any(|info| {

@@ -46,8 +46,7 @@ pub(crate) fn on_memory<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F) {
 pub(crate) fn on_redis<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F) {
     run(async {
         let url = shared_redis().await.expect("starts").fresh_database();
-        let config = RedisConfig { url: url.clone(), ..config() };
-        test(open(config, vec![url]).await).await;
+        test(open(RedisConfig { url, ..config() }).await).await;
     });
 }
 
@@ -56,7 +55,7 @@ pub(crate) fn on_cluster<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F) 
     run(async {
         let cluster = CLUSTER.get_or_try_init(|| RedisCluster::start(3)).await.expect("starts");
         let config = RedisConfig { url: cluster.urls().join(","), mode: RedisMode::Cluster, ..config() };
-        test(open(config, cluster.urls()).await).await;
+        test(open(config).await).await;
     });
 }
 
@@ -69,13 +68,19 @@ fn config() -> RedisConfig {
     RedisConfig { prefix: unique_name("t"), partitions: PARTITIONS, ..RedisConfig::default() }
 }
 
-async fn open(config: RedisConfig, urls: Vec<String>) -> Stage {
-    let prefix = config.prefix.clone();
-    let store = RedisStore::open(config, Runtime::system()).await.expect("opens");
-    Stage { store: Arc::new(store), dump: Dump::Redis { urls, prefix } }
+async fn open(config: RedisConfig) -> Stage {
+    let store = RedisStore::open(config.clone(), Runtime::system()).await.expect("opens");
+    Stage::on(store, &config)
 }
 
 impl Stage {
+    /// Puts a store on the stage.
+    pub(crate) fn on(store: RedisStore, config: &RedisConfig) -> Self {
+        let dump =
+            Dump::Redis { urls: config.url.split(',').map(str::to_owned).collect(), prefix: config.prefix.clone() };
+        Self { store: Arc::new(store), dump }
+    }
+
     /// Renders all that the store holds.
     pub(crate) async fn dump(&self) -> BTreeMap<String, String> {
         match &self.dump {

@@ -9,7 +9,7 @@ local prefix, retention = ARGV[1], tonumber(ARGV[2])
 -- Fields read at once from an ended execution; each comes with its payload.
 local FIELDS = 64
 local EXECUTIONS = 16
-local IN_HEADER = '^[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;([^;]*);([^;]*);([^;]*);'
+local IN_HEADER = '^[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;([^;]*);([^;]*);.*;([^;]*)$'
 
 local function forget_scope(arn, scope)
     local suffix = ':' .. scope .. ';' .. arn

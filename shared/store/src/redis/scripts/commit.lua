@@ -3,242 +3,252 @@
 -- Without flags, so that a server that is out of memory refuses it before its first write.
 --
 -- KEYS: execution, history, outbox, timers
--- ARGV: the head (counts and numbers, packed), then what the head announces, in the order in which `arg` is called here.
-local call, unpack_head, concat = redis.call, struct.unpack, table.concat
+-- ARGV: the head (counts and numbers, packed), then what the head announces, in the order in which it is read here.
+--
+-- What each task pays for is written without functions and with few tables: those take Lua longer than all the rest.
+local call, format, sub, find, match = redis.call, string.format, string.sub, string.find, string.match
+local ARGV, unpack, tonumber = ARGV, unpack, tonumber
 local EXECUTION, HISTORY, OUTBOX, TIMERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local CREATION, BRANCH = 1, 2
+local COMMA = 44
 -- How many arguments go into one command: unpack breaks near 8,000.
 local STEP = 500
--- The fields of an ended execution of which nothing is left over.
+-- How many fields an ended execution has of which nothing is left over.
 local FIELDS_OF_AN_ENDED = 8
 -- How many closed branches stand in one element of the cleanup list.
 local BRANCHES_PER_ELEMENT = 64
+-- A header is commit;revision;token;base;clamp;woke;more;leased until;attempt;entry;owner;timers. The commit has 16 digits.
+local REVISION_AT = 18
+local ANSWER_IN_HEADER = '^[^;]*;[^;]*;[^;]*;([^;]*);([^;]*);([^;]*);([^;]*)'
+local REST_OF_HEADER = '^[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;([^;]*);([^;]*);([^;]*);(.*);([^;]*)$'
+-- What is noted elsewhere is commit;base;clamp;woke;more, and then may come |.
+local ANSWER_NOTED = '^[^;]*;([^;]*);([^;]*);([^;]*);([^;|]*)'
 
 local kind, respects_lease, has_next, has_end, has_joined, has_taken, event_count, latest, assumed, events_max,
     lease, opened_delta, scope_count, listed_count, child_count, opened_count, inline_count, timers_set_count,
     timers_dropped_count, added_count, dropped_count =
-    unpack_head('<BBBBBBI4I8I8I8I4i4I4I4I4I4I4I4I4I4I4', ARGV[1])
+    struct.unpack('<BBBBBBI4I8I8I8I4i4I4I4I4I4I4I4I4I4I4', ARGV[1])
 local commit, owner, arn, prefix = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-
-local cursor = 5
-local function arg()
-    cursor = cursor + 1
-    return ARGV[cursor]
-end
-
-local path, guard
-local record, machine, started_at
-if kind == CREATION then
-    record, machine, started_at = arg(), arg(), arg()
-elseif kind == BRANCH then
-    path, guard = arg(), arg()
-end
+-- The place of the next argument.
+local at = 6
 
 -- What is read ----------------------------------------------------------------------------------------------------------
 
-local fields = { 'status', 'ev', 'at', 'x', 'open', kind == BRANCH and 'b:' .. path or 'c' }
-local scopes = {}
-for index = 1, scope_count do
-    -- mode: -1 the scope is around the subject, -2 it is another that must be open, else it is closed and has so many branches.
-    scopes[index] = { name = arg(), mode = tonumber(arg()), delta = tonumber(arg()) }
-    fields[6 + index] = 's:' .. scopes[index].name
+local path, guard, record, machine, started_at
+local subject_field = 'c'
+if kind == BRANCH then
+    path, guard, at = ARGV[6], ARGV[7], 8
+    subject_field = 'b:' .. path
+elseif kind == CREATION then
+    record, machine, started_at, at = ARGV[6], ARGV[7], ARGV[8], 9
 end
-local found = call('HMGET', EXECUTION, unpack(fields, 1, math.min(#fields, STEP)))
-for first = STEP + 1, #fields, STEP do
-    local more = call('HMGET', EXECUTION, unpack(fields, first, math.min(#fields, first + STEP - 1)))
-    for index = 1, #more do found[first + index - 1] = more[index] end
-end
-local status, base, clamp, whole, open_count, header = found[1], found[2], found[3], found[4], found[5], found[6]
-local clock = call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local function repeated(answer)
-    return answer and string.sub(answer, 1, 16) == commit
+local scopes, found
+if scope_count == 0 then
+    found = call('HMGET', EXECUTION, 'status', 'ev', 'at', 'x', 'open', subject_field)
+else
+    scopes = {}
+    local fields = { 'status', 'ev', 'at', 'x', 'open', subject_field }
+    for index = 1, scope_count do
+        -- mode: -1 the scope is around the subject, -2 it is another that must be open, else it is closed and has so many branches.
+        scopes[index] = { name = ARGV[at], mode = tonumber(ARGV[at + 1]), delta = tonumber(ARGV[at + 2]) }
+        fields[6 + index] = 's:' .. ARGV[at]
+        at = at + 3
+    end
+    found = {}
+    for first = 1, #fields, STEP do
+        local some = call('HMGET', EXECUTION, unpack(fields, first, math.min(#fields, first + STEP - 1)))
+        for index = 1, #some do found[first + index - 1] = some[index] end
+    end
 end
-local function first_answer(pattern, answer)
-    local made_base, made_clamp, woke, more = string.match(answer, pattern)
-    return concat({ 'ok', made_base, made_clamp, woke, more }, ';')
-end
-local NOTED = '^[^;]*;([^;]*);([^;]*);([^;]*);([^;|]*)'
-local IN_HEADER = '^[^;]*;[^;]*;[^;]*;([^;]*);([^;]*);([^;]*);([^;]*)'
-
-local function key_of(letter, scope)
-    return prefix .. letter .. ':' .. scope .. ';' .. arn
+local status, base, clamp, last_whole, open_count, header = unpack(found, 1, 6)
+local joined_scope, joined_index, completion, output
+if has_joined == 1 then
+    joined_scope, joined_index, completion, output = unpack(ARGV, at, at + 3)
+    at = at + 4
 end
 
 -- What is checked -------------------------------------------------------------------------------------------------------
 
-local joined_scope, joined_index, completion, output
-if has_joined == 1 then joined_scope, joined_index, completion, output = arg(), arg(), arg(), arg() end
-
+local first_answer, pattern
 if kind == CREATION then
     if status then
-        if repeated(header) then return first_answer(NOTED, header) end
-        return 'exists'
+        if sub(header, 1, 16) ~= commit then return 'exists' end
+        first_answer, pattern = header, ANSWER_NOTED
     end
-    base, clamp, open_count = 0, 0, 0
+    base, clamp, open_count = '0', '0', '0'
 else
     if not status then return 'missing' end
-    if repeated(whole) then return first_answer(NOTED, whole) end
-    if kind == BRANCH then
-        if repeated(header) then return first_answer(IN_HEADER, header) end
-        if not header and has_joined == 1 then
-            local result = call('HGET', key_of('r', joined_scope), joined_index)
-            if repeated(result) then return first_answer(NOTED, result) end
+    if last_whole and sub(last_whole, 1, 16) == commit then
+        first_answer, pattern = last_whole, ANSWER_NOTED
+    elseif kind == BRANCH and header then
+        if sub(header, 1, 16) == commit then first_answer, pattern = header, ANSWER_IN_HEADER end
+    elseif has_joined == 1 then
+        local result = call('HGET', prefix .. 'r:' .. joined_scope .. ';' .. arn, joined_index)
+        if result and sub(result, 1, 16) == commit then first_answer, pattern = result, ANSWER_NOTED end
+    end
+end
+if first_answer then
+    local made_base, made_clamp, woke, more = match(first_answer, pattern)
+    return 'ok;' .. made_base .. ';' .. made_clamp .. ';' .. woke .. ';' .. more
+end
+if kind ~= CREATION and status ~= 'RUNNING' then return 'closed' end
+
+local by_name
+if scopes then
+    by_name = {}
+    local is_stale = false
+    for index = 1, scope_count do
+        local scope, text = scopes[index], found[6 + index]
+        if text then
+            scope.wake, scope.open = sub(text, 1, 1), tonumber(sub(text, 3))
+            if scope.mode >= 0 and scope.open ~= scope.mode then is_stale = true end
+            by_name[scope.name] = scope
+        elseif scope.mode == -1 then
+            return 'closed'
+        else
+            is_stale = true
         end
     end
-    if status ~= 'RUNNING' then return 'closed' end
-    base, clamp, open_count = tonumber(base), tonumber(clamp), tonumber(open_count)
+    if is_stale then return 'stale' end
+end
+if kind == BRANCH and not (header and sub(header, REVISION_AT, REVISION_AT - 1 + #guard) == guard) then
+    return 'stale'
 end
 
-local by_name = {}
-local is_stale = false
-for index = 1, scope_count do
-    local scope = scopes[index]
-    local text = found[6 + index]
-    if not text then
-        if scope.mode == -1 then return 'closed' end
-        is_stale = true
-    else
-        scope.wake = string.sub(text, 1, 1)
-        scope.open = tonumber(string.sub(text, 3))
-        if scope.mode >= 0 and scope.open ~= scope.mode then is_stale = true end
-        by_name[scope.name] = scope
+local listed
+if listed_count > 0 then
+    listed = {}
+    for first = 1, listed_count, STEP do
+        local names = {}
+        local last = math.min(listed_count, first + STEP - 1)
+        for index = first, last do names[#names + 1] = 'b:' .. ARGV[at + 2 * index - 2] end
+        local headers = call('HMGET', EXECUTION, unpack(names))
+        for index = first, last do
+            local seen, revision = headers[index - first + 1], ARGV[at + 2 * index - 1]
+            if not seen or sub(seen, REVISION_AT, REVISION_AT - 1 + #revision) ~= revision then return 'stale' end
+            listed[index] = { path = ARGV[at + 2 * index - 2], header = seen }
+        end
     end
-end
-if is_stale then return 'stale' end
-if kind == BRANCH and (not header or string.sub(header, 18, 17 + #guard) ~= guard) then return 'stale' end
-
-local listed = {}
-for index = 1, listed_count do
-    listed[index] = { path = arg(), guard = arg() }
-end
-for first = 1, listed_count, STEP do
-    local last = math.min(listed_count, first + STEP - 1)
-    local names = {}
-    for index = first, last do names[#names + 1] = 'b:' .. listed[index].path end
-    local headers = call('HMGET', EXECUTION, unpack(names))
-    for index = first, last do
-        local seen = headers[index - first + 1]
-        local expected = listed[index].guard
-        if not seen or string.sub(seen, 18, 17 + #expected) ~= expected then return 'stale' end
-        listed[index].header = seen
-    end
+    at = at + 2 * listed_count
 end
 local is_whole = kind ~= CREATION and kind ~= BRANCH
-if is_whole and listed_count ~= open_count then return 'stale' end
+if is_whole and listed_count ~= tonumber(open_count) then return 'stale' end
 
-local REST = '^[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;([^;]*);([^;]*);([^;]*);([^;]*);(.*)$'
+local clock = call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if kind == BRANCH and respects_lease == 1 then
-    local leased_until, _, _, _, holder = string.match(header, REST)
+    local leased_until, _, _, holder = match(header, REST_OF_HEADER)
     if holder ~= owner and tonumber(leased_until) > now then return 'leased;' .. leased_until end
 end
-if assumed > 0 and assumed - 1 ~= base then return 'base;' .. base end
-if events_max > 0 and base + event_count > events_max - 1 then return 'full;' .. base end
+if assumed > 0 and assumed - 1 ~= tonumber(base) then return 'base;' .. base end
+local last_event = base + event_count
+if events_max > 0 and last_event > events_max - 1 then return 'full;' .. base end
 
 -- What is written -------------------------------------------------------------------------------------------------------
 
-local function batched(command, key, list)
-    local count = #list
-    if count == 0 then return end
-    for first = 1, count, STEP do
-        call(command, key, unpack(list, first, math.min(count, first + STEP - 1)))
-    end
-end
-
-local set, del, added, dropped = {}, {}, {}, {}
-local function put(field, value)
-    local count = #set
-    set[count + 1], set[count + 2] = field, value
-end
-
 local woke, more = '0', '0'
+-- An effect of the script's own: the parent is to be woken, or need not be any more.
+local wake_added, wake_dropped
 if has_joined == 1 then
     local scope = by_name[joined_scope]
     if scope.wake == '0' then
         woke, scope.wake, scope.is_changed = '1', '1', true
-        added[1] = 'w;' .. joined_scope .. ';;' .. arn
+        wake_added = 'w;' .. joined_scope .. ';;' .. arn
     end
 end
 if has_taken == 1 then
-    local name, taken = arg(), tonumber(arg())
+    local name, taken = ARGV[at], tonumber(ARGV[at + 1])
+    at = at + 2
     local scope = by_name[name]
     if scope and scope.mode < 0 then
-        if call('LLEN', key_of('c', name)) > taken then
+        if call('LLEN', prefix .. 'c:' .. name .. ';' .. arn) > taken then
             more = '1'
         else
             scope.wake, scope.is_changed = '0', true
-            dropped[1] = 'w;' .. name .. ';;' .. arn
+            wake_dropped = 'w;' .. name .. ';;' .. arn
         end
     end
 end
-local noted = concat({ commit, base, clamp, woke, more }, ';')
-local leased_until = now + lease
 
-local function put_branch(branch, next_guard, attempt, entry, timers, text)
-    put('b:' .. branch, concat({
-        commit .. ';' .. next_guard .. base, clamp, woke, more, leased_until, attempt, entry, timers, owner,
-    }, ';'))
-    put('d:' .. branch, text)
-end
-
-local subject_timers = ''
+-- A list of timers, `,a,b,`, stands at the end of the header; most branches have none.
+local timers = ''
 if kind == BRANCH then
-    local names_dropped, names_set = arg(), arg()
-    local _, _, _, timers = string.match(header, REST)
-    subject_timers = timers
-    if names_dropped ~= '' then
+    if string.byte(header, -1) == COMMA then timers = match(header, '[^;]*$') end
+    local names_dropped, names_set = ARGV[at], ARGV[at + 1]
+    at = at + 2
+    if names_dropped ~= '' and timers ~= '' then
         for name in string.gmatch(names_dropped, '[^,]+') do
-            local first, last = string.find(subject_timers, ',' .. name .. ',', 1, true)
-            if first then
-                subject_timers = string.sub(subject_timers, 1, first) .. string.sub(subject_timers, last + 1)
+            local first, last = find(timers, ',' .. name .. ',', 1, true)
+            if first then timers = sub(timers, 1, first) .. sub(timers, last + 1) end
+        end
+        if timers == ',' then timers = '' end
+    end
+    if names_set ~= '' then
+        for name in string.gmatch(names_set, '[^,]+') do
+            if timers == '' then
+                timers = ',' .. name .. ','
+            elseif not find(timers, ',' .. name .. ',', 1, true) then
+                timers = timers .. name .. ','
             end
         end
     end
-    for name in string.gmatch(names_set, '[^,]+') do
-        if subject_timers == '' or subject_timers == ',' then
-            subject_timers = ',' .. name .. ','
-        elseif not string.find(subject_timers, ',' .. name .. ',', 1, true) then
-            subject_timers = subject_timers .. name .. ','
-        end
-    end
-    if subject_timers == ',' then subject_timers = '' end
-end
-if kind == CREATION then subject_timers = arg() end
-if has_next == 1 then
-    local next_path, next_guard, attempt, entry, text = arg(), arg(), arg(), arg(), arg()
-    put_branch(next_path, next_guard, attempt, entry, subject_timers, text)
-elseif kind == BRANCH then
-    del[1], del[2] = 'b:' .. path, 'd:' .. path
-end
-for _ = 1, child_count do
-    put_branch(arg(), arg(), arg(), arg(), arg(), arg())
+elseif kind == CREATION then
+    timers = ARGV[at]
+    at = at + 1
 end
 
-local function forget_scope(name)
-    call('UNLINK', key_of('c', name), key_of('r', name), key_of('g', name))
+-- Lua prints a number as a float unless told otherwise, which takes it ten times as long.
+local leased_until = format('%d', now + lease)
+local settled = base .. ';' .. clamp .. ';' .. woke .. ';' .. more .. ';' .. leased_until .. ';'
+local set, set_count = {}, 0
+local del
+if has_next == 1 then
+    local next_path, next_guard, attempt, entry, text = unpack(ARGV, at, at + 4)
+    at = at + 5
+    set[1] = 'b:' .. next_path
+    set[2] = commit .. ';' .. next_guard .. settled .. attempt .. ';' .. entry .. ';' .. owner .. ';' .. timers
+    set[3], set[4] = 'd:' .. next_path, text
+    set_count = 4
+elseif kind == BRANCH then
+    del = { subject_field, 'd:' .. path }
 end
+for _ = 1, child_count do
+    local child, next_guard, attempt, entry, names, text = unpack(ARGV, at, at + 5)
+    at = at + 6
+    set[set_count + 1] = 'b:' .. child
+    set[set_count + 2] =
+        commit .. ';' .. next_guard .. settled .. attempt .. ';' .. entry .. ';' .. owner .. ';' .. names
+    set[set_count + 3], set[set_count + 4] = 'd:' .. child, text
+    set_count = set_count + 4
+end
+
 -- After the end the branches and scopes that are still there are left to the cleanup as a whole.
-if has_end == 0 then
-    local leftover = {}
+if has_end == 0 and scopes then
     for index = 1, scope_count do
         local scope = scopes[index]
         if scope.mode >= 0 then
+            del = del or {}
             del[#del + 1] = 's:' .. scope.name
-            dropped[#dropped + 1] = 'w;' .. scope.name .. ';;' .. arn
-            forget_scope(scope.name)
+            local suffix = ':' .. scope.name .. ';' .. arn
+            call('UNLINK', prefix .. 'c' .. suffix, prefix .. 'r' .. suffix, prefix .. 'g' .. suffix)
+            call('HDEL', OUTBOX, 'w;' .. scope.name .. ';;' .. arn)
             scope.is_closed = true
         end
     end
+end
+if has_end == 0 and listed then
+    del = del or {}
+    local leftover = {}
     for index = 1, listed_count do
         local branch = listed[index]
-        local _, attempt, entry, timers = string.match(branch.header, REST)
+        local _, attempt, entry, _, names = match(branch.header, REST_OF_HEADER)
         del[#del + 1] = 'b:' .. branch.path
         del[#del + 1] = 'd:' .. branch.path
         if entry ~= '' then del[#del + 1] = 's:' .. branch.path .. '@' .. entry end
-        leftover[#leftover + 1] = concat({ branch.path, attempt, entry, timers }, ';')
+        leftover[#leftover + 1] = branch.path .. ';' .. attempt .. ';' .. entry .. ';' .. names
         if #leftover == BRANCHES_PER_ELEMENT or index == listed_count then
-            call('RPUSH', prefix .. 'cleanup', 'b\n' .. arn .. '\n' .. concat(leftover, '\n'))
+            call('RPUSH', prefix .. 'cleanup', 'b\n' .. arn .. '\n' .. table.concat(leftover, '\n'))
             leftover = {}
         end
     end
@@ -246,71 +256,114 @@ end
 for index = 1, scope_count do
     local scope = scopes[index]
     if not scope.is_closed and (scope.is_changed or scope.delta ~= 0) then
-        put('s:' .. scope.name, scope.wake .. ';' .. (scope.open + scope.delta))
+        set[set_count + 1] = 's:' .. scope.name
+        set[set_count + 2] = scope.wake .. ';' .. format('%d', scope.open + scope.delta)
+        set_count = set_count + 2
     end
 end
 for _ = 1, opened_count do
-    local name, open, group_count = arg(), arg(), tonumber(arg())
-    put('s:' .. name, '0;' .. open)
-    for _ = 1, group_count do call('RPUSH', key_of('g', name), arg()) end
+    local name, open, group_count = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+    at = at + 3
+    set[set_count + 1], set[set_count + 2] = 's:' .. name, '0;' .. open
+    set_count = set_count + 2
+    for _ = 1, group_count do
+        call('RPUSH', prefix .. 'g:' .. name .. ';' .. arn, ARGV[at])
+        at = at + 1
+    end
 end
 for _ = 1, inline_count do
-    call('HSET', key_of('r', arg()), arg(), '|' .. arg())
+    call('HSET', prefix .. 'r:' .. ARGV[at] .. ';' .. arn, ARGV[at + 1], '|' .. ARGV[at + 2])
+    at = at + 3
 end
 
 if event_count > 0 then
-    call('RPUSH', HISTORY, base .. ';' .. clamp .. '|' .. arg())
-    put('ev', base + event_count)
-    if latest > clamp then put('at', latest) end
+    -- Two elements, since Lua would hash a joined text to the last byte.
+    call('RPUSH', HISTORY, base .. ';' .. clamp, ARGV[at])
+    at = at + 1
+    set[set_count + 1], set[set_count + 2] = 'ev', format('%d', last_event)
+    set_count = set_count + 2
+    if latest > tonumber(clamp) then
+        set[set_count + 1], set[set_count + 2] = 'at', format('%d', latest)
+        set_count = set_count + 2
+    end
 end
-if has_joined == 1 then
-    call('RPUSH', key_of('c', joined_scope), base .. '|' .. completion)
-    call('HSET', key_of('r', joined_scope), joined_index, noted .. '|' .. output)
+if opened_delta ~= 0 then
+    set[set_count + 1], set[set_count + 2] = 'open', format('%d', open_count + opened_delta)
+    set_count = set_count + 2
 end
 
-if opened_delta ~= 0 then put('open', open_count + opened_delta) end
+local answer = base .. ';' .. clamp .. ';' .. woke .. ';' .. more
+local noted = commit .. ';' .. answer
+if has_joined == 1 then
+    call('RPUSH', prefix .. 'c:' .. joined_scope .. ';' .. arn, base .. '|' .. completion)
+    call('HSET', prefix .. 'r:' .. joined_scope .. ';' .. arn, joined_index, noted .. '|' .. output)
+end
 if kind == CREATION then
-    put('head', record)
-    put('status', 'RUNNING')
-    put('c', noted)
-    if opened_delta == 0 then put('open', 0) end
-    if event_count == 0 then put('ev', 0) end
-    if latest == 0 then put('at', 0) end
+    -- Numbers that nothing else sets are 0.
+    call('HSET', EXECUTION, 'head', record, 'status', 'RUNNING', 'c', noted, 'ev', '0', 'at', '0', 'open', '0')
     call('SADD', prefix .. 'open', arn)
     call('ZADD', prefix .. 'i:' .. machine, started_at, arn)
 end
-if has_end == 1 or is_whole then put('x', noted) end
+if has_end == 1 or is_whole then
+    set[set_count + 1], set[set_count + 2] = 'x', noted
+    set_count = set_count + 2
+end
 if has_end == 1 then
-    local end_status, end_at, end_text = arg(), tonumber(arg()), arg()
-    put('status', end_status)
-    put('end', end_text)
-    put('open', 0)
+    local end_status, end_at, end_text = unpack(ARGV, at, at + 2)
+    at = at + 3
     call('SREM', prefix .. 'open', arn)
-    call('ZADD', prefix .. 'closed', math.max(end_at, latest, clamp), arn)
+    call('ZADD', prefix .. 'closed', format('%d', math.max(tonumber(end_at), latest, tonumber(clamp))), arn)
+    for _, value in ipairs({ 'status', end_status, 'end', end_text, 'open', '0' }) do
+        set_count = set_count + 1
+        set[set_count] = value
+    end
 end
-batched('HSET', EXECUTION, set)
-batched('HDEL', EXECUTION, del)
+for first = 1, set_count, STEP do
+    call('HSET', EXECUTION, unpack(set, first, math.min(set_count, first + STEP - 1)))
+end
+if del then
+    for first = 1, #del, STEP do
+        call('HDEL', EXECUTION, unpack(del, first, math.min(#del, first + STEP - 1)))
+    end
+end
 
-for _ = 1, dropped_count do dropped[#dropped + 1] = arg() end
-batched('HDEL', OUTBOX, dropped)
-for _ = 1, added_count do added[#added + 1] = arg() end
-if #added > 0 then
-    local entries, entry = {}, now .. ';' .. owner
-    for index = 1, #added do entries[2 * index - 1], entries[2 * index] = added[index], entry end
-    batched('HSET', OUTBOX, entries)
+if wake_dropped then call('HDEL', OUTBOX, wake_dropped) end
+if dropped_count > 0 then
+    local last = at + dropped_count - 1
+    for first = at, last, STEP do
+        call('HDEL', OUTBOX, unpack(ARGV, first, math.min(last, first + STEP - 1)))
+    end
+    at = last + 1
 end
+if added_count > 0 then
+    -- Each effect is followed by an empty argument, which takes its value.
+    local last, entry = at + 2 * added_count - 1, format('%d', now) .. ';' .. owner
+    for index = at + 1, last, 2 do ARGV[index] = entry end
+    for first = at, last, STEP do
+        call('HSET', OUTBOX, unpack(ARGV, first, math.min(last, first + STEP - 1)))
+    end
+    at = last + 1
+end
+if wake_added then call('HSET', OUTBOX, wake_added, format('%d', now) .. ';' .. owner) end
 
-local timers = {}
-for index = 1, timers_dropped_count do timers[index] = arg() end
-if kind == BRANCH and has_next == 0 then
-    for name in string.gmatch(subject_timers, '[^,]+') do timers[#timers + 1] = path .. ';' .. name .. ';' .. arn end
+if timers_dropped_count > 0 then
+    local last = at + timers_dropped_count - 1
+    for first = at, last, STEP do
+        call('ZREM', TIMERS, unpack(ARGV, first, math.min(last, first + STEP - 1)))
+    end
+    at = last + 1
 end
-batched('ZREM', TIMERS, timers)
-timers = {}
-for index = 1, 2 * timers_set_count do timers[index] = arg() end
-batched('ZADD', TIMERS, timers)
+if has_next == 0 and timers ~= '' then
+    for name in string.gmatch(timers, '[^,]+') do call('ZREM', TIMERS, path .. ';' .. name .. ';' .. arn) end
+end
+if timers_set_count > 0 then
+    local last = at + 2 * timers_set_count - 1
+    for first = at, last, STEP do
+        call('ZADD', TIMERS, unpack(ARGV, first, math.min(last, first + STEP - 1)))
+    end
+end
 
 if has_end == 1 and call('HLEN', EXECUTION) > FIELDS_OF_AN_ENDED then
     call('RPUSH', prefix .. 'cleanup', 'e\n' .. arn .. '\n0')
 end
-return concat({ 'ok', base, clamp, woke, more }, ';')
+return 'ok;' .. answer
