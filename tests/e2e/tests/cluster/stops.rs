@@ -11,7 +11,7 @@ const BRANCHES: usize = 16;
 const TASKS: usize = 4;
 
 #[tokio::test]
-async fn a_stopped_execution_stays_as_it_was_stopped() -> Result<()> {
+async fn a_stopped_execution_stays_stopped() -> Result<()> {
     let handlers = Handlers::good(1)?;
     let servers = Servers::shared().await?;
     let cluster = Cluster::start(&servers, &Plan { coordinators: 2, workers: 2, handlers: handlers.file() }).await?;
