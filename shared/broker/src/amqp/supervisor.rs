@@ -93,7 +93,7 @@ impl Supervisor {
 
     fn down(&self, reason: &str) {
         self.phase.send_replace(Phase::Down(reason.into()));
-        self.connection.send_replace(Connection::Down);
+        self.connection.send_if_modified(|state| std::mem::replace(state, Connection::Down) != Connection::Down);
     }
 }
 
