@@ -72,7 +72,8 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Auto }
+        // lapin logs as errors what we ask on purpose (is this queue there?); of what matters we hear as a result.
+        Self { filter: "info,lapin=off".to_owned(), format: LogFormat::Auto }
     }
 }
 
