@@ -45,10 +45,11 @@ async fn appear(cluster: &Cluster, servers: &Servers) -> Result<()> {
     Ok(())
 }
 
-/// Waits until /readyz gives the status and names the setting of what can't be reached.
+/// Waits until /readyz gives the status, and both it and the log name the setting of what can't be reached.
 async fn says(member: &Member, status: u16, setting: &str) -> Result<()> {
     let said = || async {
         member.readiness().await.is_ok_and(|answer| answer.status == status && answer.body.contains(setting))
+            && member.output().contains(setting)
     };
     eventually(PATIENCE, said, &format!("/readyz gives {status} and names {setting}")).await?;
     ensure!(member.is_running()?, "it has ended");
