@@ -9,6 +9,7 @@
 //! publishes fail at once and consumers wait. docs/formats/messages.md lists the names on the server.
 
 mod acks;
+mod answers;
 mod config;
 mod consumer;
 mod fault;

@@ -11,16 +11,17 @@
 //! lapin hands a returned message to whichever confirm comes next. So every message bears its number as `message_id`, and an
 //! answer is given only when all confirms that are there were looked at: the return of a message reaches us before its confirm.
 
-use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
 
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
-use lapin::message::BasicReturnMessage;
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::answers::Answers;
 use super::message::{message_id, number_of};
 use crate::queue::Error;
 
@@ -39,20 +40,42 @@ pub(super) struct Request {
     pub(super) answer: oneshot::Sender<Result<(), Error>>,
 }
 
+impl Request {
+    fn refuse(self, error: Error) {
+        // A caller that went away does not need the answer.
+        let _ = self.answer.send(Err(error));
+    }
+}
+
 /// Makes the way to a publisher, and its end.
 pub(super) fn requests() -> (mpsc::Sender<Request>, mpsc::Receiver<Request>) {
     mpsc::channel(BACKLOG)
 }
 
-/// Publishes until the channel fails, and tells how; callers whose confirms did not come see their answers dropped.
-pub(super) async fn publish(channel: Channel, mut requests: mpsc::Receiver<Request>) -> String {
+/// Says that the server has an alarm. It may last for hours, and the server reads nothing meanwhile.
+pub(super) fn alarm() -> Error {
+    Error::Unavailable("it takes no messages: its memory or disk runs out (alarm)".to_owned())
+}
+
+/// Publishes until the channel fails, and tells how; callers whose confirms did not come see their answers dropped. When
+/// `blocked` turns true, nobody waits on.
+pub(super) async fn publish(
+    channel: Channel,
+    mut requests: mpsc::Receiver<Request>,
+    mut blocked: watch::Receiver<bool>,
+) -> String {
+    let channel = Arc::new(channel);
     let mut publisher =
-        Publisher { channel, last_number: 0, in_flight: FuturesUnordered::new(), returned: BTreeSet::new() };
+        Publisher { in_flight: FuturesUnordered::new(), answers: Answers::default(), settled: Vec::new() };
     let mut batch = Vec::new();
     loop {
         let room = WINDOW - publisher.in_flight.len();
         tokio::select! {
             biased;
+            // The session that owns the other end outlives this task.
+            Ok(()) = blocked.changed() => if *blocked.borrow_and_update() {
+                publisher.answers.refuse_all(alarm);
+            },
             Some(settled) = publisher.in_flight.next(), if !publisher.in_flight.is_empty() => {
                 if let Err(error) = publisher.settle(settled) {
                     return format!("publish: {error}");
@@ -62,80 +85,83 @@ pub(super) async fn publish(channel: Channel, mut requests: mpsc::Receiver<Reque
                 if count == 0 {
                     return "publish: nobody does any more".to_owned();
                 }
-                batch.drain(..).for_each(|request| publisher.push(request));
+                if *blocked.borrow() {
+                    batch.drain(..).for_each(|request| request.refuse(alarm()));
+                }
+                for request in batch.drain(..) {
+                    let (number, message) = publisher.answers.begin(request);
+                    publisher.in_flight.push(confirmed(Arc::clone(&channel), number, message));
+                }
             }
         }
     }
 }
 
-struct Publisher {
-    channel: Channel,
-    last_number: u64,
-    in_flight: FuturesUnordered<BoxFuture<'static, Settled>>,
-    /// Messages that came back and whose confirms are still to come.
-    returned: BTreeSet<u64>,
+/// Is a request without the end of its answer.
+pub(super) struct Message {
+    pub(super) exchange: ShortString,
+    pub(super) routing_key: ShortString,
+    pub(super) mandatory: bool,
+    pub(super) properties: BasicProperties,
+    pub(super) body: Vec<u8>,
 }
 
 struct Settled {
     number: u64,
-    routing_key: ShortString,
     confirmation: lapin::Result<Confirmation>,
-    answer: oneshot::Sender<Result<(), Error>>,
 }
 
-impl Publisher {
-    fn push(&mut self, request: Request) {
-        self.last_number += 1;
-        let (number, channel) = (self.last_number, self.channel.clone());
-        self.in_flight.push(Box::pin(async move {
-            let Request { exchange, routing_key, mandatory, properties, body, answer } = request;
-            let properties = properties.with_message_id(message_id(number));
-            let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
-            let sent = channel.basic_publish(exchange, routing_key.clone(), options, &body, properties).await;
-            drop(body);
-            let confirmation = match sent {
-                Ok(confirm) => confirm.await,
-                Err(error) => Err(error),
-            };
-            Settled { number, routing_key, confirmation, answer }
-        }));
-    }
+async fn confirmed(channel: Arc<Channel>, number: u64, message: Message) -> Settled {
+    let Message { exchange, routing_key, mandatory, properties, body } = message;
+    let properties = properties.with_message_id(message_id(number));
+    let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
+    let sent = channel.basic_publish(exchange, routing_key, options, &body, properties).await;
+    drop(body);
+    let confirmation = match sent {
+        Ok(confirm) => confirm.await,
+        Err(error) => Err(error),
+    };
+    Settled { number, confirmation }
+}
 
+struct Publisher<F> {
+    in_flight: FuturesUnordered<F>,
+    answers: Answers,
+    /// Kept for its memory.
+    settled: Vec<Settled>,
+}
+
+impl<F: Future<Output = Settled>> Publisher<F> {
     /// Answers for `first` and for all that are confirmed by now.
     fn settle(&mut self, first: Settled) -> Result<(), lapin::Error> {
-        let mut all = vec![first];
+        self.settled.push(first);
         // A second look, since the set may end the first one early when a confirm arrives during it.
         let mut looks = 2;
         while looks > 0 {
-            let before = all.len();
+            let before = self.settled.len();
             while let Some(Some(settled)) = self.in_flight.next().now_or_never() {
-                all.push(settled);
+                self.settled.push(settled);
             }
-            looks = if all.len() > before { 2 } else { looks - 1 };
+            looks = if self.settled.len() > before { 2 } else { looks - 1 };
         }
-        for settled in &mut all {
-            if let Ok(Confirmation::Ack(message) | Confirmation::Nack(message)) = &mut settled.confirmation {
-                self.returned.extend(message.take().as_ref().and_then(number));
+        for settled in &self.settled {
+            if let Ok(Confirmation::Ack(Some(message)) | Confirmation::Nack(Some(message))) = &settled.confirmation
+                && let Some(number) = number_of(&message.properties)
+            {
+                self.answers.returned(number);
             }
         }
-        all.into_iter().try_for_each(|settled| self.answer(settled))
-    }
-
-    fn answer(&mut self, settled: Settled) -> Result<(), lapin::Error> {
-        let (answer, failure) = match settled.confirmation {
-            _ if self.returned.remove(&settled.number) => {
-                (Err(Error::Unroutable(settled.routing_key.to_string())), None)
+        let mut failure = Ok(());
+        for Settled { number, confirmation } in self.settled.drain(..) {
+            match confirmation {
+                Ok(Confirmation::Ack(_)) => self.answers.end(number, Ok(())),
+                Ok(Confirmation::Nack(_) | Confirmation::NotRequested) => self.answers.end(number, Err(Error::Nacked)),
+                Err(error) => {
+                    self.answers.end(number, Err(Error::Unavailable(format!("publish: {error}"))));
+                    failure = Err(error);
+                }
             }
-            Ok(Confirmation::Ack(_)) => (Ok(()), None),
-            Ok(Confirmation::Nack(_) | Confirmation::NotRequested) => (Err(Error::Nacked), None),
-            Err(error) => (Err(Error::Unavailable(format!("publish: {error}"))), Some(error)),
-        };
-        // A caller that went away does not need the answer.
-        let _ = settled.answer.send(answer);
-        failure.map_or(Ok(()), Err)
+        }
+        failure
     }
-}
-
-fn number(message: &BasicReturnMessage) -> Option<u64> {
-    number_of(&message.properties)
 }

@@ -71,11 +71,13 @@ impl Session {
         selected.map_err(Fault::channel("ask for confirms"))?;
         let (requests, queue) = publisher::requests();
         let (break_off, broken) = watch::channel(None);
+        let blocked = watch::Sender::new(false);
+        let alarms = blocked.subscribe();
         let publisher = runtime.spawn(async move {
-            let reason = publisher::publish(confirming, queue).await;
+            let reason = publisher::publish(confirming, queue, alarms).await;
             break_off.send_replace(Some(reason));
         });
-        let (blocked, pools, declaring) = (watch::Sender::new(false), Mutex::default(), AsyncMutex::default());
+        let (pools, declaring) = (Mutex::default(), AsyncMutex::default());
         Ok(Self { generation, topology, publishing, consuming, requests, publisher, broken, blocked, pools, declaring })
     }
 
@@ -106,7 +108,8 @@ impl Session {
         self.publishing.status().connected() && self.consuming.status().connected()
     }
 
-    /// Publishes with a confirm. Fails at once while the server has an alarm.
+    /// Publishes with a confirm. Fails at once while the server has an alarm, and when one begins; what was not confirmed by
+    /// then the server may still take later.
     pub(super) async fn publish(
         &self,
         (exchange, routing_key): (&str, &str),
@@ -114,23 +117,15 @@ impl Session {
         body: Vec<u8>,
         options: BasicPublishOptions,
     ) -> Result<(), Error> {
-        let mut blocked = self.blocked.subscribe();
-        let publish = async {
-            let (answer, confirmed) = oneshot::channel();
-            let (exchange, routing_key) = (short(exchange)?, short(routing_key)?);
-            let request = Request { exchange, routing_key, mandatory: options.mandatory, properties, body, answer };
-            let broke = |what: &str| Error::Unavailable(format!("the connection broke {what}"));
-            self.requests.send(request).await.map_err(|_| broke("before the publish"))?;
-            confirmed.await.map_err(|_| broke("before the confirm"))?
-        };
-        // An alarm may last for hours, and the server reads nothing meanwhile. What it has not confirmed it may still take later.
-        tokio::select! {
-            biased;
-            _ = blocked.wait_for(|blocked| *blocked) => {
-                Err(Error::Unavailable("it takes no messages: its memory or disk runs out (alarm)".to_owned()))
-            }
-            published = publish => published,
+        if *self.blocked.borrow() {
+            return Err(publisher::alarm());
         }
+        let (answer, confirmed) = oneshot::channel();
+        let (exchange, routing_key) = (short(exchange)?, short(routing_key)?);
+        let request = Request { exchange, routing_key, mandatory: options.mandatory, properties, body, answer };
+        let broke = |what: &str| Error::Unavailable(format!("the connection broke {what}"));
+        self.requests.send(request).await.map_err(|_| broke("before the publish"))?;
+        confirmed.await.map_err(|_| broke("before the confirm"))?
     }
 
     /// Declares a pool's queue unless that was done on this connection.
