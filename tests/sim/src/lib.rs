@@ -1,6 +1,6 @@
 //! Seeded simulator: the real coordinator and worker loops on the memory twins.
 //!
-//! A seed decides everything: the definitions, what goes wrong, who dies when. After every commit all invariants are checked
+//! A seed decides the definitions, what goes wrong and who dies when. After every commit all invariants are checked
 //! against the store; in the end every execution must have come to what the reference model says. A failing seed replays:
 //!
 //! ```sh

@@ -47,7 +47,10 @@ impl Default for Plan {
     }
 }
 
-/// Runs the simulation of a seed, and gives all histories as text: the same for the same seed, to the millisecond.
+/// Runs the simulation of a seed, and gives all histories as text.
+///
+/// Definitions, faults and draws follow from the seed. The order in which tokio wakes several waiters of one `watch` does not,
+/// so two runs may differ in the order of events within a millisecond.
 ///
 /// # Errors
 /// What went wrong: a broken invariant, an execution that did not end or ended otherwise than the model says.
