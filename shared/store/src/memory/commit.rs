@@ -186,23 +186,8 @@ impl Partition {
         });
         let mut answer = Committed { base: execution.last_event, clamp: execution.at, ..Committed::default() };
         write_history(execution, commit, texts.chunk, &answer);
-        if commit.end.is_none() {
-            let leftover = close(execution, &commit.closed);
-            for scope in &commit.closed {
-                self.outbox.remove(&text::effect(arn, &PendingEffect::Wake(scope.key.clone())));
-            }
-            if !leftover.is_empty() {
-                self.leftovers.push_back(Leftover::Branches { execution: arn.clone(), branches: leftover });
-            }
-        }
-        for (opened, items) in commit.opened.iter().zip(texts.items) {
-            execution.scopes.insert(opened.key.clone(), Scope { items, ..Scope::default() });
-        }
-        for (scope, index, output) in &commit.inline_results {
-            if let Some(scope) = execution.scopes.get_mut(scope) {
-                scope.results.insert(*index, ChildResult { commit: None, output: Some(output.clone()) });
-            }
-        }
+        let leftover = if commit.end.is_none() { close(execution, &commit.closed) } else { Vec::new() };
+        write_scopes(execution, commit, texts.items);
         let mut effects: Vec<PendingEffect> = commit.outbox_added.iter().map(|key| key.effect.clone()).collect();
         let mut dropped: Vec<PendingEffect> = commit.outbox_dropped.iter().map(|key| key.effect.clone()).collect();
         if let (Some(joined), Some(completion)) = (&commit.joined, texts.completion) {
@@ -218,8 +203,14 @@ impl Partition {
                 dropped.push(PendingEffect::Wake(key.clone()));
             }
         }
+        if commit.end.is_none() {
+            dropped.extend(commit.closed.iter().map(|scope| PendingEffect::Wake(scope.key.clone())));
+        }
         write_branches(execution, commit, texts.next, texts.children, &answer, now);
         note_answer(execution, commit, &answer);
+        if !leftover.is_empty() {
+            self.leftovers.push_back(Leftover::Branches { execution: arn.clone(), branches: leftover });
+        }
         for effect in &dropped {
             self.outbox.remove(&text::effect(arn, effect));
         }
@@ -277,6 +268,17 @@ fn write_history(execution: &mut Execution, commit: &Commit, chunk: Option<Vec<u
     execution.last_event.0 += commit.history.events.len() as u64;
     let latest = commit.history.events.iter().map(|event| event.at).max();
     execution.at = execution.at.max(latest.unwrap_or_default());
+}
+
+fn write_scopes(execution: &mut Execution, commit: &Commit, items: Vec<Vec<Vec<u8>>>) {
+    for (opened, items) in commit.opened.iter().zip(items) {
+        execution.scopes.insert(opened.key.clone(), Scope { items, ..Scope::default() });
+    }
+    for (scope, index, output) in &commit.inline_results {
+        if let Some(scope) = execution.scopes.get_mut(scope) {
+            scope.results.insert(*index, ChildResult { commit: None, output: Some(output.clone()) });
+        }
+    }
 }
 
 /// Closes scopes and all branches within; what hangs on those is left over.

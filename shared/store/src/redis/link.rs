@@ -267,7 +267,7 @@ pub(super) fn meaning(error: &RedisError) -> Error {
     match error.code() {
         Some("OOM") => Error::Full(text),
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => Error::Unfit(text),
-        Some("WRONGTYPE" | "ERR") => Error::Corrupt(text),
+        Some("WRONGTYPE") => Error::Corrupt(text),
         _ if is(&[ErrorKind::AuthenticationFailed, ErrorKind::InvalidClientConfig]) => Error::Unfit(text),
         _ if is(&[ErrorKind::UnexpectedReturnType, ErrorKind::Parse]) => Error::Corrupt(text),
         _ => Error::Unavailable(text),
