@@ -60,8 +60,8 @@ async fn survives(outage: Outage) -> Result<()> {
 }
 
 /// The outage comes while orders are still being started, and others are in all of their states. An order before that
-/// takes over a second: RabbitMQ 3.10 notes a new quorum queue on disk half a second late, and one that is killed before
-/// comes back with a queue that never has a leader again.
+/// takes over a second: RabbitMQ 3.10.8 was seen to come back from SIGKILL without a leader for a quorum queue that had
+/// been declared just before, without any part of Stepwell.
 async fn run_orders(cluster: &mut Cluster, servers: &Servers, outage: Outage) -> Result<()> {
     let orders = Orders::new(cluster.api(), ORDERS).await?;
     orders.warm_up().await?;
