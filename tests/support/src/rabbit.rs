@@ -107,13 +107,20 @@ impl RabbitServer {
         self.vhost(&unique_name("test")).await
     }
 
-    /// Runs `rabbitmqctl --quiet` on this node and gives what it prints, trimmed.
+    /// Runs `rabbitmqctl --quiet` on this node and gives what it prints, trimmed. A node that speaks AMQP already but isn't
+    /// fully booted is waited for.
     ///
     /// # Errors
     /// If it fails; the message has what it said.
     pub async fn control(&self, words: &[&str]) -> Result<String> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        self.blocking(move |inner| inner.control(&words)).await
+        self.blocking(move |inner| {
+            if inner.group().is_some() {
+                inner.control(&["await_startup".to_owned()])?;
+            }
+            inner.control(&words)
+        })
+        .await
     }
 
     /// Gives the AMQP port.
