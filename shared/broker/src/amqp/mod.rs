@@ -7,6 +7,10 @@
 //! ```
 //! A session is one generation of two connections. Whoever publishes or consumes takes the session that stands; without one,
 //! publishes fail at once and consumers wait. docs/formats/messages.md lists the names on the server.
+//!
+//! RabbitMQ 3.10 has two faults that no client can mend. A server that is killed within some seconds of making a quorum queue may
+//! come back with the queue empty, or refusing messages until somebody deletes it. And a consumer of a quorum queue that
+//! somebody else deletes and makes again at once is not told, and gets nothing until it connects anew.
 
 mod acks;
 mod answers;
