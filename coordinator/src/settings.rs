@@ -57,7 +57,8 @@ pub struct Redis {
     pub sentinel_password: Secret,
     /// How many partitions executions are spread over; fixed when the store is first used. Since 0.1.0.
     pub partitions: u32,
-    /// How many connections carry commands, 1 to 16; one is enough for most loads. Since 0.1.0.
+    /// How many connections carry commands, 1 to 16: Redis takes 16 KiB from each before it syncs its file, so with more of them
+    /// more commits share a sync. Since 0.1.0.
     pub connections: u32,
     /// How long an answer may take. Since 0.1.0.
     pub response_timeout: Interval,
