@@ -1,10 +1,10 @@
 //! The pure core of Stepwell: what an execution does next.
 //!
-//! [`step`] makes one transition of one branch. [`run`] calls it until the branch, and every child that it created on the
+//! [`step()`] makes one transition of one branch. [`run()`] calls it until the branch, and every child that it created on the
 //! way, blocks or ends: that is the content of one commit. [`start`] makes the first one, [`close_execution`] one that comes
 //! from outside. None knows a clock, I/O or chance; time and a seed come in with the event.
 //!
-//! From a committed branch alone one can tell what must exist for it: [`outstanding`] and [`timers_of`].
+//! From a committed branch alone one can tell what must exist for it: [`outstanding()`] and [`timers_of`].
 
 mod branch;
 mod catch;

@@ -3,8 +3,8 @@
 //! ```text
 //!  defaults (code) < file (TOML) < STEPWELL_SECTION__KEY < flags        ──► T, and what nobody knows
 //! ```
-//! A program has one `Config` struct whose default is what holds when nothing is set. [`load`] fills it and reports keys
-//! that it doesn't know; [`render`] shows what is in force. Text that must not be shown is a [`Secret`] or a [`Url`].
+//! A program has one `Config` struct whose default is what holds when nothing is set. [`load()`] fills it and reports keys
+//! that it doesn't know; [`render()`] shows what is in force. Text that must not be shown is a [`Secret`] or a [`Url`].
 
 mod common;
 mod interval;

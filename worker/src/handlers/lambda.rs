@@ -45,7 +45,7 @@ fn function_of_arn(text: &str) -> Option<&str> {
     (head[0] == "arn" && head[2] == "lambda" && head[5] == "function" && !name.is_empty()).then_some(name)
 }
 
-/// Gives NAME of what `FunctionName` may be: NAME, NAME:ALIAS, ACCOUNT:function:NAME[:ALIAS] or the ARN.
+/// Gives NAME of what `FunctionName` may be: NAME, `NAME:ALIAS`, `ACCOUNT:function:NAME[:ALIAS]` or the ARN.
 fn function_of_name(text: &str) -> &str {
     if let Some(name) = function_of_arn(text) {
         return name;

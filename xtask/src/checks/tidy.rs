@@ -49,7 +49,7 @@ fn examine(file: &Path, text: &str) -> Vec<String> {
     findings
 }
 
-/// A path of a machine begins a word: `https://example.com/work/x` has none.
+/// A path of a machine begins a word: a URL that has such a folder further on has none.
 fn has(line: &str, needle: &str) -> bool {
     line.match_indices(needle).any(|(start, _)| {
         let before = line[..start].chars().next_back();
