@@ -7,11 +7,11 @@ use tokio::task::JoinSet;
 use wire::message::{REPORT_TYPE, WORK_TYPE, WorkItem, encode_reports};
 
 use crate::elements::{cancel, item, report};
-use crate::twin::{PATIENCE, Twin, becomes, is_up, next};
+use crate::twin::{PATIENCE, Twin, becomes, insist, is_up, next};
 
 async fn publish(queue: &SharedQueue, names: &[&str]) -> Result<()> {
     for name in names {
-        queue.publish_work("p", &queue.reply_to(0), &[item(name)]).await?;
+        insist(async || queue.publish_work("p", &queue.reply_to(0), &[item(name)]).await).await?;
     }
     Ok(())
 }
@@ -31,7 +31,7 @@ async fn depth_becomes(queue: &SharedQueue, expect: u64) -> Result<()> {
 pub(crate) async fn a_work_item_travels_and_is_gone_once_acknowledged(twin: Twin) -> Result<()> {
     let queue = twin.process().await?;
     let mut consumer = queue.consume_work("p", 10);
-    queue.publish_work("p", &queue.reply_to(1), &[item("one")]).await?;
+    insist(async || queue.publish_work("p", &queue.reply_to(1), &[item("one")]).await).await?;
     let delivery = next(&mut consumer).await?;
     assert_eq!(delivery.content, Ok(vec![item("one")]));
     assert_eq!(delivery.redeliveries, 0);
@@ -139,10 +139,10 @@ pub(crate) async fn two_consumers_share_a_queue(twin: Twin) -> Result<()> {
 pub(crate) async fn reports_go_to_the_queue_that_the_item_named(twin: Twin) -> Result<()> {
     let (coordinator, worker) = (twin.process().await?, twin.process().await?);
     let mut events = [coordinator.consume_events(0, 10), coordinator.consume_events(1, 10)];
-    coordinator.publish_work("p", &coordinator.reply_to(7), &[item("one")]).await?;
+    insist(async || coordinator.publish_work("p", &coordinator.reply_to(7), &[item("one")]).await).await?;
     let delivery = next(&mut worker.consume_work("p", 1)).await?;
     let reply_to = delivery.reply_to.context("names a queue")?;
-    worker.publish_reports(&reply_to, &[report("w")]).await?;
+    insist(async || worker.publish_reports(&reply_to, &[report("w")]).await).await?;
     let report_delivery = next(&mut events[1]).await?;
     assert_eq!(report_delivery.content, Ok(vec![report("w")]));
     assert_eq!(&*report_delivery.queue, twin.name("events.1"));
@@ -173,12 +173,12 @@ pub(crate) async fn a_message_that_no_queue_takes_fails_and_no_other(twin: Twin)
 pub(crate) async fn a_batch_is_one_message(twin: Twin) -> Result<()> {
     let queue = twin.process().await?;
     let reports: Vec<_> = (0..64).map(|index| report(&index.to_string())).collect();
-    queue.publish_reports(&queue.reply_to(0), &reports).await?;
+    insist(async || queue.publish_reports(&queue.reply_to(0), &reports).await).await?;
     let mut consumer = queue.consume_events(0, 1);
     let delivery = next(&mut consumer).await?;
     assert_eq!(delivery.content, Ok(reports));
     delivery.receipt.ack().await;
-    queue.publish_work("p", &queue.reply_to(0), &[item("a"), item("b")]).await?;
+    insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("a"), item("b")]).await).await?;
     assert_eq!(next(&mut queue.consume_work("p", 1)).await?.content, Ok(vec![item("a"), item("b")]));
     Ok(())
 }
@@ -242,7 +242,7 @@ pub(crate) async fn one_bad_element_costs_no_other(twin: Twin) -> Result<()> {
     let good = String::from_utf8(encode_reports(&[report("a"), report("b")]))?;
     let body = format!("[7,{}", good.trim_start_matches('['));
     twin.publish_raw(&twin.name("events.0"), Some(REPORT_TYPE), body.as_bytes()).await?;
-    queue.publish_reports(&queue.reply_to(0), &[report("c")]).await?;
+    insist(async || queue.publish_reports(&queue.reply_to(0), &[report("c")]).await).await?;
     let (first, second) = (next(&mut consumer).await?, next(&mut consumer).await?);
     assert_eq!(first.content, Ok(vec![report("a"), report("b")]));
     assert_eq!(second.content.expect_err("can't be read").body, b"[7]");

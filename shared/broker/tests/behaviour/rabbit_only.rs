@@ -10,7 +10,7 @@ use support::{RabbitServer, eventually, shared_rabbit, unique_name};
 use wire::message::WORK_TYPE;
 
 use crate::elements::item;
-use crate::twin::{PATIENCE, RabbitTwin, becomes, is_up, next};
+use crate::twin::{PATIENCE, RabbitTwin, becomes, insist, is_up, next};
 
 async fn shared() -> Result<RabbitTwin> {
     Ok(RabbitTwin { server: shared_rabbit().await?.clone(), prefix: unique_name("t") })
@@ -26,7 +26,7 @@ async fn connect(config: Config) -> Result<SharedQueue> {
 async fn a_message_says_what_it_is() -> Result<()> {
     let twin = shared().await?;
     let queue = connect(twin.config()).await?;
-    queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await?;
+    insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await).await?;
     let connection = twin.raw().await?;
     let channel = connection.create_channel().await?;
     let name = format!("{}.work.p", twin.prefix);
@@ -47,7 +47,7 @@ async fn a_message_says_what_it_is() -> Result<()> {
 async fn a_queue_with_other_arguments_is_named_with_the_setting() -> Result<()> {
     let twin = shared().await?;
     let quorum = connect(twin.config()).await?;
-    quorum.publish_work("p", &quorum.reply_to(0), &[item("one")]).await?;
+    insist(async || quorum.publish_work("p", &quorum.reply_to(0), &[item("one")]).await).await?;
     let config = Config { queue_kind: QueueKind::Classic, events_queues: 0, ..twin.config() };
     // The queue of dead letters is in the way already when the other one connects.
     let classic = AmqpBroker::connect(Runtime::system(), config)?;
@@ -86,14 +86,14 @@ async fn a_deleted_queue_is_declared_again() -> Result<()> {
     let twin = shared().await?;
     let queue = connect(twin.config()).await?;
     let mut consumer = queue.consume_work("p", 10);
-    queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await?;
+    insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await).await?;
     next(&mut consumer).await?.receipt.ack().await;
     let name = format!("{}.work.p", twin.prefix);
     twin.delete_queue(&name).await?;
     // The consumer makes it again. (RabbitMQ 3.10 tells no consumer of a queue that someone else made again at once.)
     let is_back = || async { twin.has_queue(&name).await.unwrap_or(false) };
     eventually(PATIENCE, is_back, "the queue is there again").await?;
-    queue.publish_work("p", &queue.reply_to(0), &[item("two")]).await?;
+    insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("two")]).await).await?;
     assert_eq!(next(&mut consumer).await?.content, Ok(vec![item("two")]));
     Ok(())
 }
@@ -102,9 +102,9 @@ async fn a_deleted_queue_is_declared_again() -> Result<()> {
 async fn a_publish_declares_a_deleted_queue_again() -> Result<()> {
     let twin = shared().await?;
     let queue = connect(twin.config()).await?;
-    queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await?;
+    insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await).await?;
     twin.delete_queue(&format!("{}.work.p", twin.prefix)).await?;
-    queue.publish_work("p", &queue.reply_to(0), &[item("two")]).await?;
+    insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("two")]).await).await?;
     assert_eq!(next(&mut queue.consume_work("p", 1)).await?.content, Ok(vec![item("two")]));
     Ok(())
 }
@@ -113,7 +113,7 @@ async fn a_publish_declares_a_deleted_queue_again() -> Result<()> {
 async fn classic_queues_work_as_well() -> Result<()> {
     let twin = shared().await?;
     let queue = connect(Config { queue_kind: QueueKind::Classic, ..twin.config() }).await?;
-    queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await?;
+    insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await).await?;
     let first = queue.consume_work("p", 1);
     let redelivered = || async { queue.depth("p").await.is_ok_and(|depth| depth == 0) };
     eventually(PATIENCE, redelivered, "it was delivered").await?;
@@ -136,7 +136,7 @@ async fn a_server_that_says_nothing_is_given_up() -> Result<()> {
     );
     twin.server.thaw()?;
     is_up(&queue).await?;
-    queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await?;
+    insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await).await?;
     assert_eq!(next(&mut consumer).await?.content, Ok(vec![item("one")]));
     Ok(())
 }
@@ -152,7 +152,7 @@ async fn a_broker_that_is_away_at_the_start_is_no_error() -> Result<()> {
     eventually(PATIENCE, told, "the error names the setting").await?;
     twin.server.start_again().await?;
     is_up(&queue).await?;
-    queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await?;
+    insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await).await?;
     assert_eq!(next(&mut consumer).await?.content, Ok(vec![item("one")]));
     Ok(())
 }

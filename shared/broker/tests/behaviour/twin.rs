@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use broker::amqp::Config;
-use broker::{AmqpBroker, Connection, Consumer, DeadLetter, Delivery, MemoryBroker, ReplyTo, SharedQueue};
+use broker::{AmqpBroker, Connection, Consumer, DeadLetter, Delivery, Error, MemoryBroker, ReplyTo, SharedQueue};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::AMQPValue;
 use lapin::{BasicProperties, ConnectionProperties};
 use model::Timestamp;
 use runtime::Runtime;
-use support::{RabbitServer, shared_rabbit, unique_name};
+use support::{RabbitServer, eventually_some, shared_rabbit, unique_name};
 
 /// Servers share two cores with builds and with other servers.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -175,6 +175,16 @@ impl RabbitTwin {
             body: message.data.clone(),
         })
     }
+}
+
+/// Publishes as Stepwell does, again as long as the broker refuses: a quorum queue that was made this moment, by two at once, may
+/// have no leader yet.
+pub(crate) async fn insist(publish: impl AsyncFn() -> Result<(), Error>) -> Result<()> {
+    let attempt = async || match publish().await {
+        Err(Error::Nacked) => None,
+        outcome => Some(outcome),
+    };
+    Ok(eventually_some(PATIENCE, attempt, "the broker takes the message").await??)
 }
 
 /// Takes the next delivery of a consumer that must get one.
