@@ -1,5 +1,6 @@
 //! The `stepwell` program.
 
+mod dev;
 mod progress;
 mod run;
 
@@ -24,7 +25,16 @@ enum Command {
     /// otherwise, 2 if it could not be started.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArguments),
+    /// Serves the AWS Step Functions API from this machine: coordinator, worker and store in one process.
+    #[command(after_help = DEV_EXAMPLES)]
+    Dev(dev::DevArguments),
 }
+
+const DEV_EXAMPLES: &str = "Examples:
+  stepwell dev
+  stepwell dev --listen 127.0.0.1:9000 --data /var/lib/stepwell --handlers handlers.toml
+
+The `aws` CLI and the SDKs use it by AWS_ENDPOINT_URL=http://127.0.0.1:8083.";
 
 const RUN_EXAMPLES: &str = "Examples:
   stepwell run workflow.asl.json
@@ -49,15 +59,12 @@ struct RunArguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    if let Err(error) = telemetry::init("warn", telemetry::Style::Text) {
-        complain(&error.into());
-        return ExitCode::from(2);
-    }
-    let arguments = Arguments::parse();
-    let Command::Run(arguments) = arguments.command;
-    match run::run(&arguments).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+    let done = match Arguments::parse().command {
+        Command::Run(arguments) => run::command(&arguments).await,
+        Command::Dev(arguments) => dev::command(&arguments).await,
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             complain(&error);
             ExitCode::from(2)

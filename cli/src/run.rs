@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -33,11 +34,12 @@ const REGION: &str = "us-east-1";
 const PARTITIONS: u32 = 4;
 const EVENTS_QUEUES: u32 = 1;
 
-/// Runs the execution that was asked for, and tells whether it succeeded.
+/// Runs the execution that was asked for; the exit code tells whether it succeeded.
 ///
 /// # Errors
 /// What kept it from being started, in words for a person.
-pub(crate) async fn run(arguments: &RunArguments) -> Result<bool> {
+pub(crate) async fn command(arguments: &RunArguments) -> Result<ExitCode> {
+    telemetry::init("warn", telemetry::Style::Text)?;
     let definition = read_definition(&arguments.file)?;
     let input = read_input(&arguments.input)?;
     let handlers = arguments.handlers.clone().or_else(|| beside(&arguments.file, "handlers.toml"));
@@ -49,7 +51,8 @@ pub(crate) async fn run(arguments: &RunArguments) -> Result<bool> {
     progress.finish(&last_line(&end));
     place.stop().await;
     print(arguments.json, &arn, &end)?;
-    Ok(end.end.status == ExecutionStatus::Succeeded)
+    let succeeded = end.end.status == ExecutionStatus::Succeeded;
+    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Is what is known at the end.

@@ -12,7 +12,7 @@ use broker::{SharedQueue, WorkQueue as _};
 use clap::{Parser, Subcommand};
 use coordinator::api::Api;
 use coordinator::ops::Ops;
-use coordinator::serve::{listen, serve};
+use coordinator::serve::{listen, serve, stop_on_signal};
 use coordinator::settings::{FOREIGN_SECTIONS, Settings};
 use coordinator::{Coordinator, Parts};
 use runtime::{Runtime, Task};
@@ -20,7 +20,6 @@ use settings::{Loaded, LogFormat, Sources};
 use store::{ExecutionStore as _, RedisStore, SharedStore};
 use telemetry::{Registry, Style};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -189,21 +188,6 @@ fn warn_if_open(address: &SocketAddr) {
     if !address.ip().is_loopback() {
         warn!(%address, "anyone who reaches this address may use the API (setting api.auth is none)");
     }
-}
-
-/// Turns SIGTERM and SIGINT into a switch.
-fn stop_on_signal(runtime: &Runtime) -> anyhow::Result<watch::Receiver<bool>> {
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    let (switch, stopping) = watch::channel(false);
-    runtime.spawn(async move {
-        tokio::select! { biased;
-            _ = terminate.recv() => info!("got SIGTERM"),
-            _ = interrupt.recv() => info!("got SIGINT"),
-        }
-        switch.send_replace(true);
-    });
-    Ok(stopping)
 }
 
 fn style(format: LogFormat) -> Style {

@@ -3,12 +3,15 @@
 use std::io;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::Router;
 use axum::serve::ListenerExt;
 use futures::future::{Either, select};
 use runtime::Runtime;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tracing::info;
 
 /// Opens a port.
 ///
@@ -55,4 +58,22 @@ pub async fn serve(
 async fn stopped(mut stopping: watch::Receiver<bool>) {
     // A sender that is gone can't ask any more, and so it has: the process is ending.
     let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+/// Turns SIGTERM and SIGINT into a switch.
+///
+/// # Errors
+/// Where signals can't be listened for.
+pub fn stop_on_signal(runtime: &Runtime) -> anyhow::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let (switch, stopping) = watch::channel(false);
+    runtime.spawn(async move {
+        tokio::select! { biased;
+            _ = terminate.recv() => info!("got SIGTERM"),
+            _ = interrupt.recv() => info!("got SIGINT"),
+        }
+        switch.send_replace(true);
+    });
+    Ok(stopping)
 }

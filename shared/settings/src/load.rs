@@ -78,6 +78,9 @@ pub fn load<T: Serialize + DeserializeOwned + Default>(
     let known = serde_json::to_value(T::default()).map_err(|source| value_error(&source))?;
     let mut builder = Config::builder();
     let mut origins = Vec::new();
+    for default in &sources.defaults {
+        builder = builder.set_default(default.key, default.value.as_str()).map_err(|source| value_error(&source))?;
+    }
     if let Some(file) = &sources.file {
         builder = builder.add_source(read(file)?);
     }
@@ -231,11 +234,13 @@ mod tests {
     fn flags_beat_the_environment_which_beats_the_file() {
         let (_folder, path) = file("layers", "[work]\nconcurrency = 1\nhold_max = \"1m\"\ndurable = false\n");
         let variables = [("STEPWELL_WORK__CONCURRENCY", "2"), ("STEPWELL_WORK__HOLD_MAX", "2m"), ("HOME", "x")];
-        let sources = Sources { file: Some(path), environment: environment(&variables), flags: Vec::new() };
+        let sources = Sources { file: Some(path), environment: environment(&variables), ..Sources::default() };
         let sources = sources.flag("--concurrency", "work.concurrency", Some(3));
+        let sources = sources.default_value("work.durable", true).default_value("amqp.heartbeat_seconds", 9);
         let loaded: Loaded<Settings> = load(&sources, &[]).expect("loads");
         let work = loaded.config.work;
         assert_eq!((work.concurrency, work.hold_max, work.durable), (3, Interval::from_secs(120), false));
+        assert_eq!(loaded.config.amqp.heartbeat_seconds, 9);
         assert_eq!(loaded.unknown, []);
     }
 
@@ -263,7 +268,7 @@ mod tests {
         let (_folder, path) = file("unknown", text);
         let origin = path.display().to_string();
         let environment = environment(&[("STEPWELL_WORK__MAX", "1"), ("STEPWELL_FOO__BAR", "1")]);
-        let sources = Sources { file: Some(path), environment, flags: Vec::new() };
+        let sources = Sources { file: Some(path), environment, ..Sources::default() };
         let loaded: Loaded<Settings> = load(&sources, &["other"]).expect("loads");
         let mut reported: Vec<String> = loaded.unknown.iter().map(ToString::to_string).collect();
         reported.sort();
@@ -281,7 +286,7 @@ mod tests {
     fn an_error_names_the_setting_and_its_origin() {
         let check = |text: &str, variables: &[(&str, &str)], expect: &[&str]| {
             let (_folder, path) = file(&format!("error{}", text.len()), text);
-            let sources = Sources { file: Some(path), environment: environment(variables), flags: Vec::new() };
+            let sources = Sources { file: Some(path), environment: environment(variables), ..Sources::default() };
             let error = load::<Settings>(&sources, &[]).expect_err("is refused").to_string();
             assert!(expect.iter().all(|part| error.contains(part)), "{error}");
         };

@@ -10,6 +10,8 @@ const PREFIX: &str = "STEPWELL_";
 /// Lists where settings come from, the weakest first.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
+    /// What the program has for a default where it differs from the setting's own.
+    pub defaults: Vec<Flag>,
     /// The file, in TOML. It must exist.
     pub file: Option<PathBuf>,
     /// Variables of the environment, by their whole names. Those that don't begin with `STEPWELL_` are passed over.
@@ -36,7 +38,14 @@ impl Sources {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let named = environment.iter().find(|(name, _)| name == FILE_VARIABLE).map(|(_, value)| value.into());
-        Self { file: file.or(named), environment, flags: Vec::new() }
+        Self { defaults: Vec::new(), file: file.or(named), environment, flags: Vec::new() }
+    }
+
+    /// Sets a default of the program, which anything else beats.
+    #[must_use]
+    pub fn default_value(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.defaults.push(Flag { name: "default", key, value: value.to_string() });
+        self
     }
 
     /// Adds a flag, if the user gave it.

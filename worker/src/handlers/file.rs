@@ -90,8 +90,8 @@ struct Table {
 pub(crate) fn read(file: &Path, kinds: &Kinds<'_>) -> Result<Vec<(Declared, Entry)>, HandlersFileError> {
     let wrong = |place, reason| HandlersFileError { file: file.to_owned(), place, reason };
     let text = std::fs::read_to_string(file).map_err(|error| wrong(Place::Whole, error.to_string()))?;
-    let folder = std::path::absolute(file.parent().unwrap_or(Path::new("")))
-        .map_err(|error| wrong(Place::Whole, error.to_string()))?;
+    let whole = std::path::absolute(file).map_err(|error| wrong(Place::Whole, error.to_string()))?;
+    let folder = whole.parent().unwrap_or(&whole).to_owned();
     let document: Document = toml::from_str(&text).map_err(|error| {
         let place = error.span().map_or(Place::Whole, |span| Place::of(&text, span.start));
         wrong(place, error.message().trim_end().to_owned())

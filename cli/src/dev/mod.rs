@@ -1,0 +1,158 @@
+//! `stepwell dev`: coordinator, API and worker in one process.
+
+mod settings;
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use ::settings::LogFormat;
+use anyhow::{Context as _, Result};
+use broker::{MemoryBroker, SharedQueue, WorkQueue as _};
+use coordinator::ops::Ops;
+use coordinator::serve::{listen, serve, stop_on_signal};
+use coordinator::{Coordinator, Parts};
+use runtime::{Runtime, Task};
+use store::{ExecutionStore as _, MemoryStore, SharedStore};
+use telemetry::{Registry, Style};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::warn;
+use worker::Worker;
+
+use settings::Settings;
+
+/// The partitions only spread the load over coordinators; here is one.
+const PARTITIONS: u32 = 4;
+const EVENTS_QUEUES: u32 = 1;
+
+/// Is what `stepwell dev` is told.
+#[derive(clap::Args)]
+pub(crate) struct DevArguments {
+    /// Where the API listens (setting api.listen); port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The folder that keeps everything; made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = ".stepwell")]
+    data: PathBuf,
+    /// The file that declares handlers (setting worker.handlers); `handlers.toml` in the current folder is taken if it is there.
+    #[arg(long, value_name = "FILE")]
+    handlers: Option<PathBuf>,
+    /// Where /healthz, /readyz and /metrics are served (setting ops.listen).
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    ops_listen: Option<String>,
+    /// The settings file, in TOML; else the variable STEPWELL_CONFIG names it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What kept it from serving, in words for a person.
+pub(crate) async fn command(arguments: &DevArguments) -> Result<ExitCode> {
+    let settings = Settings::load(arguments)?;
+    let log = &settings.coordinator.log;
+    telemetry::init(&log.filter, style(log.format)).context("use the setting log.filter")?;
+    settings.warn_of_unknown();
+    // A provider that is there already serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = Runtime::system();
+    let stopping = stop_on_signal(&runtime)?;
+    let server = Server::start(&runtime, &settings, &arguments.data, &stopping).await?;
+    let mut stop = stopping;
+    let _ = stop.wait_for(|stopping| *stopping).await;
+    server.stop(&settings).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Is everything that runs.
+struct Server {
+    coordinator: Coordinator,
+    worker: Task,
+    stopper: worker::Stopper,
+    ports: Vec<Task>,
+}
+
+impl Server {
+    async fn start(
+        runtime: &Runtime,
+        settings: &Settings,
+        _data: &Path,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<Self> {
+        let registry = Registry::new();
+        let store = MemoryStore::new(runtime.clone(), PARTITIONS);
+        let broker = MemoryBroker::new(runtime.clone(), EVENTS_QUEUES);
+        let of_worker: SharedQueue = Arc::new(broker.handle(runtime.clone()));
+        let worker = Worker::builder(of_worker, runtime.clone())
+            .config(settings.worker.clone(), settings.work.clone())
+            .metrics(registry.clone())
+            .build()
+            .context("use the handlers (flag --handlers)")?;
+
+        let api = listen("api.listen (flag --listen)", &settings.coordinator.api.listen).await?;
+        let address = api.local_addr()?;
+        let ops = Ops::new(registry.clone());
+        ops.attach(store.connection(), broker.connection());
+        let (store, queue): (SharedStore, SharedQueue) = (Arc::new(store), Arc::new(broker));
+        let (driver, api_settings) = (settings.coordinator.driver(), settings.coordinator.api());
+        let runtime = runtime.clone();
+        let coordinator =
+            Coordinator::build(Parts { store, queue, runtime: runtime.clone(), driver, api: api_settings, registry });
+        let grace = settings.coordinator.driver.stop_grace.get();
+        let spawn = |listener: TcpListener, router| {
+            let (own, stopping) = (runtime.clone(), stopping.clone());
+            runtime.spawn(async move {
+                if let Err(error) = serve(listener, router, &own, stopping, grace).await {
+                    tracing::error!(%error, "a port is closed");
+                }
+            })
+        };
+        let mut ports = vec![spawn(api, coordinator.router())];
+        if !settings.coordinator.ops.listen.is_empty() {
+            let listener = listen("ops.listen (flag --ops-listen)", &settings.coordinator.ops.listen).await?;
+            tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz, /metrics");
+            ports.push(spawn(listener, ops.router()));
+        }
+        coordinator.start();
+        let stopper = worker.stopper();
+        if !worker.has_handlers() {
+            warn!("no handlers are declared (flag --handlers): Task states wait until there are");
+        }
+        let worker = runtime.spawn(worker.run());
+        welcome(&address)?;
+        Ok(Self { coordinator, worker, stopper, ports })
+    }
+
+    /// Answers what was asked, lets handlers finish within their grace, and ends.
+    async fn stop(self, settings: &Settings) {
+        for port in self.ports {
+            // A port that failed has said so in the log.
+            let _ = port.join().await;
+        }
+        self.stopper.stop();
+        let _ = self.worker.join().await;
+        self.coordinator.stop(settings.coordinator.driver.stop_grace.get()).await;
+    }
+}
+
+/// Tells where it listens, and what to try.
+fn welcome(address: &SocketAddr) -> io::Result<()> {
+    if !address.ip().is_loopback() {
+        warn!(%address, "anyone who reaches this address may use the API (setting api.auth is none)");
+    }
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "Stepwell listens on http://{address}")?;
+    stdout.flush()
+}
+
+fn style(format: LogFormat) -> Style {
+    match format {
+        LogFormat::Auto => Style::Auto,
+        LogFormat::Text => Style::Text,
+        LogFormat::Json => Style::Json,
+    }
+}
