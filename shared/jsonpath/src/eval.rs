@@ -39,12 +39,18 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Reads from the whole document.
+/// Reads from the whole document. An indefinite path finds nothing where the definite part that it begins with is missing;
+/// Jayway fails there, Step Functions does not.
 pub(crate) fn read<'a>(segments: &[Segment], document: &'a Value) -> Result<Cow<'a, Value>, ReadError> {
-    read_under(segments, document, &Reading::new(document))
+    match read_under(segments, document, &Reading::new(document)) {
+        Err(error) if error != ReadError::TooMuch && !segments.iter().all(Segment::is_definite) => {
+            Ok(Cow::Owned(Value::Array(Vec::new())))
+        }
+        result => result,
+    }
 }
 
-/// Reads from `start`.
+/// Reads from `start`, with an error where the definite part is missing.
 pub(crate) fn read_under<'a>(
     segments: &[Segment],
     start: &'a Value,

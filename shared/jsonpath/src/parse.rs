@@ -152,6 +152,8 @@ pub(crate) fn quoted(cursor: &mut Cursor<'_>) -> Result<String, ParseError> {
         match cursor.next() {
             None => return Err(cursor.error("a quoted name does not end")),
             Some(character) if character == quote => return Ok(name),
+            // A quote of the other kind needs no escape, and the backslash before it stands for itself.
+            Some('\\') if quote == '\'' && cursor.peek() == Some('"') => name.push('\\'),
             Some('\\') => name.push(escaped(cursor)?),
             Some(character) => name.push(character),
         }

@@ -56,7 +56,7 @@ impl Path {
     /// Reads the value, or the array of the values, that the path names.
     ///
     /// # Errors
-    /// `ReadError` if a definite path, or the definite part that an indefinite path begins with, is missing.
+    /// `ReadError` if a definite path is missing, or an indefinite one matches too many values.
     pub fn read<'a>(&self, document: &'a Value) -> Result<Cow<'a, Value>, ReadError> {
         eval::read(&self.segments, document)
     }

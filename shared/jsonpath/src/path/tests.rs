@@ -66,6 +66,11 @@ fn other_paths_give_an_array() {
     check("$.bike['price','a b']", json!([20, 1]));
     check("$.bike['price','none']", json!([20]));
     check("$.limit[*]", json!([]));
+    check("$.no[*].title", json!([]));
+    check("$.no.such[:1]", json!([]));
+    check("$.limit.x[0][1:]", json!([]));
+    check("$.books[7].tags[*]", json!([]));
+    check("$.books[?(@.none[*])].title", json!([]));
 }
 
 #[test]
@@ -99,7 +104,6 @@ fn missing_values_are_named_as_jayway_does() {
     check_missing("$.no.such.path", "Missing property in path $['no']");
     check_missing("$.bike.no.such", "Missing property in path $['bike']['no']");
     check_missing("$.books[7].title", "No results for path: $['books'][7]['title']");
-    check_missing("$.no[*].title", "Missing property in path $['no']");
     check_missing("$.nothing[0]", "The path $['nothing'] is null");
     check_missing("$.limit[0]", "Filter: [0] can only be applied to arrays. Current context is: 10");
     let found = "found 'com.fasterxml.jackson.databind.node.IntNode'";
