@@ -5,10 +5,14 @@
 //! borders: as W3C `traceparent`, as AWS's X-Ray header, and in the execution record. Span ids derive from the execution,
 //! the branch and the number of its transition, so that a coordinator that takes over goes on with the same trace.
 
+mod export;
 mod logs;
 mod metrics;
+mod span;
 mod trace;
 
+pub use export::{Done, ExportConfig, ExportError, Tracer};
 pub use logs::{InitError, Style, init};
 pub use metrics::{Counter, Gauge, Histogram, METRICS_CONTENT_TYPE, Metric, Registry};
+pub use span::{Attribute, Kind, Span};
 pub use trace::{SpanId, TraceContext, TraceError, TraceId, execution_span, span_id, trace_id};
