@@ -82,7 +82,7 @@ impl Definitions {
 
     async fn parse(&self, hash: &DefinitionHash, text: Arc<str>) -> Result<Arc<Definition>, DefinitionError> {
         let invalid = |reason: String| DefinitionError::Invalid { hash: hash.clone(), reason };
-        let parsed = self.runtime.blocking(move || Definition::parse(&text).map_err(|error| error.to_string())).await;
+        let parsed = self.runtime.blocking(move || Definition::load(&text).map_err(|error| error.to_string())).await;
         let definition = Arc::new(parsed.map_err(|stopped| invalid(stopped.to_string()))?.map_err(invalid)?);
         self.parsed.lock().unwrap_or_else(PoisonError::into_inner).put(hash.clone(), definition.clone());
         Ok(definition)

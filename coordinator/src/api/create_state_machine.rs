@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use asl::Definition;
+use asl::{Definition, Options};
 use model::{JsonText, StateMachineStatus};
 use serde_json::{Value, json};
 use wire::record::StateMachineRecord;
@@ -71,15 +71,19 @@ impl Input {
         })
     }
 
+    fn refuse_express(&self) -> Result<(), ApiError> {
+        if self.kind != "EXPRESS" {
+            return Ok(());
+        }
+        let message = "Express state machines are not supported by this version of Stepwell";
+        Err(ApiError::new(ErrorCode::StateMachineTypeNotSupported, message))
+    }
+
     /// Checks what the model's constraints don't tell.
     fn check(&self) -> Result<(), ApiError> {
         check_name(&self.name)?;
         if !is_role(&self.role_arn) {
             return Err(ApiError::quoting(ErrorCode::InvalidArn, "Invalid Role Arn", &self.role_arn));
-        }
-        if self.kind == "EXPRESS" {
-            let message = "Express state machines are not supported by this version of Stepwell";
-            return Err(ApiError::new(ErrorCode::StateMachineTypeNotSupported, message));
         }
         if self.publish {
             let message = "Versions (publish) are not supported by this version of Stepwell";
@@ -118,7 +122,8 @@ impl Api {
     pub(super) async fn create_state_machine(&self, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
         let input = Input::read(members, self.settings().definition_bytes_max)?;
         input.check()?;
-        self.check_definition(input.definition.clone()).await?;
+        self.check_definition(input.definition.clone(), input.kind == "EXPRESS").await?;
+        input.refuse_express()?;
         let record = input.into_record(self, caller);
         let created = match self.store()?.create_state_machine(&record).await? {
             None => record,
@@ -131,8 +136,9 @@ impl Api {
         }))
     }
 
-    async fn check_definition(&self, text: Arc<str>) -> Result<(), ApiError> {
-        let parse = move || Definition::parse(&text).map(|_| ()).map_err(|findings| findings.to_string());
+    async fn check_definition(&self, text: Arc<str>, express: bool) -> Result<(), ApiError> {
+        let options = Options { express, ..Options::default() };
+        let parse = move || Definition::parse_as(&text, options).map(|_| ()).map_err(|findings| findings.to_string());
         match self.runtime().blocking(parse).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(message)) => Err(ApiError::new(ErrorCode::InvalidDefinition, message)),

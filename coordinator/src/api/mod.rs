@@ -19,7 +19,6 @@ mod describe_state_machine;
 mod error;
 mod get_execution_history;
 mod history;
-mod jackson;
 mod members;
 mod metrics;
 mod name;

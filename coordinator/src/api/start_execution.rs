@@ -11,7 +11,6 @@ use super::arn::state_machine_arn;
 use super::caller::Caller;
 use super::checks::Checks;
 use super::error::{ApiError, ErrorCode};
-use super::jackson;
 use super::members::Members;
 use super::name::check_name;
 use crate::driver::{StartError, StartOutcome, StartRequest};
@@ -78,7 +77,7 @@ fn payload(input: Option<String>) -> Result<JsonText, ApiError> {
         return Err(ApiError::new(ErrorCode::InvalidExecutionInput, "Invalid execution input."));
     }
     JsonText::parse(&text).map_err(|fault| {
-        let reason = jackson::explain(&text).unwrap_or_else(|| fault.to_string());
+        let reason = asl::explain_json(&text).unwrap_or_else(|| fault.to_string());
         ApiError::quoting(ErrorCode::InvalidExecutionInput, "Invalid State Machine Execution Input", reason)
     })
 }

@@ -26,6 +26,22 @@ pub enum Code {
     InvalidStateName,
     /// No state ends the machine.
     MissingEndState,
+    /// The label of a Map breaks the rules for labels.
+    InvalidLabelName,
+    /// Two Maps of one definition bear the same label.
+    DuplicateLabelName,
+    /// A JSONata expression can't be parsed.
+    InvalidJsonataExpression,
+    /// A JSONata expression uses what Step Functions does not offer.
+    UnsupportedJsonataExpression,
+    /// What a Task calls is nothing that AWS knows. A warning.
+    InvalidResource,
+    /// A value looks computed, but the name of its field does not end with `.$`. A warning.
+    NoDollar,
+    /// A value looks like a path, but the name of its field does not end with `Path`. A warning.
+    NoPath,
+    /// The result of a Pass state looks computed, but is static. A warning.
+    PassResultIsStatic,
     /// The definition is right, but uses what is not supported.
     Unsupported,
 }
@@ -40,6 +56,14 @@ impl Code {
             Code::DuplicateStateName => "DUPLICATE_STATE_NAME",
             Code::InvalidStateName => "INVALID_STATE_NAME",
             Code::MissingEndState => "MISSING_END_STATE",
+            Code::InvalidLabelName => "INVALID_LABEL_NAME",
+            Code::DuplicateLabelName => "DUPLICATE_LABEL_NAME",
+            Code::InvalidJsonataExpression => "INVALID_JSONATA_EXPRESSION",
+            Code::UnsupportedJsonataExpression => "UNSUPPORTED_JSONATA_EXPRESSION",
+            Code::InvalidResource => "INVALID_RESOURCE",
+            Code::NoDollar => "NO_DOLLAR",
+            Code::NoPath => "NO_PATH",
+            Code::PassResultIsStatic => "PASS_RESULT_IS_STATIC",
             Code::Unsupported => "UNSUPPORTED",
         }
     }
@@ -60,18 +84,15 @@ pub struct Diagnostic {
     pub code: Code,
     /// What is wrong, in AWS's words where they are known.
     pub message: String,
-    /// Where, as a path into the text such as `/States/Pay/Retry[0]/ErrorEquals`; `/` is the whole text, and `None` is
-    /// what AWS gives no place for.
+    /// Where, as a path into the text such as `/States/Pay/Retry[0]/ErrorEquals`; `/` is the whole text, and `None`, which
+    /// AWS prints as `null`, is what it gives no place for.
     pub pointer: Option<String>,
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.code, self.message)?;
-        match &self.pointer {
-            Some(pointer) => write!(formatter, " at {pointer}"),
-            None => Ok(()),
-        }
+        write!(formatter, " at {}", self.pointer.as_deref().unwrap_or("null"))
     }
 }
 

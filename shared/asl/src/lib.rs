@@ -11,6 +11,7 @@ mod diagnostics;
 mod fixture;
 mod flow;
 pub mod intrinsic;
+mod jackson;
 mod name;
 mod parse;
 mod path;
@@ -20,11 +21,13 @@ mod scope;
 mod state;
 mod template;
 pub mod timestamp;
+mod validate;
 
 pub use condition::{Comparison, Condition, ConditionError, Operand, TypeTest};
 pub use definition::{Definition, Machine, QueryLanguage};
 pub use diagnostics::{Code, Diagnostic, Diagnostics, Severity};
 pub use flow::DataFlow;
+pub use jackson::explain as explain_json;
 pub use name::StateName;
 pub use path::{DataPath, PathError, Reason, Root};
 pub use resource::{IntegrationPattern, Resource, ResourceKind};
@@ -35,3 +38,4 @@ pub use state::{
     Transition, Wait, WaitUntil,
 };
 pub use template::{Template, TemplateError};
+pub use validate::{Options, locate, validate, validate_state};

