@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use axum::Router;
 use broker::SharedQueue;
-use runtime::Runtime;
+use runtime::{Runtime, watch};
 use store::{OwnerId, SharedStore};
 use telemetry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::api::{Api, ApiSettings};
 use crate::driver::{self, Driver, DriverSettings};

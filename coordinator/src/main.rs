@@ -15,12 +15,11 @@ use coordinator::ops::Ops;
 use coordinator::serve::{listen, serve, stop_on_signal};
 use coordinator::settings::{FOREIGN_SECTIONS, Settings};
 use coordinator::{Coordinator, Parts};
-use runtime::{Runtime, Task};
+use runtime::{Runtime, Task, watch};
 use settings::{Loaded, LogFormat, Sources};
 use store::{ExecutionStore as _, RedisStore, SharedStore};
 use telemetry::{Registry, Style};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// Serves the AWS Step Functions API and advances executions over RabbitMQ and Redis.

@@ -8,8 +8,8 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use broker::Connection;
+use runtime::watch;
 use telemetry::{METRICS_CONTENT_TYPE, Registry};
-use tokio::sync::watch;
 
 /// Is what the ops port tells about; cheap to clone.
 #[derive(Clone, Debug)]

@@ -7,10 +7,9 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::serve::ListenerExt;
 use futures::future::{Either, select};
-use runtime::Runtime;
+use runtime::{Runtime, watch};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tracing::info;
 
 /// Opens a port.

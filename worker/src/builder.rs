@@ -2,14 +2,14 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use broker::SharedQueue;
 use model::JsonText;
-use runtime::Runtime;
+use runtime::{Runtime, watch};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telemetry::Registry as MetricsRegistry;
-use tokio::sync::watch;
 
 use crate::config::{WorkConfig, WorkerConfig};
 use crate::consume::{self, Parts};
@@ -155,7 +155,7 @@ impl WorkerBuilder {
         let name = config.name.clone().unwrap_or_else(|| format!("worker-{:08x}", runtime.random() >> 32)).into();
         let (deliveries_max, metrics) = (work.deliveries_max, Metrics::new(&metrics));
         let parts = Parts { queue, runtime, config, deliveries_max, name, registry, metrics };
-        Ok(Worker { parts, stop: watch::Sender::new(false) })
+        Ok(Worker { parts, stop: Arc::new(watch::Sender::new(false)) })
     }
 }
 
@@ -168,7 +168,7 @@ impl std::fmt::Debug for WorkerBuilder {
 /// Consumes a pool's work items and runs handlers for them. Any number may work on one pool, and any may end at any time.
 pub struct Worker {
     parts: Parts,
-    stop: watch::Sender<bool>,
+    stop: Arc<watch::Sender<bool>>,
 }
 
 impl Worker {
@@ -189,7 +189,7 @@ impl Worker {
 
     /// Gives what ends [`run`](Self::run).
     pub fn stopper(&self) -> Stopper {
-        Stopper { stop: self.stop.clone() }
+        Stopper { stop: Arc::clone(&self.stop) }
     }
 
     /// Works until it is stopped; then finishes what is in hand, for the grace at most, and hands back the rest.
@@ -208,7 +208,7 @@ impl std::fmt::Debug for Worker {
 /// Stops a worker; cheap to clone. Dropping it stops nothing.
 #[derive(Clone, Debug)]
 pub struct Stopper {
-    stop: watch::Sender<bool>,
+    stop: Arc<watch::Sender<bool>>,
 }
 
 impl Stopper {

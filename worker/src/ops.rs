@@ -6,8 +6,8 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use broker::Connection;
+use runtime::watch;
 use telemetry::{METRICS_CONTENT_TYPE, Registry};
-use tokio::sync::watch;
 
 /// Is what the ops port tells about.
 #[derive(Clone, Debug)]

@@ -14,11 +14,10 @@ use broker::{MemoryBroker, SharedQueue, WorkQueue as _};
 use coordinator::ops::Ops;
 use coordinator::serve::{listen, serve, stop_on_signal};
 use coordinator::{Coordinator, Parts};
-use runtime::{Runtime, Task};
+use runtime::{Runtime, Task, watch};
 use store::{ExecutionStore as _, MemoryStore, SharedStore};
 use telemetry::{Registry, Style};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tracing::warn;
 use worker::Worker;
 

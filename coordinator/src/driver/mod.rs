@@ -40,10 +40,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use broker::SharedQueue;
-use runtime::Runtime;
+use runtime::{Runtime, watch};
 use store::{OwnerId, SharedStore};
 use telemetry::Registry;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 
 pub use close::{StopError, StopOutcome};
 pub use feed::Progress;

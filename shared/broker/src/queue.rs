@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, watch};
+use runtime::watch;
+use tokio::sync::mpsc;
 use wire::message::{Cancel, Report, WorkItem};
 
 use crate::memory::Inbox;

@@ -8,6 +8,7 @@
 //! One handle stands for one process: what it spawns ends when the process is killed.
 
 mod tasks;
+pub mod watch;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,10 +1,10 @@
 //! The tasks of one process.
 
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::future::{Either, select};
-use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 /// Says that a task or a computation ended before it was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl std::error::Error for Stopped {}
 /// Stands for a spawned future. Dropping it lets the future go on.
 #[derive(Debug)]
 pub struct Task {
-    handle: tokio::task::JoinHandle<Result<(), Stopped>>,
+    handle: tokio::task::JoinHandle<()>,
 }
 
 impl Task {
@@ -40,44 +40,87 @@ impl Task {
     /// # Errors
     /// `Stopped` if it was aborted, killed or panicked.
     pub async fn join(self) -> Result<(), Stopped> {
-        self.handle.await.unwrap_or(Err(Stopped))
+        self.handle.await.map_err(|_| Stopped)
     }
 }
 
+/// Holds what is needed to end the tasks that run; they end in the order in which they were spawned.
+#[derive(Clone, Default)]
 pub(crate) struct Group {
-    killed: watch::Sender<bool>,
+    members: Arc<Mutex<Members>>,
 }
 
-impl Default for Group {
-    fn default() -> Self {
-        Self { killed: watch::Sender::new(false) }
-    }
+#[derive(Default)]
+struct Members {
+    is_killed: bool,
+    last: u64,
+    /// One that is about to be spawned has no handle yet.
+    running: BTreeMap<u64, Option<AbortHandle>>,
 }
 
 impl Group {
     #[expect(clippy::disallowed_methods, reason = "this is the seam")]
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Task {
-        let mut killed = self.killed.subscribe();
+        let Some(member) = self.enter() else { return stillborn() };
+        let number = member.number;
         let handle = tokio::spawn(async move {
-            let kill = pin!(async move { killed.wait_for(|killed| *killed).await.map(|_| ()) });
-            // The switch is polled first, so that nothing runs after the kill.
-            match select(kill, pin!(future)).await {
-                Either::Left((Ok(()), _)) => Err(Stopped),
-                Either::Left((Err(_), future)) => {
-                    future.await;
-                    Ok(())
-                }
-                Either::Right(((), _)) => Ok(()),
-            }
+            let _member = member;
+            future.await;
         });
+        let mut members = self.lock();
+        if members.is_killed {
+            handle.abort();
+        } else if let Some(place) = members.running.get_mut(&number) {
+            *place = Some(handle.abort_handle());
+        }
         Task { handle }
     }
 
     pub(crate) fn kill(&self) {
-        self.killed.send_replace(true);
+        let running = {
+            let mut members = self.lock();
+            members.is_killed = true;
+            std::mem::take(&mut members.running)
+        };
+        running.into_values().flatten().for_each(|handle| handle.abort());
     }
 
     pub(crate) fn is_killed(&self) -> bool {
-        *self.killed.borrow()
+        self.lock().is_killed
+    }
+
+    /// Takes a number, unless the process was killed.
+    fn enter(&self) -> Option<Member> {
+        let mut members = self.lock();
+        if members.is_killed {
+            return None;
+        }
+        members.last += 1;
+        let number = members.last;
+        members.running.insert(number, None);
+        Some(Member { group: self.clone(), number })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the seam")]
+fn stillborn() -> Task {
+    let handle = tokio::spawn(std::future::pending());
+    handle.abort();
+    Task { handle }
+}
+
+/// Leaves the group when its future is done or dropped.
+struct Member {
+    group: Group,
+    number: u64,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.group.lock().running.remove(&self.number);
     }
 }

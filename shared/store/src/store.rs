@@ -8,7 +8,7 @@ use model::{
     BranchPath, EventId, ExecutionArn, ExecutionEnd, FencingToken, HistoryEvent, JsonText, Revision, ScopeKey,
     StateMachineArn, Timestamp,
 };
-use tokio::sync::watch;
+use runtime::watch;
 use wire::record::{BranchRecord, CompletionRecord, DefinitionHash, ExecutionRecord, StateMachineRecord};
 
 use crate::commit::{Commit, CommitOutcome, OutboxEntry, OutboxKey, TimerKey};

@@ -17,6 +17,7 @@ pub struct Chaos {
 struct Shared {
     chance: Mutex<StdRng>,
     calm: AtomicBool,
+    journal: Mutex<String>,
 }
 
 /// Is what happens to one effect.
@@ -40,7 +41,7 @@ impl Chaos {
     /// Makes the chaos of a seed.
     pub fn new(seed: u64) -> Self {
         let chance = Mutex::new(StdRng::seed_from_u64(seed ^ 0x5eed));
-        Self { shared: Arc::new(Shared { chance, calm: AtomicBool::new(false) }) }
+        Self { shared: Arc::new(Shared { chance, calm: AtomicBool::new(false), journal: Mutex::default() }) }
     }
 
     /// Ends all faults but delays, so that the world can be seen to come to rest.
@@ -48,8 +49,25 @@ impl Chaos {
         self.shared.calm.store(true, Ordering::Relaxed);
     }
 
-    /// Draws the fate of one effect.
-    pub fn fate(&self) -> Fate {
+    /// Draws the fate of one effect, and notes it.
+    pub fn fate(&self, runtime: &Runtime, effect: &str) -> Fate {
+        let fate = self.draw_fate();
+        self.note(runtime, &format!("{effect}: {fate:?}"));
+        fate
+    }
+
+    /// Notes what happened, with its time.
+    pub fn note(&self, runtime: &Runtime, what: &str) {
+        let mut journal = self.shared.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.push_str(&format!("{} {what}\n", runtime.now()));
+    }
+
+    /// Gives all that was noted, a line an effect.
+    pub fn journal(&self) -> String {
+        self.shared.journal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn draw_fate(&self) -> Fate {
         if self.shared.calm.load(Ordering::Relaxed) {
             return Fate::Made;
         }

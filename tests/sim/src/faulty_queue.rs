@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 use broker::{Connection, Consumer, DeadLetter, Error, ReplyTo, SharedQueue, WorkQueue};
-use runtime::Runtime;
-use tokio::sync::watch;
+use runtime::{Runtime, watch};
 use wire::message::{Cancel, Report, WorkItem};
 
 use crate::chaos::{Chaos, Fate};
@@ -22,9 +21,9 @@ impl FaultyQueue {
     }
 
     /// Tells how often to publish, and whether to answer; a crash doesn't return.
-    async fn plan(&self) -> (u32, Fate) {
+    async fn plan(&self, effect: &str) -> (u32, Fate) {
         self.chaos.delay(&self.runtime).await;
-        match self.chaos.fate() {
+        match self.chaos.fate(&self.runtime, effect) {
             Fate::CrashBefore => self.chaos.crash(&self.runtime).await,
             Fate::Refused => (0, Fate::Refused),
             Fate::Repeated => (2, Fate::Made),
@@ -44,7 +43,7 @@ impl FaultyQueue {
 #[async_trait]
 impl WorkQueue for FaultyQueue {
     async fn publish_work(&self, pool: &str, reply_to: &ReplyTo, items: &[WorkItem]) -> Result<(), Error> {
-        let (times, fate) = self.plan().await;
+        let (times, fate) = self.plan("publish an item").await;
         for _ in 0..times {
             self.inner.publish_work(pool, reply_to, items).await?;
         }
@@ -52,7 +51,7 @@ impl WorkQueue for FaultyQueue {
     }
 
     async fn publish_reports(&self, to: &ReplyTo, reports: &[Report]) -> Result<(), Error> {
-        let (times, fate) = self.plan().await;
+        let (times, fate) = self.plan("publish reports").await;
         for _ in 0..times {
             self.inner.publish_reports(to, reports).await?;
         }
@@ -60,7 +59,7 @@ impl WorkQueue for FaultyQueue {
     }
 
     async fn publish_cancel(&self, cancel: &Cancel) -> Result<(), Error> {
-        let (times, fate) = self.plan().await;
+        let (times, fate) = self.plan("publish a cancel").await;
         for _ in 0..times {
             self.inner.publish_cancel(cancel).await?;
         }

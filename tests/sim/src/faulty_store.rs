@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{BranchPath, ExecutionArn, JsonText, ScopeKey, StateMachineArn, Timestamp};
-use runtime::Runtime;
+use runtime::{Runtime, watch};
 use store::{
     Commit, CommitOutcome, Error, ExecutionHead, ExecutionStore, HistoryPage, HistoryQuery, Join, OutboxEntry,
     OutboxKey, OwnerId, SharedStore, StoredBranch, TimerKey,
 };
-use tokio::sync::watch;
 use wire::record::{DefinitionHash, StateMachineRecord};
 
 use crate::chaos::{Chaos, Fate};
@@ -30,9 +29,9 @@ impl FaultyStore {
     }
 
     /// Holds a read up, and fails it at times.
-    async fn reach(&self) -> Result<(), Error> {
+    async fn reach(&self, effect: &str) -> Result<(), Error> {
         self.chaos.delay(&self.runtime).await;
-        match self.chaos.fate() {
+        match self.chaos.fate(&self.runtime, effect) {
             Fate::Refused | Fate::AnswerLost => Err(unavailable()),
             Fate::CrashBefore | Fate::CrashAfter => self.chaos.crash(&self.runtime).await,
             Fate::Made | Fate::Repeated => Ok(()),
@@ -54,7 +53,7 @@ fn unavailable() -> Error {
 impl ExecutionStore for FaultyStore {
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, Error> {
         self.chaos.delay(&self.runtime).await;
-        match self.chaos.fate() {
+        match self.chaos.fate(&self.runtime, "commit") {
             Fate::Made => self.commit_checked(commit).await,
             Fate::Repeated => {
                 let first = self.commit_checked(commit).await?;
@@ -89,12 +88,12 @@ impl ExecutionStore for FaultyStore {
     }
 
     async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, Error> {
-        self.reach().await?;
+        self.reach("read a definition").await?;
         self.inner.definition(hash).await
     }
 
     async fn execution(&self, arn: &ExecutionArn) -> Result<Option<ExecutionHead>, Error> {
-        self.reach().await?;
+        self.reach("read an execution").await?;
         self.inner.execution(arn).await
     }
 
@@ -103,17 +102,17 @@ impl ExecutionStore for FaultyStore {
         arn: &ExecutionArn,
         branch: &BranchPath,
     ) -> Result<Option<(ExecutionHead, Option<StoredBranch>)>, Error> {
-        self.reach().await?;
+        self.reach("load").await?;
         self.inner.load(arn, branch).await
     }
 
     async fn open_branches(&self, arn: &ExecutionArn, within: Option<&ScopeKey>) -> Result<Vec<StoredBranch>, Error> {
-        self.reach().await?;
+        self.reach("list open branches").await?;
         self.inner.open_branches(arn, within).await
     }
 
     async fn open_executions(&self, partition: u32, cursor: u64) -> Result<(Vec<ExecutionArn>, u64), Error> {
-        self.reach().await?;
+        self.reach("list open executions").await?;
         self.inner.open_executions(partition, cursor).await
     }
 
@@ -125,12 +124,12 @@ impl ExecutionStore for FaultyStore {
         items_from: u32,
         items_max: u32,
     ) -> Result<Join, Error> {
-        self.reach().await?;
+        self.reach("read a join").await?;
         self.inner.join(arn, scope, taken, items_from, items_max).await
     }
 
     async fn results(&self, arn: &ExecutionArn, scope: &ScopeKey, total: u32) -> Result<Vec<JsonText>, Error> {
-        self.reach().await?;
+        self.reach("read results").await?;
         self.inner.results(arn, scope, total).await
     }
 
@@ -144,42 +143,42 @@ impl ExecutionStore for FaultyStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<(TimerKey, Timestamp)>, Error> {
-        self.reach().await?;
+        self.reach("list due timers").await?;
         self.inner.due_timers(partition, now, limit).await
     }
 
     async fn drop_timers(&self, partition: u32, timers: &[(TimerKey, Timestamp)]) -> Result<(), Error> {
-        self.reach().await?;
+        self.reach("drop timers").await?;
         self.inner.drop_timers(partition, timers).await
     }
 
     async fn outbox(&self, partition: u32, cursor: u64) -> Result<(Vec<OutboxEntry>, u64), Error> {
-        self.reach().await?;
+        self.reach("list the outbox").await?;
         self.inner.outbox(partition, cursor).await
     }
 
     async fn clear_outbox(&self, partition: u32, keys: &[OutboxKey]) -> Result<(), Error> {
-        self.reach().await?;
+        self.reach("clear the outbox").await?;
         self.inner.clear_outbox(partition, keys).await
     }
 
     async fn hold_sweep(&self, partition: u32, owner: &OwnerId, millis: u32) -> Result<bool, Error> {
-        self.reach().await?;
+        self.reach("hold a sweep").await?;
         self.inner.hold_sweep(partition, owner, millis).await
     }
 
     async fn announce(&self, owner: &OwnerId, millis: u32) -> Result<(), Error> {
-        self.reach().await?;
+        self.reach("announce").await?;
         self.inner.announce(owner, millis).await
     }
 
     async fn is_alive(&self, owner: &OwnerId) -> Result<bool, Error> {
-        self.reach().await?;
+        self.reach("ask who lives").await?;
         self.inner.is_alive(owner).await
     }
 
     async fn clean_up(&self, partition: u32, retention_millis: u64) -> Result<bool, Error> {
-        self.reach().await?;
+        self.reach("clean up").await?;
         self.inner.clean_up(partition, retention_millis).await
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use broker::WorkQueue;
 use broker::memory::MemoryBroker;
 use coordinator::driver::{Driver, DriverSettings, Parts, StartOutcome, StartRequest};
@@ -47,21 +47,25 @@ impl Default for Plan {
     }
 }
 
-/// Runs the simulation of a seed, and gives all histories as text.
-///
-/// Definitions, faults and draws follow from the seed. The order in which tokio wakes several waiters of one `watch` does not,
-/// so two runs may differ in the order of events within a millisecond.
-///
-/// # Errors
-/// What went wrong: a broken invariant, an execution that did not end or ended otherwise than the model says.
-pub fn simulate(seed: u64, plan: Plan) -> Result<String> {
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+/// Is what came of a seed.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What went wrong: a broken invariant, an execution that did not end or ended otherwise than the model says.
+    pub result: Result<()>,
+    /// All effects with their times and fates, then all histories, a line each: the same for the same seed.
+    pub trace: String,
+}
+
+/// Runs the simulation of a seed.
+pub fn simulate(seed: u64, plan: Plan) -> Outcome {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let tokio = tokio.expect("a runtime without I/O needs nothing of the system");
     tokio.block_on(async {
         let mut world = World::new(seed, plan);
-        let outcome = world.live().await;
+        let lived = world.live().await;
         let violations = world.checker.violations();
-        ensure!(violations.is_empty(), "{}", violations.join("\n"));
-        outcome.map(|()| world.checker.histories())
+        let result = if violations.is_empty() { lived } else { Err(anyhow!(violations.join("\n"))) };
+        Outcome { result, trace: world.chaos.journal() + &world.checker.histories() }
     })
 }
 
@@ -174,11 +178,13 @@ impl World {
             let index = usize::try_from(self.chaos.draw(all.len() as u64))?;
             if let Some(process) = all.get(index) {
                 process.runtime.kill();
+                self.chaos.note(&self.runtime, &format!("kill process {index}"));
             }
         }
         if self.chaos.draw(OUTAGE_ODDS) == 0 {
             let is_up = self.chaos.draw(3) > 0;
             self.broker.set_connected(is_up);
+            self.chaos.note(&self.runtime, &format!("the broker is up: {is_up}"));
         }
         for index in 0..self.coordinators.len() {
             if self.is_due(now, index, false) {

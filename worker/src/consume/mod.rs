@@ -25,8 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker::{Connection, Consumer, SharedQueue};
-use runtime::{Runtime, Task};
-use tokio::sync::{Notify, Semaphore, watch};
+use runtime::{Runtime, Task, watch};
+use tokio::sync::{Notify, Semaphore};
 use tracing::{info, warn};
 use wire::message::Cancel;
 

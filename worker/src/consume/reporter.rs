@@ -15,8 +15,8 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use model::Timestamp;
-use runtime::{Runtime, Task};
-use tokio::sync::{mpsc, watch};
+use runtime::{Runtime, Task, watch};
+use tokio::sync::mpsc;
 use tracing::{debug, warn};
 use wire::message::{Outcome, REPORT_TYPE, Report, encode_reports};
 

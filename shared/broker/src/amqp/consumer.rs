@@ -18,8 +18,8 @@ use lapin::Channel;
 use lapin::message::Delivery as Frame;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use runtime::Runtime;
-use tokio::sync::{mpsc, watch};
+use runtime::{Runtime, watch};
+use tokio::sync::mpsc;
 
 use super::acks::Acks;
 use super::fault::Fault;

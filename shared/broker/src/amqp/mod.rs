@@ -35,10 +35,10 @@ use lapin::BasicProperties;
 use lapin::options::BasicPublishOptions;
 use message::{dead, properties, with_reply_to};
 use names::Names;
-use runtime::Runtime;
+use runtime::{Runtime, watch};
 use session::Session;
 use supervisor::{Phase, Supervisor};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use wire::message::{
     CONTROL_TYPE, Cancel, REPORT_TYPE, Report, WORK_TYPE, WorkItem, encode_cancels, encode_items, encode_reports,
 };

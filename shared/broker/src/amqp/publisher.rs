@@ -19,7 +19,8 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
-use tokio::sync::{mpsc, oneshot, watch};
+use runtime::watch;
+use tokio::sync::{mpsc, oneshot};
 
 use super::answers::Answers;
 use super::message::{message_id, number_of};

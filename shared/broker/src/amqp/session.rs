@@ -11,8 +11,8 @@ use lapin::protocol::AMQPSoftError;
 use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Connection as Link, ConnectionProperties, Queue};
-use runtime::{Runtime, Task};
-use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
+use runtime::{Runtime, Task, watch};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
 use super::config::{Config, address};
 use super::fault::{Fault, has_code};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::uri::AMQPUri;
-use runtime::Runtime;
-use tokio::sync::{mpsc, watch};
+use runtime::{Runtime, watch};
+use tokio::sync::mpsc;
 
 use super::config::Config;
 use super::session::Session;

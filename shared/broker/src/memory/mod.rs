@@ -14,9 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 pub(crate) use inbox::Inbox;
-use runtime::Runtime;
+use runtime::{Runtime, watch};
 use state::{Message, QueueKind, State};
-use tokio::sync::watch;
 use wire::message::{Cancel, Report, WorkItem, encode_cancels, encode_items, encode_reports};
 
 use crate::body::Element;

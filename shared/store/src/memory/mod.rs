@@ -12,8 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use model::{BranchPath, ExecutionArn, JsonText, ScopeKey, StateMachineArn, Timestamp};
-use runtime::Runtime;
-use tokio::sync::watch;
+use runtime::{Runtime, watch};
 use wire::record::{CompletionRecord, DefinitionHash, ItemsRecord, StateMachineRecord};
 
 use crate::bounds::{COMPLETIONS_MAX, ITEMS_PER_GROUP};

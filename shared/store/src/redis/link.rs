@@ -12,8 +12,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RetryMethod, ServerErrorKind};
-use runtime::Runtime;
-use tokio::sync::{Notify, watch};
+use runtime::{Runtime, watch};
+use tokio::sync::Notify;
 
 use super::config::{RedisConfig, RedisMode};
 use super::connect::{Connection, connect};

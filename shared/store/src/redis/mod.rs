@@ -25,8 +25,7 @@ use async_trait::async_trait;
 use lru::LruCache;
 use model::{BranchPath, ExecutionArn, JsonText, ScopeKey, StateMachineArn, Timestamp};
 use redis::Cmd;
-use runtime::Runtime;
-use tokio::sync::watch;
+use runtime::{Runtime, watch};
 use wire::record::{DefinitionHash, ItemsRecord, StateMachineRecord};
 
 pub use config::{RedisConfig, RedisMode};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use opentelemetry_sdk::trace::SpanExporter;
-use runtime::Runtime;
-use tokio::sync::{mpsc, oneshot, watch};
+use runtime::{Runtime, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::Done;
 use super::config::Batching;

@@ -7,8 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use broker::{Connection, Consumer, DeadLetter, Error, MemoryBroker, ReplyTo, SharedQueue, WorkQueue};
 use model::{AttemptId, JsonText, Nonce};
-use runtime::{Runtime, Task};
-use tokio::sync::watch;
+use runtime::{Runtime, Task, watch};
 use wire::message::{Cancel, Cancelled, Outcome, Report, WorkItem};
 
 use crate::consume::fixtures::{EPOCH, item};
