@@ -22,7 +22,7 @@ use telemetry::Registry;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use wire::record::StateMachineRecord;
-use worker::{Stopper, Worker};
+use worker::{Aws, Stopper, Worker};
 
 use crate::RunArguments;
 use crate::progress::{Progress, seconds};
@@ -78,6 +78,7 @@ impl Place {
         let broker = MemoryBroker::new(runtime.clone(), EVENTS_QUEUES);
         let queue: SharedQueue = Arc::new(broker.handle(runtime.clone()));
         let builder = Worker::builder(Arc::new(broker), runtime.clone()).name("stepwell");
+        let builder = builder.aws(Aws::of_process()?);
         let builder = match handlers {
             Some(file) => builder.handlers_file(file),
             None => builder,

@@ -11,9 +11,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telemetry::Registry as MetricsRegistry;
 
+use crate::aws::Aws;
 use crate::config::{WorkConfig, WorkerConfig};
 use crate::consume::{self, Parts};
-use crate::handlers::{self, Declared, Entry, Handler, HandlersFileError, Kinds, Pattern, Registry};
+use crate::handlers::{
+    self, Declared, Entry, Handler, HandlersFileError, Kinds, Lambda, Outgoing, Pattern, Registry, Target,
+};
 use crate::metrics::Metrics;
 use crate::{Context, Failure};
 
@@ -35,13 +38,14 @@ pub struct WorkerBuilder {
     config: WorkerConfig,
     work: WorkConfig,
     metrics: MetricsRegistry,
+    aws: Option<Arc<Aws>>,
     declared: Vec<(Declared, Box<dyn Handler>)>,
 }
 
 impl WorkerBuilder {
     pub(crate) fn new(queue: SharedQueue, runtime: Runtime) -> Self {
         let (config, work) = (WorkerConfig::default(), WorkConfig::default());
-        Self { queue, runtime, config, work, metrics: MetricsRegistry::new(), declared: Vec::new() }
+        Self { queue, runtime, config, work, metrics: MetricsRegistry::new(), aws: None, declared: Vec::new() }
     }
 
     /// Takes over all settings; to be called before the methods that change one.
@@ -132,6 +136,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// Has Lambda functions for which there is no handler called at AWS, or at what stands for it. See [`Aws::of_process`].
+    #[must_use]
+    pub fn aws(mut self, aws: Option<Aws>) -> Self {
+        self.aws = aws.map(Arc::new);
+        self
+    }
+
     /// Counts in a registry that others use, too.
     #[must_use]
     pub fn metrics(mut self, registry: MetricsRegistry) -> Self {
@@ -144,13 +155,19 @@ impl WorkerBuilder {
     /// # Errors
     /// `BuildError` when the handlers file is wrong or a function is declared twice.
     pub fn build(self) -> Result<Worker, BuildError> {
-        let Self { queue, runtime, config, work, metrics, declared } = self;
+        let Self { queue, runtime, config, work, metrics, aws, declared } = self;
         let mut registry = Registry::default();
         let from_code = declared.into_iter().map(|(declared, handler)| (declared, Entry { handler, slots: None }));
-        let kinds = Kinds { runtime: &runtime, output_bytes_max: config.output_bytes_max };
+        let (outgoing, output_bytes_max) = (Outgoing::default(), config.output_bytes_max);
+        let kinds = Kinds { runtime: &runtime, output_bytes_max, outgoing: &outgoing, aws: aws.as_ref() };
         let from_file = config.handlers.as_deref().map(|file: &Path| handlers::read(file, &kinds)).transpose()?;
         for (declared, entry) in from_code.chain(from_file.into_iter().flatten()) {
             registry.add(declared, entry).map_err(|declared| BuildError::Repeated(declared.to_string()))?;
+        }
+        if let Some(aws) = aws {
+            let (target, runtime) = (Target::Aws { aws, function: None }, runtime.clone());
+            let handler = Box::new(Lambda { target, timeout: None, output_bytes_max, outgoing, runtime });
+            registry.set_fallback(Entry { handler, slots: None });
         }
         let name = config.name.clone().unwrap_or_else(|| format!("worker-{:08x}", runtime.random() >> 32)).into();
         let (deliveries_max, metrics) = (work.deliveries_max, Metrics::new(&metrics));

@@ -58,7 +58,10 @@ pub struct WorkerConfig {
     /// How many messages of reports to one queue are on their way at once. Few make large batches, many a low latency:
     /// two keep the queue busy while one is confirmed. Since 0.1.0.
     pub publishes_max: u16,
-    /// How many bytes a `process` or `command` handler may answer with; far above the limit of 256 KiB for
+    /// Whether Lambda functions without a handler are called at AWS, or at what stands for it, if AWS's own variables or files
+    /// (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` and so on) give credentials or an endpoint. Since 0.1.0.
+    pub lambda: bool,
+    /// How many bytes a handler outside of this process may answer with; far above the limit of 256 KiB for
     /// a payload, which the coordinator checks. Since 0.1.0.
     pub output_bytes_max: usize,
 }
@@ -79,6 +82,7 @@ impl Default for WorkerConfig {
             batch_max: 64,
             batch_bytes_max: 1024 * 1024,
             publishes_max: 2,
+            lambda: true,
             output_bytes_max: 8 * 1024 * 1024,
         }
     }

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 /// The error name of a failure that names none.
 const UNNAMED: &str = "Lambda.Unknown";
 
-/// Is what a handler failed with, as a Lambda function does: an error name and a JSON text as the cause.
+/// Is what a handler failed with: an error name, and a text as the cause, which as a Lambda function's is a JSON object.
 ///
 /// Any error type turns into one with `?`: its name is the type's, its message the chain of errors.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Failure {
     error: String,
-    cause: JsonText,
+    cause: String,
 }
 
 #[derive(Serialize)]
@@ -36,23 +36,31 @@ impl Failure {
         let error = error.into();
         let object = Object { error_type: &error, error_message: message.as_ref() };
         let cause = serde_json::to_string(&object).expect("two strings can always be rendered");
-        Self { error, cause: JsonText::trusted(cause) }
+        Self { error, cause }
+    }
+
+    /// Makes a failure whose cause is this text as it is.
+    pub fn with_cause(error: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self { error: error.into(), cause: cause.into() }
     }
 
     /// Makes a failure whose cause is this JSON text to the byte. Its error name is the text's `errorType`.
     pub fn from_object(object: JsonText) -> Self {
         let error = error_type(object.as_str()).unwrap_or_else(|| UNNAMED.to_owned());
-        Self { error, cause: object }
+        Self { error, cause: object.as_str().to_owned() }
     }
 
-    /// Gives the failure with its cause rendered anew.
+    /// Gives the failure with its cause rendered anew, if that is JSON.
     pub(crate) fn compacted(self, compact: impl Fn(&str) -> String) -> Self {
-        Self { cause: JsonText::trusted(compact(self.cause.as_str())), error: self.error }
+        if JsonText::parse(&self.cause).is_err() {
+            return self;
+        }
+        Self { cause: compact(&self.cause), error: self.error }
     }
 
     /// Gives error name and cause.
     pub(crate) fn into_parts(self) -> (String, String) {
-        (self.error, self.cause.as_str().to_owned())
+        (self.error, self.cause)
     }
 
     /// Gives the error name, which `ErrorEquals` is compared with.
@@ -60,8 +68,8 @@ impl Failure {
         &self.error
     }
 
-    /// Gives the cause, a JSON text.
-    pub fn cause(&self) -> &JsonText {
+    /// Gives the cause.
+    pub fn cause(&self) -> &str {
         &self.cause
     }
 }
@@ -104,14 +112,14 @@ mod tests {
         let failure = Failure::from(Declined("x".parse::<u8>().expect_err("is no number")));
         assert_eq!(failure.error(), "Declined");
         let expect = r#"{"errorType":"Declined","errorMessage":"charge the card: invalid digit found in string"}"#;
-        assert_eq!(failure.cause().as_str(), expect);
+        assert_eq!(failure.cause(), expect);
     }
 
     #[test]
     fn an_object_is_kept_to_the_byte() {
         let check = |text: &str, error: &str| {
             let failure = Failure::from_object(JsonText::parse(text).expect("is JSON"));
-            assert_eq!((failure.error(), failure.cause().as_str()), (error, text));
+            assert_eq!((failure.error(), failure.cause()), (error, text));
         };
         check(r#"{"errorMessage": "no",  "errorType": "Lambda.ServiceException"}"#, "Lambda.ServiceException");
         check(r#"{"errorType": "caf\u00e9"}"#, "café");

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod aws;
 mod builder;
 mod config;
 mod consume;
@@ -29,6 +30,7 @@ mod handlers;
 pub mod metrics;
 pub mod ops;
 
+pub use aws::{Aws, AwsError};
 pub use builder::{BuildError, Stopper, Worker, WorkerBuilder};
 pub use config::{Config, FOREIGN_SECTIONS, WorkConfig, WorkerConfig};
 pub use context::Context;

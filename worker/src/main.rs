@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use worker::ops::{self, Ops};
-use worker::{Config, FOREIGN_SECTIONS, Stopper, Worker};
+use worker::{Aws, Config, FOREIGN_SECTIONS, Stopper, Worker};
 
 /// Runs handlers for work items of Stepwell and reports their results.
 #[derive(Parser)]
@@ -100,6 +100,7 @@ async fn work(config: Config) -> anyhow::Result<()> {
     let queue: SharedQueue = Arc::new(AmqpBroker::connect(runtime.clone(), amqp(&config))?);
     let worker = Worker::builder(Arc::clone(&queue), runtime.clone())
         .config(config.worker.clone(), config.work.clone())
+        .aws(Aws::of_settings(&config.worker)?)
         .metrics(metrics.clone())
         .build()
         .context("use the setting worker.handlers")?;

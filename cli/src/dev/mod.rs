@@ -19,7 +19,7 @@ use store::{ExecutionStore as _, MemoryStore, SharedStore};
 use telemetry::{Registry, Style};
 use tokio::net::TcpListener;
 use tracing::warn;
-use worker::Worker;
+use worker::{Aws, Worker};
 
 use settings::Settings;
 
@@ -88,6 +88,7 @@ impl Server {
         let of_worker: SharedQueue = Arc::new(broker.handle(runtime.clone()));
         let worker = Worker::builder(of_worker, runtime.clone())
             .config(settings.worker.clone(), settings.work.clone())
+            .aws(Aws::of_settings(&settings.worker)?)
             .metrics(registry.clone())
             .build()
             .context("use the handlers (flag --handlers)")?;

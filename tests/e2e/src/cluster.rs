@@ -54,6 +54,8 @@ impl Cluster {
             ("STEPWELL_AMQP__URL", servers.rabbit.amqp_url()),
             ("STEPWELL_AMQP__PREFIX", prefix),
             ("STEPWELL_LOG__FORMAT", "text".to_owned()),
+            // Whoever runs the tests may have credentials for AWS.
+            ("STEPWELL_WORKER__LAMBDA", "false".to_owned()),
         ];
         let shared: Vec<(String, String)> = shared.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let mut cluster = Self { coordinators: Vec::new(), workers: Vec::new(), api: Api::new(Vec::new())?, shared };

@@ -1,5 +1,7 @@
 //! The file that declares handlers. The page is `docs/formats/handlers.md`.
 
+mod kind;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
@@ -13,9 +15,10 @@ use tokio::sync::Semaphore;
 use toml::Spanned;
 
 use super::child::CommandLine;
-use super::command::Command;
-use super::process::{Child, Process};
-use super::{Declared, Entry, Handler, Pattern};
+use super::process::Child;
+use super::{Declared, Entry, Outgoing, Pattern};
+use crate::aws::Aws;
+use kind::{Kind, Making};
 
 /// Says why a file of handlers can't be used: the place, what is wrong, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +67,8 @@ impl Place {
 pub(crate) struct Kinds<'a> {
     pub(crate) runtime: &'a Runtime,
     pub(crate) output_bytes_max: usize,
+    pub(crate) outgoing: &'a Outgoing,
+    pub(crate) aws: Option<&'a Arc<Aws>>,
 }
 
 #[derive(Deserialize)]
@@ -80,10 +85,12 @@ struct Table {
     resource: Option<Spanned<String>>,
     process: Option<Spanned<Vec<String>>>,
     command: Option<Spanned<Vec<String>>>,
+    http: Option<Spanned<String>>,
+    lambda: Option<Spanned<String>>,
+    headers: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
     timeout_seconds: Option<NonZeroU32>,
     concurrency: Option<NonZeroU16>,
-    #[serde(default)]
-    env: BTreeMap<String, String>,
+    env: Option<Spanned<BTreeMap<String, String>>>,
 }
 
 /// Reads a file of handlers, in the order in which it declares them.
@@ -129,25 +136,9 @@ fn handler(
     let table = table.into_inner();
     let declared = declared(table.function, table.resource, offset)?;
     let timeout = table.timeout_seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
-    let line = |argv: Spanned<Vec<String>>| command_line(argv, folder, &table.env);
-    let handler: Box<dyn Handler> = match (table.process, table.command) {
-        (Some(argv), None) => {
-            let line = line(argv)?;
-            let made = || Arc::new(Child::new(line.clone(), kinds.output_bytes_max, kinds.runtime.clone()));
-            let child = Arc::clone(children.entry(line.clone()).or_insert_with(made));
-            Box::new(Process { child, timeout })
-        }
-        (None, Some(argv)) => {
-            let (runtime, output_bytes_max) = (kinds.runtime.clone(), kinds.output_bytes_max);
-            Box::new(Command { line: line(argv)?, timeout, output_bytes_max, runtime })
-        }
-        (Some(_), Some(_)) => return Err((offset, "a handler has either `process` or `command`, not both".to_owned())),
-        (None, None) => {
-            let reason =
-                "a handler needs `process` (a long-lived child, a JSON line a task) or `command` (a process a task)";
-            return Err((offset, reason.to_owned()));
-        }
-    };
+    let kind = Kind::of(table.process, table.command, table.http, table.lambda).map_err(|reason| (offset, reason))?;
+    let making = Making { folder, kinds, timeout };
+    let handler = kind::handler(kind, table.env, table.headers, &making, children)?;
     let slots = table.concurrency.map(|count| Arc::new(Semaphore::new(count.get().into())));
     Ok((declared, Entry { handler, slots }))
 }
@@ -186,22 +177,6 @@ fn declared(
     }
 }
 
-fn command_line(
-    argv: Spanned<Vec<String>>,
-    folder: &Path,
-    env: &BTreeMap<String, String>,
-) -> Result<CommandLine, Wrong> {
-    let at = argv.span().start;
-    let argv = argv.into_inner();
-    if argv.first().is_none_or(String::is_empty) {
-        return Err((
-            at,
-            "the list is empty: write the program and its arguments, as in [\"python3\", \"x.py\"]".to_owned(),
-        ));
-    }
-    Ok(CommandLine { argv, folder: folder.to_owned(), env: env.clone() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,8 +195,9 @@ mod tests {
         let file = folder.0.join("handlers.toml");
         std::fs::write(&file, text).expect("the folder for temporary files is writable");
         let runtime = Runtime::system();
-        let entries =
-            read(&file, &Kinds { runtime: &runtime, output_bytes_max: 1 }).map_err(|error| error.to_string())?;
+        let outgoing = Outgoing::default();
+        let kinds = Kinds { runtime: &runtime, output_bytes_max: 1, outgoing: &outgoing, aws: None };
+        let entries = read(&file, &kinds).map_err(|error| error.to_string())?;
         Ok(entries.into_iter().map(|(declared, _)| declared.to_string()).collect())
     }
 
@@ -237,8 +213,21 @@ mod tests {
             command = ["sh", "send.sh"]
             timeout_seconds = 30
             concurrency = 2
+            [[handler]]
+            function = "Charge"
+            http = "https://pay.example.com/charge"
+            headers = { Authorization = "Bearer x" }
+            [[handler]]
+            function = "Emulated"
+            lambda = "http://127.0.0.1:9000"
         "#;
-        let expect = ["function \"ValidateOrder\"", "resource \"arn:aws:states:::sqs:*\""].map(str::to_owned).to_vec();
+        let expect = [
+            "function \"ValidateOrder\"",
+            "resource \"arn:aws:states:::sqs:*\"",
+            "function \"Charge\"",
+            "function \"Emulated\"",
+        ];
+        let expect = expect.map(str::to_owned).to_vec();
         assert_eq!(read_text("right", text), Ok(expect));
         assert_eq!(read_text("empty", ""), Ok(Vec::new()));
     }
@@ -253,7 +242,7 @@ mod tests {
         check("syntax", "[[handler]\n", &["line 1, column 11"]);
         check("unknown", &format!("{head}comand = [\"x\"]\n"), &["line 3, column 1", "comand", "command", "process"]);
         check("top", "[[handlers]]\n", &["line 1, column 3", "handlers", "`handler`"]);
-        check("both", &format!("{head}command = [\"x\"]\nprocess = [\"x\"]\n"), &["line 1, column 1", "not both"]);
+        check("both", &format!("{head}command = [\"x\"]\nprocess = [\"x\"]\n"), &["line 1, column 1", "not more"]);
         check("neither", head, &["line 1, column 1", "`process`", "`command`"]);
         check("nameless", "\n[[handler]]\ncommand = [\"x\"]\n", &["line 2, column 1", "`function`", "`resource`"]);
         check("two names", &format!("{head}resource = \"*\"\ncommand = [\"x\"]\n"), &["line 1", "not both"]);
@@ -266,14 +255,30 @@ mod tests {
         );
         check("zero", &format!("{head}command = [\"x\"]\nconcurrency = 0\n"), &["line 4, column 15", "nonzero"]);
         check("negative", &format!("{head}command = [\"x\"]\ntimeout_seconds = -1\n"), &["line 4, column 19"]);
+        check("no url", &format!("{head}http = \"pay.example.com\"\n"), &["line 3, column 8", "http://"]);
+        check("ftp", &format!("{head}http = \"ftp://x/\"\n"), &["line 3, column 8", "https"]);
+        check("user", &format!("{head}http = \"http://a:b@x/\"\n"), &["line 3, column 8", "`headers`"]);
+        check("list", &format!("{head}http = [\"http://x\"]\n"), &["line 3, column 8", "expected a string"]);
+        let http = format!("{head}http = \"http://x\"\n");
+        check("env", &format!("{http}env = {{ A = \"b\" }}\n"), &["line 4, column 7", "`env`", "`headers`"]);
+        check("header", &format!("{http}headers = {{ \"a b\" = \"c\" }}\n"), &["line 4, column 21", "a b"]);
+        check(
+            "variable",
+            &format!("{http}headers = {{ a = \"${{NO_SUCH_V}}\" }}\n"),
+            &["line 4, column 17", "NO_SUCH_V"],
+        );
+        check("headers", &format!("{head}command = [\"x\"]\nheaders = {{}}\n"), &["line 4, column 11", "`http`"]);
+        check("no aws", &format!("{head}lambda = \"Other\"\n"), &["line 3, column 10", "AWS_ACCESS_KEY_ID"]);
+        check("no function", &format!("{head}lambda = \"a b\"\n"), &["line 3, column 10", "http://"]);
         let twice = format!("{head}command = [\"x\"]\n{head}command = [\"y\"]\n");
         check("twice", &twice, &["line 5, column 12", "function \"F\"", "declared twice", "line 2"]);
     }
 
     #[test]
     fn a_missing_file_is_named() {
-        let runtime = Runtime::system();
-        let error = read(Path::new("no/such/handlers.toml"), &Kinds { runtime: &runtime, output_bytes_max: 1 });
+        let (runtime, outgoing) = (Runtime::system(), Outgoing::default());
+        let kinds = Kinds { runtime: &runtime, output_bytes_max: 1, outgoing: &outgoing, aws: None };
+        let error = read(Path::new("no/such/handlers.toml"), &kinds);
         let error = error.err().expect("is refused").to_string();
         assert!(error.starts_with("read the handlers file no/such/handlers.toml: "), "{error}");
     }

@@ -61,24 +61,52 @@ fn function_of_name(text: &str) -> &str {
 /// Is what the parameters of `lambda:invoke` say.
 #[derive(Debug)]
 pub(crate) struct Parameters {
+    /// `FunctionName` as it was written.
     pub(crate) function: String,
     pub(crate) payload: JsonText,
+    pub(crate) qualifier: Option<String>,
+    pub(crate) invocation_type: Option<String>,
+    pub(crate) client_context: Option<String>,
+    pub(crate) log_type: Option<String>,
 }
 
 impl Parameters {
     pub(crate) fn read(parameters: &JsonText) -> Result<Self, Failure> {
         #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
         struct Raw<'a> {
-            #[serde(rename = "FunctionName", borrow)]
-            function: Cow<'a, str>,
-            #[serde(rename = "Payload", borrow, default, deserialize_with = "present")]
+            #[serde(borrow)]
+            function_name: Cow<'a, str>,
+            #[serde(borrow, default, deserialize_with = "present")]
             payload: Option<&'a RawValue>,
+            qualifier: Option<String>,
+            invocation_type: Option<String>,
+            client_context: Option<String>,
+            log_type: Option<String>,
         }
         let raw: Raw<'_> = serde_json::from_str(parameters.as_str())
             .map_err(|error| Failure::new("Lambda.ValidationException", format!("read the parameters: {error}")))?;
-        let payload = raw.payload.map_or_else(|| JsonText::trusted("{}"), JsonText::from_raw);
-        Ok(Self { function: function_of_name(&raw.function).to_owned(), payload })
+        Ok(Self {
+            function: raw.function_name.into_owned(),
+            payload: payload(raw.payload),
+            qualifier: raw.qualifier,
+            invocation_type: raw.invocation_type,
+            client_context: raw.client_context,
+            log_type: raw.log_type,
+        })
     }
+
+    /// Gives the function's name alone.
+    pub(crate) fn name(&self) -> &str {
+        function_of_name(&self.function)
+    }
+}
+
+/// Gives what the function gets. As AWS has it: a text that is JSON stands for what it says, and nothing for an empty object.
+fn payload(raw: Option<&RawValue>) -> JsonText {
+    let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return JsonText::trusted("{}") };
+    let within = serde_json::from_str::<String>(raw.get()).ok().and_then(|text| JsonText::parse(&text).ok());
+    within.unwrap_or_else(|| JsonText::from_raw(raw))
 }
 
 /// Reads a member that may be `null` and is there all the same.
@@ -90,36 +118,65 @@ pub(crate) fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Resu
 pub(crate) fn invoke_answer(answer: Answer, runtime: &Runtime, traceparent: &str) -> Answer {
     match answer {
         Answer::Output(output) => {
-            let (request, now) = (runtime.uuid(), runtime.now());
-            Answer::Output(JsonText::trusted(response(&output, &request, now, traceparent)))
+            let (request_id, now) = (runtime.uuid(), runtime.now());
+            let headers = vec![
+                ("Connection".to_owned(), "keep-alive".to_owned()),
+                ("Content-Length".to_owned(), output.len().to_string()),
+                ("Content-Type".to_owned(), "application/json".to_owned()),
+                ("Date".to_owned(), http_date(now)),
+                ("X-Amz-Executed-Version".to_owned(), LATEST.to_owned()),
+                ("X-Amzn-Trace-Id".to_owned(), xray(traceparent)),
+                ("x-amzn-Remapped-Content-Length".to_owned(), "0".to_owned()),
+                ("x-amzn-RequestId".to_owned(), request_id.clone()),
+            ];
+            let version = Some(LATEST.to_owned());
+            let response = Response { payload: output, status: 200, version, request_id, headers, log_result: None };
+            Answer::Output(response.render())
         }
         Answer::Failed(failure) => Answer::Failed(failure.compacted(compact)),
         Answer::PastDeadline => Answer::PastDeadline,
     }
 }
 
-fn response(output: &JsonText, request: &str, now: Timestamp, traceparent: &str) -> String {
-    let payload = compact(output.as_str());
-    let headers = [
-        ("Connection", "keep-alive".to_owned()),
-        ("Content-Length", output.len().to_string()),
-        ("Content-Type", "application/json".to_owned()),
-        ("Date", http_date(now)),
-        ("X-Amz-Executed-Version", "$LATEST".to_owned()),
-        ("X-Amzn-Trace-Id", xray(traceparent)),
-        ("x-amzn-Remapped-Content-Length", "0".to_owned()),
-        ("x-amzn-RequestId", request.to_owned()),
-    ];
-    let joined = |open: &str, close: &str| {
-        let members = headers.iter().map(|(name, value)| format!("\"{name}\":{open}\"{value}\"{close}"));
-        members.collect::<Vec<_>>().join(",")
-    };
-    let (lists, values) = (joined("[", "]"), joined("", ""));
-    format!(
-        "{{\"ExecutedVersion\":\"$LATEST\",\"Payload\":{payload},\"SdkHttpMetadata\":{{\"AllHttpHeaders\":{{{lists}}},\
-         \"HttpHeaders\":{{{values}}},\"HttpStatusCode\":200}},\"SdkResponseMetadata\":{{\"RequestId\":\"{request}\"}},\
-         \"StatusCode\":200}}"
-    )
+/// The version of a function that has no other.
+const LATEST: &str = "$LATEST";
+
+/// Is an answer of the Invoke API.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) payload: JsonText,
+    pub(crate) status: u16,
+    pub(crate) version: Option<String>,
+    pub(crate) request_id: String,
+    /// Sorted by name.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) log_result: Option<String>,
+}
+
+impl Response {
+    /// Renders the output of `lambda:invoke`.
+    pub(crate) fn render(&self) -> JsonText {
+        let optional = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|value| format!("\"{name}\":{},", quoted(value))).unwrap_or_default()
+        };
+        let headers = |open: &str, close: &str| {
+            let member = |(name, value): &(String, String)| format!("{}:{open}{}{close}", quoted(name), quoted(value));
+            self.headers.iter().map(member).collect::<Vec<_>>().join(",")
+        };
+        let (version, log) = (optional("ExecutedVersion", &self.version), optional("LogResult", &self.log_result));
+        let (lists, values) = (headers("[", "]"), headers("", ""));
+        let (payload, status, request) = (compact(self.payload.as_str()), self.status, quoted(&self.request_id));
+        JsonText::trusted(format!(
+            "{{{version}{log}\"Payload\":{payload},\"SdkHttpMetadata\":{{\"AllHttpHeaders\":{{{lists}}},\
+             \"HttpHeaders\":{{{values}}},\"HttpStatusCode\":{status}}},\"SdkResponseMetadata\":{{\"RequestId\":{request}}},\
+             \"StatusCode\":{status}}}"
+        ))
+    }
+}
+
+/// Renders a text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a text can always be rendered")
 }
 
 fn http_date(at: Timestamp) -> String {
@@ -135,7 +192,7 @@ fn xray(traceparent: &str) -> String {
 }
 
 /// Renders a JSON text compactly: no blanks between tokens, strings without needless escapes, numbers as they are.
-fn compact(text: &str) -> String {
+pub(crate) fn compact(text: &str) -> String {
     let mut compacted = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(quote) = rest.find('"') {
@@ -192,12 +249,14 @@ mod tests {
     fn parameters_name_function_and_payload() {
         let check = |parameters: &str, function: &str, payload: &str| {
             let read = Parameters::read(&JsonText::trusted(parameters)).expect("are parameters");
-            assert_eq!((read.function.as_str(), read.payload.as_str()), (function, payload), "{parameters}");
+            assert_eq!((read.name(), read.payload.as_str()), (function, payload), "{parameters}");
         };
         check(r#"{"FunctionName":"Pay"}"#, "Pay", "{}");
         check(r#"{"FunctionName":"Pay:live","Payload":{"a": 1.0}}"#, "Pay", r#"{"a": 1.0}"#);
-        check(r#"{"Payload":null,"FunctionName":"123456789012:function:Pay:1"}"#, "Pay", "null");
-        check(r#"{"FunctionName":"arn:aws:lambda:r:1:function:Pay:live","Payload":"{}"}"#, "Pay", r#""{}""#);
+        check(r#"{"Payload":null,"FunctionName":"123456789012:function:Pay:1"}"#, "Pay", "{}");
+        check(r#"{"FunctionName":"arn:aws:lambda:r:1:function:Pay:live","Payload":"{ }"}"#, "Pay", "{ }");
+        check(r#"{"FunctionName":"Pay","Payload":"a text"}"#, "Pay", r#""a text""#);
+        check(r#"{"FunctionName":"Pay","Payload":"\"a text\""}"#, "Pay", r#""a text""#);
         for wrong in ["{}", "[]", r#"{"FunctionName":1}"#] {
             let failure = Parameters::read(&JsonText::trusted(wrong)).expect_err("are none");
             assert_eq!(failure.error(), "Lambda.ValidationException");
@@ -216,15 +275,18 @@ mod tests {
     #[test]
     fn the_response_is_that_of_aws() {
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let output = JsonText::trusted(r#"{"ok": true}"#);
-        let text = response(&output, "r-1", Timestamp::from_millis(1_585_248_237_000), trace);
-        let value: serde_json::Value = serde_json::from_str(&text).expect("is JSON");
+        let output = Answer::Output(JsonText::trusted(r#"{"ok": true}"#));
+        let runtime = Runtime::system();
+        let Answer::Output(text) = invoke_answer(output, &runtime, trace) else { panic!("it is an output") };
+        let text = text.as_str();
+        let value: serde_json::Value = serde_json::from_str(text).expect("is JSON");
         assert!(text.starts_with(r#"{"ExecutedVersion":"$LATEST","Payload":{"ok":true},"SdkHttpMetadata":{"AllHttp"#));
         let http = &value["SdkHttpMetadata"];
-        assert_eq!(http["HttpHeaders"]["Date"], "Thu, 26 Mar 2020 18:43:57 GMT");
+        assert_eq!(http_date(Timestamp::from_millis(1_585_248_237_000)), "Thu, 26 Mar 2020 18:43:57 GMT");
         assert_eq!(http["HttpHeaders"]["X-Amzn-Trace-Id"], "root=1-4bf92f35-77b34da6a3ce929d0e0e4736;sampled=0");
         assert_eq!(http["AllHttpHeaders"]["Content-Length"][0], "12");
         assert_eq!(http["HttpStatusCode"], 200);
-        assert_eq!((&value["SdkResponseMetadata"]["RequestId"], &value["StatusCode"]), (&"r-1".into(), &200.into()));
+        assert_eq!(value["SdkResponseMetadata"]["RequestId"], http["HttpHeaders"]["x-amzn-RequestId"]);
+        assert_eq!(value["StatusCode"], 200);
     }
 }

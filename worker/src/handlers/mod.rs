@@ -3,9 +3,12 @@
 mod child;
 mod command;
 mod file;
+mod http;
+mod invoke;
 mod lambda;
 mod limit;
 mod native;
+mod outgoing;
 mod pattern;
 mod process;
 mod registry;
@@ -19,14 +22,21 @@ use crate::{Context, Failure};
 
 pub use file::{HandlersFileError, Place};
 pub(crate) use file::{Kinds, read};
+pub(crate) use invoke::{Lambda, Target};
 pub(crate) use lambda::invoke_answer;
 pub(crate) use native::{raw, typed};
+pub(crate) use outgoing::Outgoing;
 pub(crate) use pattern::Pattern;
 pub(crate) use registry::{Declared, Entry, Form, Registry, Resolved};
 
 /// Runs tasks of one or more resources. Dropping the future stops the task.
 pub(crate) trait Handler: Send + Sync + 'static {
     fn run(&self, call: Call) -> BoxFuture<'_, Answer>;
+
+    /// Tells whether it takes the parameters of `lambda:invoke` as they are and gives the whole response, not only payloads.
+    fn answers_invoke(&self) -> bool {
+        false
+    }
 
     /// Ends what the handler keeps running between tasks; none is open.
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -41,6 +41,8 @@ pub(crate) struct Registry {
     functions: HashMap<Arc<str>, Arc<Entry>>,
     /// In the order of declaration: the first that fits is taken.
     resources: Vec<(Pattern, Arc<Entry>)>,
+    /// Serves functions that nothing else does.
+    fallback: Option<Arc<Entry>>,
     /// All entries, in the order of declaration.
     entries: Vec<Arc<Entry>>,
 }
@@ -77,24 +79,30 @@ impl Registry {
         Ok(())
     }
 
-    /// Finds the handler of an item: by the function's name, else by the first pattern that fits the resource.
+    /// Has Lambda functions run by `entry` that nothing else is declared for.
+    pub(crate) fn set_fallback(&mut self, entry: Entry) {
+        self.fallback = Some(Arc::new(entry));
+    }
+
+    /// Finds the handler of an item: by the function's name, else by the first pattern that fits the resource, else the one that
+    /// serves all other functions.
     ///
     /// # Errors
     /// A failure of the task when the parameters of `lambda:invoke` can't be read.
     pub(crate) fn resolve(&self, item: &WorkItem) -> Result<Option<Resolved>, Failure> {
         let found = match Named::of(&item.resource) {
-            Named::Function(name) => self.function(name, Form::Plain, &item.input),
+            Named::Function(name) => self.function(name, item, None),
             Named::Invoke if !self.functions.is_empty() => {
                 let parameters = Parameters::read(&item.input)?;
-                self.function(&parameters.function, Form::Invoke, &parameters.payload)
+                self.function(parameters.name(), item, Some(&parameters.payload))
             }
             Named::Invoke | Named::Other => None,
         };
-        Ok(found.or_else(|| self.resource(item)))
+        Ok(found.or_else(|| self.resource(item)).or_else(|| self.fallback(item)))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.fallback.is_none()
     }
 
     /// Ends what handlers keep running between tasks.
@@ -102,13 +110,28 @@ impl Registry {
         futures::future::join_all(self.entries.iter().map(|entry| entry.handler.close())).await;
     }
 
-    fn function(&self, name: &str, form: Form, input: &JsonText) -> Option<Resolved> {
+    fn function(&self, name: &str, item: &WorkItem, payload: Option<&JsonText>) -> Option<Resolved> {
         let (name, entry) = self.functions.get_key_value(name)?;
-        Some(Resolved { entry: Arc::clone(entry), function: Some(Arc::clone(name)), form, input: input.clone() })
+        let payload = payload.filter(|_| !entry.handler.answers_invoke());
+        Some(Resolved {
+            entry: Arc::clone(entry),
+            function: Some(Arc::clone(name)),
+            form: if payload.is_some() { Form::Invoke } else { Form::Plain },
+            input: payload.unwrap_or(&item.input).clone(),
+        })
     }
 
     fn resource(&self, item: &WorkItem) -> Option<Resolved> {
         let (_, entry) = self.resources.iter().find(|(pattern, _)| pattern.matches(&item.resource))?;
-        Some(Resolved { entry: Arc::clone(entry), function: None, form: Form::Plain, input: item.input.clone() })
+        Some(whole(entry, item))
     }
+
+    fn fallback(&self, item: &WorkItem) -> Option<Resolved> {
+        let entry = self.fallback.as_ref().filter(|_| Named::of(&item.resource) != Named::Other)?;
+        Some(whole(entry, item))
+    }
+}
+
+fn whole(entry: &Arc<Entry>, item: &WorkItem) -> Resolved {
+    Resolved { entry: Arc::clone(entry), function: None, form: Form::Plain, input: item.input.clone() }
 }

@@ -9,7 +9,7 @@ use runtime::{Runtime, Task};
 use support::DataDir;
 use telemetry::Registry;
 use wire::message::{Outcome, Report, WorkItem};
-use worker::{Stopper, WorkConfig, Worker, WorkerConfig};
+use worker::{Aws, Stopper, WorkConfig, Worker, WorkerConfig};
 
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +31,11 @@ pub(crate) struct Bench {
 impl Bench {
     /// Starts a worker with handlers as `toml` declares them.
     pub(crate) async fn start(toml: &str) -> Self {
+        Self::start_with(toml, None).await
+    }
+
+    /// Starts a worker that calls all other functions at `aws`.
+    pub(crate) async fn start_with(toml: &str, aws: Option<Aws>) -> Self {
         let folder = DataDir::new("worker-handlers").expect("the folder for temporary files is writable");
         let files =
             [("child.py", include_str!("child.py")), ("play.py", include_str!("play.py")), ("handlers.toml", toml)];
@@ -44,6 +49,7 @@ impl Bench {
         let config = WorkerConfig { output_bytes_max: OUTPUT_BYTES_MAX, ..WorkerConfig::default() };
         let worker = Worker::builder(queue, runtime.clone())
             .config(config, WorkConfig::default())
+            .aws(aws)
             .metrics(metrics.clone())
             .handlers_file(folder.path().join("handlers.toml"))
             .build()
@@ -60,6 +66,17 @@ impl Bench {
     }
 
     pub(crate) async fn call_until(&mut self, function: &str, input: &str, deadline: Option<Timestamp>) -> AttemptId {
+        let resource = format!("arn:aws:lambda:us-east-1:123456789012:function:{function}");
+        self.dispatch(&resource, input, deadline).await
+    }
+
+    /// Runs `lambda:invoke` to its end.
+    pub(crate) async fn invoke(&mut self, parameters: &str) -> Outcome {
+        self.dispatch("arn:aws:states:::lambda:invoke", parameters, None).await;
+        self.end().await.1
+    }
+
+    async fn dispatch(&mut self, resource: &str, input: &str, deadline: Option<Timestamp>) -> AttemptId {
         self.last += 1;
         let attempt = AttemptId::first(Nonce(self.last));
         let item = WorkItem {
@@ -68,7 +85,7 @@ impl Bench {
             branch: "r".parse().expect("is a path"),
             attempt,
             state: "Work".to_owned(),
-            resource: format!("arn:aws:lambda:us-east-1:123456789012:function:{function}"),
+            resource: resource.to_owned(),
             input: JsonText::trusted(input),
             deadline,
             heartbeat_seconds: None,

@@ -2,4 +2,7 @@
 
 mod bench;
 mod commands;
+mod functions;
 mod processes;
+mod server;
+mod web;
