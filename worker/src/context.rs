@@ -77,6 +77,11 @@ impl Context {
         }
     }
 
+    /// Waits for a while.
+    pub async fn sleep(&self, duration: Duration) {
+        self.shared.reporter.runtime().sleep(duration).await;
+    }
+
     /// Tells whether the task is no longer wanted: its execution or branch ended, its time is up, or the worker ends.
     ///
     /// The handler's future is dropped then; this is for what it started beside itself.

@@ -4,21 +4,25 @@
 //! reports to the queue that the item names. The program `worker` has its handlers from a file; a Rust program registers async
 //! functions and is a worker itself:
 //!
-//! ```
-//! # use worker::{Context, Failure, Worker};
-//! # fn example(queue: broker::SharedQueue) -> Result<Worker, worker::BuildError> {
+//! ```no_run
+//! use worker::{Config, Context, Failure, Worker};
+//!
 //! #[derive(serde::Deserialize)]
 //! struct Order { total: u64 }
 //!
-//! Worker::builder(queue, runtime::Runtime::system())
-//!     .handler("ValidateOrder", |order: Order, context: Context| async move {
-//!         context.heartbeat();
-//!         if order.total == 0 { Err(Failure::new("EmptyOrder", "nothing was ordered")) } else { Ok(order.total) }
-//!     })
-//!     .pool("default")
-//!     .build()
-//! # }
+//! async fn validate(order: Order, context: Context) -> Result<u64, Failure> {
+//!     context.heartbeat();
+//!     if order.total == 0 { Err(Failure::new("EmptyOrder", "nothing was ordered")) } else { Ok(order.total) }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> anyhow::Result<()> {
+//!     let worker = Worker::connect(&Config::of_process()?)?.handler("ValidateOrder", validate).build()?;
+//!     Ok(worker.run_until_signal().await?)
+//! }
 //! ```
+//!
+//! [`Worker::builder`] takes any other queue, such as the twin in memory for tests. `examples/rust-worker` is a whole program.
 
 mod aws;
 mod builder;
@@ -29,6 +33,7 @@ mod failure;
 mod handlers;
 pub mod metrics;
 pub mod ops;
+mod program;
 
 pub use aws::{Aws, AwsError};
 pub use builder::{BuildError, Stopper, Worker, WorkerBuilder};

@@ -3,20 +3,18 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use broker::SharedQueue;
 use broker::amqp::AmqpBroker;
 use clap::{Parser, Subcommand};
 use runtime::Runtime;
-use settings::{Loaded, LogFormat, QueueKind, Sources};
+use settings::{Loaded, LogFormat, Sources};
 use telemetry::{Registry, Style};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use worker::ops::{self, Ops};
-use worker::{Aws, Config, FOREIGN_SECTIONS, Stopper, Worker};
+use worker::{Aws, Config, FOREIGN_SECTIONS, Worker};
 
 /// Runs handlers for work items of Stepwell and reports their results.
 #[derive(Parser)]
@@ -77,8 +75,8 @@ impl Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let Loaded { mut config, unknown } = settings::load::<Config>(&arguments.sources(), FOREIGN_SECTIONS)?;
-    config.worker.name.get_or_insert_with(default_name);
+    let Loaded { config, unknown } = settings::load::<Config>(&arguments.sources(), FOREIGN_SECTIONS)?;
+    let config = config.named();
     if arguments.command.is_some() {
         std::io::stdout().write_all(settings::render(&config).as_bytes())?;
         for key in unknown {
@@ -97,7 +95,7 @@ async fn work(config: Config) -> anyhow::Result<()> {
     // A provider that is there already serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (runtime, metrics) = (Runtime::system(), Registry::new());
-    let queue: SharedQueue = Arc::new(AmqpBroker::connect(runtime.clone(), amqp(&config))?);
+    let queue: SharedQueue = Arc::new(AmqpBroker::connect(runtime.clone(), config.broker())?);
     let worker = Worker::builder(Arc::clone(&queue), runtime.clone())
         .config(config.worker.clone(), config.work.clone())
         .aws(Aws::of_settings(&config.worker)?)
@@ -111,7 +109,7 @@ async fn work(config: Config) -> anyhow::Result<()> {
         serve(&runtime, &config.ops.listen, Ops { connection: queue.connection(), metrics }).await?;
     }
     info!(name = worker.name(), pool = config.worker.pool, url = %config.amqp.url, "working");
-    runtime.spawn(stop_on_signal(worker.stopper())?);
+    runtime.spawn(worker.stopper().at_signal().context("listen for signals")?);
     worker.run().await;
     info!("stopped");
     Ok(())
@@ -129,48 +127,10 @@ async fn serve(runtime: &Runtime, listen: &str, ops: Ops) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Stops the worker at SIGTERM or SIGINT.
-fn stop_on_signal(stopper: Stopper) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    Ok(async move {
-        tokio::select! { biased;
-            _ = terminate.recv() => info!("got SIGTERM"),
-            _ = interrupt.recv() => info!("got SIGINT"),
-        }
-        stopper.stop();
-    })
-}
-
-fn amqp(config: &Config) -> broker::amqp::Config {
-    let kind = match config.amqp.queue_kind {
-        QueueKind::Quorum => broker::amqp::QueueKind::Quorum,
-        QueueKind::Classic => broker::amqp::QueueKind::Classic,
-    };
-    broker::amqp::Config {
-        url: config.amqp.url.expose().to_owned(),
-        prefix: config.amqp.prefix.clone(),
-        // A worker declares no events queue and no marker: it reports to the queue that an item names.
-        events_queues: 0,
-        incarnation: String::new(),
-        queue_kind: kind,
-        connect_timeout: Duration::from_secs(config.amqp.connect_timeout_seconds.into()),
-        heartbeat_seconds: config.amqp.heartbeat_seconds,
-        connection_name: config.worker.name.clone().unwrap_or_default(),
-    }
-}
-
 fn style(format: LogFormat) -> Style {
     match format {
         LogFormat::Auto => Style::Auto,
         LogFormat::Text => Style::Text,
         LogFormat::Json => Style::Json,
     }
-}
-
-/// Names the worker after its host and process.
-fn default_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
-    let host = host.map(|host| host.trim().to_owned()).unwrap_or_else(|_| "worker".to_owned());
-    format!("{host}-{}", std::process::id())
 }

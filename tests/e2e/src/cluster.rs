@@ -96,6 +96,11 @@ impl Cluster {
         self.api.clone()
     }
 
+    /// Gives the variables that every process of it has.
+    pub fn variables(&self) -> &[(String, String)] {
+        &self.shared
+    }
+
     /// Ends a test: adds the ends of the logs to its error, and checks that nothing panicked.
     ///
     /// # Errors

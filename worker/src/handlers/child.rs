@@ -33,7 +33,7 @@ impl fmt::Debug for CommandLine {
 
 impl CommandLine {
     /// Starts a child in a process group of its own, with all three streams piped.
-    pub(crate) fn start(&self, more: &[(&str, &str)]) -> io::Result<Started> {
+    pub(crate) fn start(&self, more: &[(&str, String)]) -> io::Result<Started> {
         let (program, arguments) = self.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&self.folder).process_group(0).kill_on_drop(true);
@@ -41,7 +41,7 @@ impl CommandLine {
         for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
             command.env_remove(name);
         }
-        command.envs(more.iter().copied()).envs(&self.env);
+        command.envs(more.iter().map(|(name, value)| (name, value))).envs(&self.env);
         let child = command.spawn()?;
         let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
         Ok(Started { child, group })

@@ -79,12 +79,14 @@ pub(crate) fn too_large(bytes_max: usize) -> Failure {
     Failure::new("Function.ResponseSizeTooLarge", message)
 }
 
-fn variables(call: &Call) -> [(&'static str, &str); 4] {
+fn variables(call: &Call) -> [(&'static str, String); 6] {
     [
-        ("STEPWELL_EXECUTION", call.context.execution().as_str()),
-        ("STEPWELL_STATE", call.context.state()),
-        ("STEPWELL_FUNCTION", call.function.as_deref().unwrap_or_default()),
-        ("TRACEPARENT", call.context.traceparent()),
+        ("STEPWELL_EXECUTION", call.context.execution().as_str().to_owned()),
+        ("STEPWELL_BRANCH", call.context.branch().to_string()),
+        ("STEPWELL_ATTEMPT", call.context.attempt().to_string()),
+        ("STEPWELL_STATE", call.context.state().to_owned()),
+        ("STEPWELL_FUNCTION", call.function.as_deref().unwrap_or_default().to_owned()),
+        ("TRACEPARENT", call.context.traceparent().to_owned()),
     ]
 }
 

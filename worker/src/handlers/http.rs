@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use model::JsonText;
@@ -20,6 +20,9 @@ use crate::failure::error_type;
 /// How many bytes of a refusal's body are quoted: a JSON error or a short page fits, and so does the cause in AWS's limit of
 /// 32,768 characters even if every byte is escaped.
 const BODY_QUOTED: usize = 4096;
+
+/// Resources end so whose tasks go on when somebody calls SendTaskSuccess.
+const CALLBACK: &str = ".waitForTaskToken";
 
 /// Posts each task to a URL.
 pub(crate) struct Http {
@@ -52,7 +55,12 @@ impl Http {
             NoReply::Unreachable(text) => Failure::new("States.Http.Socket", format!("post to {}: {text}", self.url)),
             NoReply::TooLarge(bytes_max) => too_large(bytes_max),
         })?;
-        if reply.status.is_success() { output(&reply) } else { Err(refusal(&reply)) }
+        match reply.status {
+            // What the callee is to give back is a token that it was given, which only these tasks have.
+            StatusCode::ACCEPTED if !call.context.resource().ends_with(CALLBACK) => Err(refusal(&reply)),
+            status if status.is_success() => output(&reply),
+            _ => Err(refusal(&reply)),
+        }
     }
 
     fn request(&self, call: &Call) -> Request<Full<Bytes>> {
@@ -167,7 +175,6 @@ pub(crate) fn header(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::StatusCode;
 
     fn reply(status: StatusCode, body: &str) -> Reply {
         Reply { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() }

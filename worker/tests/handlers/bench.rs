@@ -76,7 +76,8 @@ impl Bench {
         self.end().await.1
     }
 
-    async fn dispatch(&mut self, resource: &str, input: &str, deadline: Option<Timestamp>) -> AttemptId {
+    /// Dispatches a task of any resource and gives its attempt.
+    pub(crate) async fn dispatch(&mut self, resource: &str, input: &str, deadline: Option<Timestamp>) -> AttemptId {
         self.last += 1;
         let attempt = AttemptId::first(Nonce(self.last));
         let item = WorkItem {

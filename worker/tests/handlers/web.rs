@@ -10,6 +10,7 @@ fn answer(seen: &Seen) -> axum::response::Response {
     match seen.uri.as_str() {
         "/echo?x=1" => reply(200, &[], seen.body.clone()),
         "/empty" => reply(204, &[], ""),
+        "/later" => reply(202, &[], ""),
         "/html" => reply(200, &[], "<html>"),
         "/busy" => reply(503, &[], "busy"),
         "/moved" => reply(302, &[("location", "/echo")], ""),
@@ -23,7 +24,7 @@ fn toml(url: &str) -> String {
     let handler = |name: &str, path: &str, more: &str| {
         format!("[[handler]]\nfunction = \"{name}\"\nhttp = \"{url}{path}\"\n{more}\n")
     };
-    let paths = ["empty", "html", "busy", "moved", "sold", "large"];
+    let paths = ["empty", "later", "html", "busy", "moved", "sold", "large"];
     let mut toml: String = paths.map(|path| handler(path, &format!("/{path}"), "")).concat();
     toml += &handler("echo", "/echo?x=1", "headers = { X-Key = \"k ${CARGO_PKG_NAME}\" }");
     toml += &handler("never", "/never", "timeout_seconds = 1");
@@ -53,6 +54,7 @@ async fn what_goes_wrong_has_a_name() {
     for (function, error) in [
         ("busy", "States.Http.StatusCode.503"),
         ("moved", "States.Http.StatusCode.302"),
+        ("later", "States.Http.StatusCode.202"),
         ("html", "Runtime.MarshalError"),
         ("large", "Function.ResponseSizeTooLarge"),
         ("closed", "States.Http.Socket"),
@@ -75,4 +77,15 @@ async fn lambda_invoke_is_served_too() {
     assert!(output.as_str().contains(r#""Payload":{"a":1}"#), "{output}");
     let (error, _) = parts(bench.invoke(r#"{"FunctionName":"busy"}"#).await);
     assert_eq!(error, "States.Http.StatusCode.503");
+}
+
+#[tokio::test]
+async fn a_callee_may_report_later_by_its_task_token() {
+    let server = Server::start(answer).await;
+    let mut bench = Bench::start(&toml(&server.url)).await;
+    let resource = "arn:aws:states:::lambda:invoke.waitForTaskToken";
+    bench.dispatch(resource, r#"{"FunctionName":"later","Payload":{"token":"t"}}"#, None).await;
+    let (_, outcome) = bench.end().await;
+    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+    assert_eq!(server.last().body, r#"{"token":"t"}"#);
 }

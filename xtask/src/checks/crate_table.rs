@@ -36,7 +36,7 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// Programs and tests, which see all.
-const UNBOUND: &[&str] = &["cli", "bench", "e2e", "sim", "support"];
+const UNBOUND: &[&str] = &["cli", "rust-worker", "bench", "e2e", "sim", "support"];
 
 /// What the tests of any crate may use besides.
 const FOR_TESTS: &[&str] = &["support"];

@@ -4,4 +4,5 @@ mod bad_handlers;
 mod bad_requests;
 mod crashes;
 mod example;
+mod other_workers;
 mod stops;
