@@ -1,4 +1,4 @@
-//! The two kinds of ARN that executions are addressed by.
+//! The ARNs of state machines, executions and activities.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub enum ArnError {
 /// Bounds an ARN, in bytes: two names of 80 letters, of four bytes at most, fit.
 const BYTES_MAX: usize = 1_024;
 
-fn parts(text: &str, count: usize) -> Result<Vec<&str>, ArnError> {
+fn parts<'a>(text: &'a str, wanted: &str, count: usize) -> Result<Vec<&'a str>, ArnError> {
     if !text.starts_with("arn:") {
         return Err(ArnError::Prefix(text.to_owned()));
     }
@@ -29,7 +29,6 @@ fn parts(text: &str, count: usize) -> Result<Vec<&str>, ArnError> {
     if parts.len() < 6 || parts.get(2) != Some(&"states") {
         return Err(ArnError::Format(text.to_owned()));
     }
-    let wanted = if count == 7 { "stateMachine" } else { "execution" };
     if kind != wanted {
         return Err(ArnError::ResourceType(kind.to_owned()));
     }
@@ -38,6 +37,14 @@ fn parts(text: &str, count: usize) -> Result<Vec<&str>, ArnError> {
         return Err(ArnError::Format(text.to_owned()));
     }
     Ok(parts)
+}
+
+/// Gives the partition of what an ARN names, of `count` partitions: the same on every machine and in every release.
+pub fn partition(arn: &str, count: u32) -> u32 {
+    let hash = arn
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    u32::try_from((hash ^ (hash >> 32)) % u64::from(count.max(1))).expect("a remainder of a u32 fits a u32")
 }
 
 /// Is the ARN of a state machine: `arn:aws:states:REGION:ACCOUNT:stateMachine:NAME`.
@@ -55,7 +62,7 @@ impl StateMachineArn {
     /// # Errors
     /// `ArnError` in AWS's words.
     pub fn parse(text: &str) -> Result<Self, ArnError> {
-        parts(text, 7)?;
+        parts(text, "stateMachine", 7)?;
         Ok(Self(text.into()))
     }
 
@@ -96,6 +103,42 @@ impl fmt::Display for StateMachineArn {
     }
 }
 
+/// Is the ARN of an activity: `arn:aws:states:REGION:ACCOUNT:activity:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActivityArn(Arc<str>);
+
+impl ActivityArn {
+    /// Puts an ARN together.
+    pub fn new(region: &str, account: &str, name: &str) -> Self {
+        Self(format!("arn:aws:states:{region}:{account}:activity:{name}").into())
+    }
+
+    /// Reads an ARN.
+    ///
+    /// # Errors
+    /// `ArnError` in AWS's words.
+    pub fn parse(text: &str) -> Result<Self, ArnError> {
+        parts(text, "activity", 7)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Gives the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Gives the name of the activity.
+    pub fn name(&self) -> &str {
+        self.0.split(':').nth(6).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for ActivityArn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
 /// Is the ARN of an execution: `arn:aws:states:REGION:ACCOUNT:execution:STATEMACHINE:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExecutionArn(Arc<str>);
@@ -106,7 +149,7 @@ impl ExecutionArn {
     /// # Errors
     /// `ArnError` in AWS's words.
     pub fn parse(text: &str) -> Result<Self, ArnError> {
-        parts(text, 8)?;
+        parts(text, "execution", 8)?;
         Ok(Self(text.into()))
     }
 
@@ -132,11 +175,7 @@ impl ExecutionArn {
 
     /// Gives the partition of the execution, of `count` partitions: the same on every machine and in every release.
     pub fn partition(&self, count: u32) -> u32 {
-        let hash = self
-            .0
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-        u32::try_from((hash ^ (hash >> 32)) % u64::from(count.max(1))).expect("a remainder of a u32 fits a u32")
+        partition(&self.0, count)
     }
 
     fn part(&self, index: usize) -> &str {

@@ -11,7 +11,7 @@ mod ids;
 mod json_text;
 mod time;
 
-pub use arn::{ArnError, ExecutionArn, StateMachineArn};
+pub use arn::{ActivityArn, ArnError, ExecutionArn, StateMachineArn, partition};
 pub use execution::{ExecutionEnd, ExecutionStatus, StateMachineStatus};
 pub use history::{Details, EventKind, HistoryEvent, StateType};
 pub use ids::{AttemptId, BranchPath, CommitId, EventId, EventRef, FencingToken, IdError, Nonce, Revision, ScopeKey};

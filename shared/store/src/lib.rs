@@ -5,6 +5,7 @@ mod chunks;
 mod commit;
 mod memory;
 mod redis;
+mod resource;
 mod store;
 mod text;
 
@@ -14,6 +15,7 @@ pub use commit::{
 };
 pub use memory::MemoryStore;
 pub use redis::{RedisConfig, RedisMode, RedisStore};
+pub use resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceKind, ResourceQuery};
 pub use store::{
     Error, ExecutionHead, ExecutionStore, HistoryCursor, HistoryPage, HistoryQuery, Join, OwnerId, SharedStore,
     StoredBranch,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{
-    BranchPath, EventId, ExecutionArn, ExecutionEnd, FencingToken, HistoryEvent, JsonText, Revision, ScopeKey,
-    StateMachineArn, Timestamp,
+    ActivityArn, BranchPath, EventId, ExecutionArn, ExecutionEnd, FencingToken, HistoryEvent, JsonText, Revision,
+    ScopeKey, StateMachineArn, Timestamp,
 };
 use runtime::watch;
-use wire::record::{BranchRecord, CompletionRecord, DefinitionHash, ExecutionRecord, StateMachineRecord};
+use wire::record::{BranchRecord, CompletionRecord, DefinitionHash, ExecutionRecord, RecordError, StateMachineRecord};
 
 use crate::commit::{Commit, CommitOutcome, OutboxEntry, OutboxKey, TimerKey};
+use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceQuery};
 
 /// Keeps executions. Twins: memory and Redis; one behaviour suite runs on both.
 ///
@@ -24,23 +25,83 @@ pub trait ExecutionStore: Send + Sync + 'static {
     /// Watches whether the store can be reached.
     fn connection(&self) -> watch::Receiver<bool>;
 
-    /// Creates a state machine, its definition stored first under its hash; if one of this name exists, gives that and writes nothing.
+    /// Creates a resource; if one of this name exists, gives that and writes nothing.
     ///
     /// # Errors
     /// `Error` when the store can't be reached or refuses.
-    async fn create_state_machine(&self, record: &StateMachineRecord) -> Result<Option<StateMachineRecord>, Error>;
+    async fn create_resource(&self, key: &ResourceKey, resource: &Resource) -> Result<Option<Resource>, Error>;
 
-    /// Reads a state machine.
+    /// Reads a resource.
     ///
     /// # Errors
-    /// `Error` when the store can't be reached or the record can't be read.
-    async fn state_machine(&self, arn: &StateMachineArn) -> Result<Option<StateMachineRecord>, Error>;
+    /// `Error` when the store can't be reached.
+    async fn resource(&self, key: &ResourceKey) -> Result<Option<Resource>, Error>;
+
+    /// Replaces a resource that is at the revision seen, or removes it where there is no `next`; tells whether it was at that revision.
+    /// What was asked for and not answered may have been made: repeating it then tells false.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or refuses.
+    async fn replace_resource(&self, key: &ResourceKey, seen: Revision, next: Option<&Resource>)
+    -> Result<bool, Error>;
+
+    /// Lists resources of a partition.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn list_resources(
+        &self,
+        partition: u32,
+        query: &ResourceQuery,
+    ) -> Result<Vec<(ResourceKey, Resource)>, Error>;
+
+    /// Keeps a definition's text under its hash.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or refuses.
+    async fn put_definition(&self, hash: &DefinitionHash, text: &str) -> Result<(), Error>;
 
     /// Reads a definition's text by its hash.
     ///
     /// # Errors
     /// `Error` when the store can't be reached.
     async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, Error>;
+
+    /// Lists executions of a state machine that lie in a partition, with the times of their start, as a commit under way may show
+    /// them or not.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn list_executions(
+        &self,
+        partition: u32,
+        query: &ExecutionQuery,
+    ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error>;
+
+    /// Puts a task into the queue of its activity; one that is there already stays as it is.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or refuses.
+    async fn offer_activity_task(&self, task: &ActivityTask) -> Result<(), Error>;
+
+    /// Gives the task that has been in the queue of an activity for longest, and hides it for so long: who is given it drops it once the
+    /// worker has it, or else it is given to another.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn claim_activity_task(&self, activity: &ActivityArn, millis: u32) -> Result<Option<ActivityTask>, Error>;
+
+    /// Shows a task that was claimed to others again, at once.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn return_activity_task(&self, task: &ActivityTask) -> Result<(), Error>;
+
+    /// Takes a task out of the queue of its activity.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn drop_activity_task(&self, task: &ActivityTask) -> Result<(), Error>;
 
     /// Makes one commit.
     ///
@@ -168,6 +229,65 @@ pub trait ExecutionStore: Send + Sync + 'static {
     /// # Errors
     /// `Error` when the store can't be reached.
     async fn is_over_high_water(&self) -> Result<bool, Error>;
+
+    /// Creates a state machine, its definition stored first under its hash; if one of this name exists, gives that and writes nothing else.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or refuses.
+    async fn create_state_machine(&self, record: &StateMachineRecord) -> Result<Option<StateMachineRecord>, Error> {
+        self.put_definition(&record.hash, &record.definition).await?;
+        let key = ResourceKey::state_machine(&record.arn);
+        let resource = Resource::new(record.encode());
+        match self.create_resource(&key, &resource).await? {
+            Some(existing) => {
+                let record = StateMachineRecord::decode(&existing.record).map_err(|error| corrupt(&error))?;
+                Ok(Some(with_definition(self, record).await?))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a state machine.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or the record can't be read.
+    async fn state_machine(&self, arn: &StateMachineArn) -> Result<Option<StateMachineRecord>, Error> {
+        Ok(self.state_machine_at(arn).await?.map(|(record, _)| record))
+    }
+
+    /// Reads a state machine and the revision of its record.
+    ///
+    /// # Errors
+    /// As for `state_machine`.
+    async fn state_machine_at(&self, arn: &StateMachineArn) -> Result<Option<(StateMachineRecord, Revision)>, Error> {
+        let Some(resource) = self.resource(&ResourceKey::state_machine(arn)).await? else { return Ok(None) };
+        let record = StateMachineRecord::decode(&resource.record).map_err(|error| corrupt(&error))?;
+        Ok(Some((with_definition(self, record).await?, resource.revision)))
+    }
+
+    /// Replaces a state machine that is at the revision seen, its definition stored first; tells whether it was at that revision.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or refuses.
+    async fn replace_state_machine(&self, seen: Revision, next: &StateMachineRecord) -> Result<bool, Error> {
+        self.put_definition(&next.hash, &next.definition).await?;
+        let resource = Resource::following(seen, next.encode());
+        self.replace_resource(&ResourceKey::state_machine(&next.arn), seen, Some(&resource)).await
+    }
+}
+
+/// Puts the definition into a record that was read.
+async fn with_definition<S: ExecutionStore + ?Sized>(
+    store: &S,
+    mut record: StateMachineRecord,
+) -> Result<StateMachineRecord, Error> {
+    let missing = || Error::Corrupt(format!("definition {} of {} is missing", record.hash, record.arn));
+    record.definition = store.definition(&record.hash).await?.ok_or_else(missing)?;
+    Ok(record)
+}
+
+fn corrupt(error: &RecordError) -> Error {
+    Error::Corrupt(error.chain())
 }
 
 /// Is a store that many share.

@@ -1,8 +1,8 @@
 //! Timers and effects as the store names them. The ARN stands last, so that nothing in it can be taken for a separator.
 
-use model::{ExecutionArn, Timestamp};
+use model::{ActivityArn, ExecutionArn, Timestamp};
 
-use crate::{Error, OutboxEntry, OutboxKey, OwnerId, PendingEffect, TimerKey};
+use crate::{ActivityTask, Error, OutboxEntry, OutboxKey, OwnerId, PendingEffect, TimerKey};
 
 /// Renders a timer: `branch;name;ARN`.
 pub(crate) fn timer(key: &TimerKey) -> String {
@@ -55,6 +55,21 @@ pub(crate) fn parse_entry(effect: &str, value: &str) -> Result<OutboxEntry, Erro
 /// Renders the value of an entry of the outbox.
 pub(crate) fn entry_value(committer: &OwnerId, at: Timestamp) -> String {
     format!("{at};{committer}")
+}
+
+/// Renders a task of an activity: `branch;attempt;ARN`, the ARN being the execution's.
+pub(crate) fn activity_task(task: &ActivityTask) -> String {
+    format!("{};{};{}", task.branch, task.attempt, task.execution)
+}
+
+/// Reads a task of an activity.
+pub(crate) fn parse_activity_task(activity: &ActivityArn, text: &str) -> Result<ActivityTask, Error> {
+    let mut parts = text.splitn(3, ';');
+    let (Some(branch), Some(attempt), Some(arn)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(Error::Corrupt(format!("task {text:?} of {activity}")));
+    };
+    let (branch, attempt) = (id(branch)?, id(attempt)?);
+    Ok(ActivityTask { activity: activity.clone(), execution: execution(arn)?, branch, attempt })
 }
 
 pub(crate) fn execution(arn: &str) -> Result<ExecutionArn, Error> {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{BranchPath, ExecutionArn, JsonText, ScopeKey, StateMachineArn, Timestamp};
+use model::{ActivityArn, BranchPath, ExecutionArn, JsonText, Revision, ScopeKey, Timestamp};
 use runtime::{Runtime, watch};
 use store::{
-    Commit, CommitOutcome, Error, ExecutionHead, ExecutionStore, HistoryPage, HistoryQuery, Join, OutboxEntry,
-    OutboxKey, OwnerId, SharedStore, StoredBranch, TimerKey,
+    ActivityTask, Commit, CommitOutcome, Error, ExecutionHead, ExecutionQuery, ExecutionStore, HistoryPage,
+    HistoryQuery, Join, OutboxEntry, OutboxKey, OwnerId, Resource, ResourceKey, ResourceQuery, SharedStore,
+    StoredBranch, TimerKey,
 };
-use wire::record::{DefinitionHash, StateMachineRecord};
+use wire::record::DefinitionHash;
 
 use crate::chaos::{Chaos, Fate};
 use crate::checker::Checker;
@@ -79,12 +80,62 @@ impl ExecutionStore for FaultyStore {
         self.inner.connection()
     }
 
-    async fn create_state_machine(&self, record: &StateMachineRecord) -> Result<Option<StateMachineRecord>, Error> {
-        self.inner.create_state_machine(record).await
+    async fn create_resource(&self, key: &ResourceKey, resource: &Resource) -> Result<Option<Resource>, Error> {
+        self.inner.create_resource(key, resource).await
     }
 
-    async fn state_machine(&self, arn: &StateMachineArn) -> Result<Option<StateMachineRecord>, Error> {
-        self.inner.state_machine(arn).await
+    async fn resource(&self, key: &ResourceKey) -> Result<Option<Resource>, Error> {
+        self.inner.resource(key).await
+    }
+
+    async fn replace_resource(
+        &self,
+        key: &ResourceKey,
+        seen: Revision,
+        next: Option<&Resource>,
+    ) -> Result<bool, Error> {
+        self.inner.replace_resource(key, seen, next).await
+    }
+
+    async fn list_resources(
+        &self,
+        partition: u32,
+        query: &ResourceQuery,
+    ) -> Result<Vec<(ResourceKey, Resource)>, Error> {
+        self.inner.list_resources(partition, query).await
+    }
+
+    async fn put_definition(&self, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
+        self.inner.put_definition(hash, text).await
+    }
+
+    async fn list_executions(
+        &self,
+        partition: u32,
+        query: &ExecutionQuery,
+    ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error> {
+        self.reach("list executions").await?;
+        self.inner.list_executions(partition, query).await
+    }
+
+    async fn offer_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        self.reach("offer an activity task").await?;
+        self.inner.offer_activity_task(task).await
+    }
+
+    async fn claim_activity_task(&self, activity: &ActivityArn, millis: u32) -> Result<Option<ActivityTask>, Error> {
+        self.reach("claim an activity task").await?;
+        self.inner.claim_activity_task(activity, millis).await
+    }
+
+    async fn return_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        self.reach("return an activity task").await?;
+        self.inner.return_activity_task(task).await
+    }
+
+    async fn drop_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        self.reach("drop an activity task").await?;
+        self.inner.drop_activity_task(task).await
     }
 
     async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, Error> {

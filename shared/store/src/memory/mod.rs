@@ -11,13 +11,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use model::{BranchPath, ExecutionArn, JsonText, ScopeKey, StateMachineArn, Timestamp};
+use model::{ActivityArn, BranchPath, ExecutionArn, ExecutionStatus, JsonText, Revision, ScopeKey, Timestamp};
 use runtime::{Runtime, watch};
-use wire::record::{CompletionRecord, DefinitionHash, ItemsRecord, StateMachineRecord};
+use wire::record::{CompletionRecord, DefinitionHash, ItemsRecord};
 
 use crate::bounds::{COMPLETIONS_MAX, ITEMS_PER_GROUP};
 use crate::chunks::Pager;
 use crate::commit::{Commit, CommitOutcome, OutboxEntry, OutboxKey, TimerKey};
+use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceQuery};
 use crate::store::{Error, ExecutionHead, ExecutionStore, HistoryPage, HistoryQuery, Join, OwnerId, StoredBranch};
 use crate::{bounds, text};
 use state::{Execution, Partition, corrupt};
@@ -42,7 +43,9 @@ struct Shared {
 struct State {
     partitions: Vec<Partition>,
     definitions: BTreeMap<DefinitionHash, Arc<str>>,
-    state_machines: BTreeMap<StateMachineArn, Vec<u8>>,
+    resources: BTreeMap<ResourceKey, Resource>,
+    /// The tasks of activities, each with when it was or will be seen.
+    activity_tasks: BTreeMap<ActivityArn, Vec<(Timestamp, ActivityTask)>>,
     alive_until: BTreeMap<OwnerId, Timestamp>,
     is_over_high_water: bool,
 }
@@ -53,7 +56,8 @@ impl MemoryStore {
         let state = State {
             partitions: (0..partitions.max(1)).map(|_| Partition::default()).collect(),
             definitions: BTreeMap::new(),
-            state_machines: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            activity_tasks: BTreeMap::new(),
             alive_until: BTreeMap::new(),
             is_over_high_water: false,
         };
@@ -129,18 +133,113 @@ impl ExecutionStore for MemoryStore {
         self.shared.connected.subscribe()
     }
 
-    async fn create_state_machine(&self, record: &StateMachineRecord) -> Result<Option<StateMachineRecord>, Error> {
+    async fn create_resource(&self, key: &ResourceKey, resource: &Resource) -> Result<Option<Resource>, Error> {
         let mut state = self.state()?;
-        state.definitions.entry(record.hash.clone()).or_insert_with(|| Arc::clone(&record.definition));
-        if let Some(existing) = state.state_machine(&record.arn)? {
-            return Ok(Some(existing));
+        if let Some(existing) = state.resources.get(key) {
+            return Ok(Some(existing.clone()));
         }
-        state.state_machines.insert(record.arn.clone(), record.encode());
+        state.resources.insert(key.clone(), resource.clone());
         Ok(None)
     }
 
-    async fn state_machine(&self, arn: &StateMachineArn) -> Result<Option<StateMachineRecord>, Error> {
-        self.state()?.state_machine(arn)
+    async fn resource(&self, key: &ResourceKey) -> Result<Option<Resource>, Error> {
+        Ok(self.state()?.resources.get(key).cloned())
+    }
+
+    async fn replace_resource(
+        &self,
+        key: &ResourceKey,
+        seen: Revision,
+        next: Option<&Resource>,
+    ) -> Result<bool, Error> {
+        let mut state = self.state()?;
+        if state.resources.get(key).is_none_or(|resource| resource.revision != seen) {
+            return Ok(false);
+        }
+        match next {
+            Some(next) => state.resources.insert(key.clone(), next.clone()),
+            None => state.resources.remove(key),
+        };
+        Ok(true)
+    }
+
+    async fn list_resources(
+        &self,
+        partition: u32,
+        query: &ResourceQuery,
+    ) -> Result<Vec<(ResourceKey, Resource)>, Error> {
+        let state = self.state()?;
+        let count = state.count();
+        let comes_after = |key: &ResourceKey| query.after.as_ref().is_none_or(|after| key.arn > *after);
+        let found = state.resources.iter().filter(|(key, _)| key.kind == query.kind && key.place() == &*query.place);
+        let found = found.filter(|(key, _)| key.partition(count) == partition && comes_after(key));
+        Ok(found.map(|(key, resource)| (key.clone(), resource.clone())).take(query.limit).collect())
+    }
+
+    async fn put_definition(&self, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
+        self.state()?.definitions.entry(hash.clone()).or_insert_with(|| text.into());
+        Ok(())
+    }
+
+    async fn list_executions(
+        &self,
+        partition: u32,
+        query: &ExecutionQuery,
+    ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error> {
+        let mut state = self.state()?;
+        let mut found = Vec::new();
+        for (arn, execution) in &state.partition(partition)?.executions {
+            let head = execution.head()?;
+            let place = (head.record.started_at, arn.clone());
+            let status = head.end.as_ref().map_or(ExecutionStatus::Running, |(end, _)| end.status);
+            if head.record.state_machine == query.state_machine
+                && query.status.is_none_or(|wanted| wanted == status)
+                && query.after.as_ref().is_none_or(|after| place < *after)
+            {
+                found.push(place);
+            }
+        }
+        found.sort_by(|one, other| other.cmp(one));
+        found.truncate(query.limit);
+        Ok(found)
+    }
+
+    async fn offer_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        let now = self.now();
+        let mut state = self.state()?;
+        let queue = state.activity_tasks.entry(task.activity.clone()).or_default();
+        if !queue.iter().any(|(_, queued)| queued == task) {
+            queue.push((now, task.clone()));
+        }
+        Ok(())
+    }
+
+    async fn claim_activity_task(&self, activity: &ActivityArn, millis: u32) -> Result<Option<ActivityTask>, Error> {
+        let now = self.now();
+        let mut state = self.state()?;
+        let Some(queue) = state.activity_tasks.get_mut(activity) else { return Ok(None) };
+        let first = queue.iter_mut().filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at);
+        Ok(first.map(|(at, task)| {
+            *at = now.plus_millis(millis.into());
+            task.clone()
+        }))
+    }
+
+    async fn return_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        let now = self.now();
+        let mut state = self.state()?;
+        let queue = state.activity_tasks.get_mut(&task.activity);
+        if let Some((at, _)) = queue.and_then(|queue| queue.iter_mut().find(|(_, queued)| queued == task)) {
+            *at = now;
+        }
+        Ok(())
+    }
+
+    async fn drop_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        if let Some(queue) = self.state()?.activity_tasks.get_mut(&task.activity) {
+            queue.retain(|(_, queued)| queued != task);
+        }
+        Ok(())
     }
 
     async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, Error> {
@@ -304,16 +403,6 @@ impl ExecutionStore for MemoryStore {
 
     async fn is_over_high_water(&self) -> Result<bool, Error> {
         Ok(self.state()?.is_over_high_water)
-    }
-}
-
-impl State {
-    fn state_machine(&self, arn: &StateMachineArn) -> Result<Option<StateMachineRecord>, Error> {
-        let Some(text) = self.state_machines.get(arn) else { return Ok(None) };
-        let mut record = StateMachineRecord::decode(text).map_err(corrupt)?;
-        let missing = || Error::Corrupt(format!("definition {} of {arn} is missing", record.hash));
-        record.definition = self.definitions.get(&record.hash).cloned().ok_or_else(missing)?;
-        Ok(Some(record))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The names of keys. `docs/formats/redis.md` says what lies under them.
 
-use model::{ExecutionArn, ScopeKey, StateMachineArn};
+use model::{ActivityArn, ExecutionArn, ScopeKey};
 use wire::record::DefinitionHash;
 
-use crate::OwnerId;
+use crate::{ExecutionQuery, OwnerId, ResourceKey, ResourceKind};
 
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -28,7 +28,11 @@ impl Keys {
 
     /// Gives what all keys of an execution begin with.
     pub(super) fn of(&self, arn: &ExecutionArn) -> &str {
-        self.partition(arn.partition(self.partition_count())).expect("a remainder is below the divisor")
+        self.of_arn(arn.as_str())
+    }
+
+    fn of_arn(&self, arn: &str) -> &str {
+        self.partition(model::partition(arn, self.partition_count())).expect("a remainder is below the divisor")
     }
 
     pub(super) fn execution(&self, arn: &ExecutionArn) -> String {
@@ -55,8 +59,28 @@ impl Keys {
         format!("{prefix}:meta")
     }
 
-    pub(super) fn state_machine(&self, arn: &StateMachineArn) -> String {
-        format!("{}:m:{arn}", self.prefix)
+    pub(super) fn resource(&self, key: &ResourceKey) -> String {
+        let partition = self.of_arn(&key.arn);
+        format!("{partition}{}:{}", letter(key.kind), key.arn)
+    }
+
+    /// Names the list of a partition's resources of a kind in a place.
+    pub(super) fn resources(&self, partition: u32, kind: ResourceKind, place: &str) -> Option<String> {
+        Some(format!("{}l:{};{place}", self.partition(partition)?, letter(kind)))
+    }
+
+    /// Names the list of a partition's executions of a state machine, of all or of one status.
+    pub(super) fn executions(&self, partition: u32, query: &ExecutionQuery) -> Option<String> {
+        let (prefix, machine) = (self.partition(partition)?, &query.state_machine);
+        Some(match query.status {
+            None => format!("{prefix}i:{machine}"),
+            Some(status) => format!("{prefix}j:{};{machine}", status.as_str()),
+        })
+    }
+
+    /// Names the queue of an activity.
+    pub(super) fn activity_tasks(&self, arn: &ActivityArn) -> String {
+        format!("{}t:{arn}", self.of_arn(arn.as_str()))
     }
 
     pub(super) fn definition(&self, hash: &DefinitionHash) -> String {
@@ -71,5 +95,12 @@ impl Keys {
     /// Names what a connection writes before it waits for replicas.
     pub(super) fn replicated(partition: &str) -> String {
         format!("{partition}replicated")
+    }
+}
+
+fn letter(kind: ResourceKind) -> char {
+    match kind {
+        ResourceKind::StateMachine => 'm',
+        ResourceKind::Activity => 'a',
     }
 }

@@ -13,6 +13,7 @@ mod meta;
 mod packed;
 mod read;
 mod replicas;
+mod resources;
 mod script;
 mod servers;
 
@@ -23,10 +24,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lru::LruCache;
-use model::{BranchPath, ExecutionArn, JsonText, ScopeKey, StateMachineArn, Timestamp};
+use model::{ActivityArn, BranchPath, ExecutionArn, JsonText, Revision, ScopeKey, Timestamp};
 use redis::Cmd;
 use runtime::{Runtime, watch};
-use wire::record::{DefinitionHash, ItemsRecord, StateMachineRecord};
+use wire::record::{DefinitionHash, ItemsRecord};
 
 pub use config::{RedisConfig, RedisMode};
 use keys::Keys;
@@ -38,6 +39,7 @@ use script::{CLEAN_UP, DROP_TIMERS, HOLD};
 use crate::bounds::{COMPLETIONS_MAX, ITEMS_PER_GROUP};
 use crate::chunks::Pager;
 use crate::commit::{Commit, CommitOutcome, OutboxEntry, OutboxKey, TimerKey};
+use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceQuery};
 use crate::store::{Error, ExecutionHead, ExecutionStore, HistoryPage, HistoryQuery, Join, OwnerId, StoredBranch};
 use crate::text;
 
@@ -122,13 +124,6 @@ impl RedisStore {
         }
     }
 
-    async fn with_definition(&self, text: &[u8]) -> Result<StateMachineRecord, Error> {
-        let mut record = StateMachineRecord::decode(text).map_err(|error| read::corrupt(&error))?;
-        let missing = || Error::Corrupt(format!("definition {} of {} is missing", record.hash, record.arn));
-        record.definition = self.definition(&record.hash).await?.ok_or_else(missing)?;
-        Ok(record)
-    }
-
     /// Reads fields of an execution, its head first.
     async fn fields(&self, arn: &ExecutionArn, more: &[String]) -> Result<Vec<Bytes>, Error> {
         let mut cmd = command("HMGET", &self.keys.execution(arn));
@@ -171,29 +166,61 @@ impl ExecutionStore for RedisStore {
         self.link.connection()
     }
 
-    async fn create_state_machine(&self, record: &StateMachineRecord) -> Result<Option<StateMachineRecord>, Error> {
-        let definition_key = self.keys.definition(&record.hash);
-        let mut define = command("SET", &definition_key);
-        define.arg(&*record.definition).arg("NX");
-        let _: Option<String> = self.link.run(&define).await?;
-        self.replicated(&definition_key).await?;
-        let key = self.keys.state_machine(&record.arn);
-        let mut create = command("SET", &key);
-        create.arg(record.encode()).arg("NX").arg("GET");
-        let existing: Bytes = self.link.run(&create).await?;
-        self.replicated(&key).await?;
-        match existing {
-            Some(text) => Ok(Some(self.with_definition(&text).await?)),
-            None => Ok(None),
-        }
+    async fn create_resource(&self, key: &ResourceKey, resource: &Resource) -> Result<Option<Resource>, Error> {
+        self.create_resource_once(key, resource).await
     }
 
-    async fn state_machine(&self, arn: &StateMachineArn) -> Result<Option<StateMachineRecord>, Error> {
-        let text: Bytes = self.link.run(&command("GET", &self.keys.state_machine(arn))).await?;
-        match text {
-            Some(text) => Ok(Some(self.with_definition(&text).await?)),
-            None => Ok(None),
-        }
+    async fn resource(&self, key: &ResourceKey) -> Result<Option<Resource>, Error> {
+        self.read_resource(key).await
+    }
+
+    async fn replace_resource(
+        &self,
+        key: &ResourceKey,
+        seen: Revision,
+        next: Option<&Resource>,
+    ) -> Result<bool, Error> {
+        self.replace_resource_at(key, seen, next).await
+    }
+
+    async fn list_resources(
+        &self,
+        partition: u32,
+        query: &ResourceQuery,
+    ) -> Result<Vec<(ResourceKey, Resource)>, Error> {
+        self.list_resources_of(partition, query).await
+    }
+
+    async fn list_executions(
+        &self,
+        partition: u32,
+        query: &ExecutionQuery,
+    ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error> {
+        self.list_executions_of(partition, query).await
+    }
+
+    async fn offer_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        self.offer_task(task).await
+    }
+
+    async fn claim_activity_task(&self, activity: &ActivityArn, millis: u32) -> Result<Option<ActivityTask>, Error> {
+        self.claim_task(activity, millis).await
+    }
+
+    async fn return_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        self.return_task(task).await
+    }
+
+    async fn drop_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        self.drop_task(task).await
+    }
+
+    async fn put_definition(&self, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
+        let key = self.keys.definition(hash);
+        let mut define = command("SET", &key);
+        define.arg(text).arg("NX");
+        let _: Option<String> = self.link.run(&define).await?;
+        self.replicated(&key).await
     }
 
     async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, Error> {

@@ -19,10 +19,12 @@ macro_rules! script {
     };
 }
 
+script!(ACTIVITY, "activity");
 script!(COMMIT, "commit");
 script!(CLEAN_UP, "clean_up");
 script!(DROP_TIMERS, "drop_timers");
 script!(HOLD, "hold");
+script!(RESOURCE, "resource");
 
 fn hash(source: &str) -> String {
     redis::Script::new(source).get_hash().to_owned()

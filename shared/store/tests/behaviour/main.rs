@@ -1,6 +1,7 @@
 //! What a store does, on the twin in memory, on Redis, and on a Redis Cluster of three nodes.
 #![expect(clippy::panic, reason = "these are tests")]
 
+mod activities;
 mod cleaning;
 mod creation;
 mod fixture;
@@ -9,6 +10,7 @@ mod history;
 mod joins;
 mod leases;
 mod lists;
+mod resources;
 mod scopes;
 
 /// Makes of each test one for every kind of store.

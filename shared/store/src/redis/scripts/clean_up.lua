@@ -64,9 +64,14 @@ local clock = call('TIME')
 local kept_from = clock[1] * 1000 + math.floor(clock[2] / 1000) - retention
 local old = call('ZRANGEBYSCORE', CLOSED, '-inf', '(' .. kept_from, 'LIMIT', 0, EXECUTIONS)
 for _, arn in ipairs(old) do
+    local status = call('HGET', prefix .. 'e:' .. arn, 'status')
     call('UNLINK', prefix .. 'e:' .. arn, prefix .. 'h:' .. arn)
     local account, machine = string.match(arn, '^(.*):execution:([^:]*):[^:]*$')
-    if account then call('ZREM', prefix .. 'i:' .. account .. ':stateMachine:' .. machine, arn) end
+    if account then
+        local of_machine = account .. ':stateMachine:' .. machine
+        call('ZREM', prefix .. 'i:' .. of_machine, arn)
+        if status then call('ZREM', prefix .. 'j:' .. status .. ';' .. of_machine, arn) end
+    end
     call('ZREM', CLOSED, arn)
 end
 return #old == EXECUTIONS and 1 or 0

@@ -303,6 +303,7 @@ if kind == CREATION then
     call('HSET', EXECUTION, 'head', record, 'status', 'RUNNING', 'c', noted, 'ev', '0', 'at', '0', 'open', '0')
     call('SADD', prefix .. 'open', arn)
     call('ZADD', prefix .. 'i:' .. machine, started_at, arn)
+    call('ZADD', prefix .. 'j:RUNNING;' .. machine, started_at, arn)
 end
 if has_end == 1 or is_whole then
     set[set_count + 1], set[set_count + 2] = 'x', noted
@@ -312,6 +313,11 @@ if has_end == 1 then
     local end_status, end_at, end_text = unpack(ARGV, at, at + 2)
     at = at + 3
     call('SREM', prefix .. 'open', arn)
+    local account, name = match(arn, '^(.*):execution:([^:]*):[^:]*$')
+    local of_machine = account .. ':stateMachine:' .. name
+    call('ZREM', prefix .. 'j:RUNNING;' .. of_machine, arn)
+    started_at = started_at or call('ZSCORE', prefix .. 'i:' .. of_machine, arn)
+    if started_at then call('ZADD', prefix .. 'j:' .. end_status .. ';' .. of_machine, started_at, arn) end
     call('ZADD', prefix .. 'closed', format('%d', math.max(tonumber(end_at), latest, tonumber(clamp))), arn)
     for _, value in ipairs({ 'status', end_status, 'end', end_text, 'open', '0' }) do
         set_count = set_count + 1

@@ -1,0 +1,173 @@
+//! Resources, the lists that they and executions stand in, and the queues of activities.
+
+use model::{ActivityArn, ExecutionArn, Revision, Timestamp};
+
+use super::read::{self, Bytes};
+use super::script::{ACTIVITY, RESOURCE};
+use super::{RedisStore, SCAN, command};
+use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceQuery};
+use crate::store::Error;
+use crate::text;
+
+/// The fields of a resource: revision, record.
+const FIELDS: [&str; 2] = ["v", "d"];
+/// How often a creation is tried while others create and delete the same name.
+const TRIES_MAX: usize = 8;
+
+impl RedisStore {
+    pub(super) async fn create_resource_once(
+        &self,
+        key: &ResourceKey,
+        resource: &Resource,
+    ) -> Result<Option<Resource>, Error> {
+        for _ in 0..TRIES_MAX {
+            if self.write_resource(key, "", Some(resource)).await? {
+                return Ok(None);
+            }
+            if let Some(existing) = self.read_resource(key).await? {
+                // Who created it may not have seen it replicated.
+                self.replicated(&self.keys.resource(key)).await?;
+                return Ok(Some(existing));
+            }
+        }
+        Err(Error::Unavailable(format!("{} is created and deleted all the time", key.arn)))
+    }
+
+    pub(super) async fn read_resource(&self, key: &ResourceKey) -> Result<Option<Resource>, Error> {
+        let mut cmd = command("HMGET", &self.keys.resource(key));
+        cmd.arg(&FIELDS);
+        resource(self.link.run(&cmd).await?)
+    }
+
+    pub(super) async fn replace_resource_at(
+        &self,
+        key: &ResourceKey,
+        seen: Revision,
+        next: Option<&Resource>,
+    ) -> Result<bool, Error> {
+        self.write_resource(key, &seen.to_string(), next).await
+    }
+
+    async fn write_resource(&self, key: &ResourceKey, seen: &str, next: Option<&Resource>) -> Result<bool, Error> {
+        let name = self.keys.resource(key);
+        let partition = key.partition(self.keys.partition_count());
+        let mut cmd = RESOURCE.call(2);
+        cmd.arg(&name).arg(self.list(partition, self.keys.resources(partition, key.kind, key.place()))?).arg(seen);
+        cmd.arg(next.map_or_else(String::new, |next| next.revision.to_string()))
+            .arg(&*key.arn)
+            .arg(next.map_or(&[][..], |next| &next.record));
+        let is_written: bool = self.link.script(&RESOURCE, &name, &cmd).await?;
+        if is_written {
+            self.replicated(&name).await?;
+        }
+        Ok(is_written)
+    }
+
+    pub(super) async fn list_resources_of(
+        &self,
+        partition: u32,
+        query: &ResourceQuery,
+    ) -> Result<Vec<(ResourceKey, Resource)>, Error> {
+        let list = self.list(partition, self.keys.resources(partition, query.kind, &query.place))?;
+        let mut cmd = command("ZRANGE", &list);
+        cmd.arg(query.after.as_ref().map_or_else(|| "-".to_owned(), |after| format!("({after}")));
+        cmd.arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(query.limit);
+        let arns: Vec<String> = self.link.run(&cmd).await?;
+        let mut found = Vec::with_capacity(arns.len());
+        for batch in arns.chunks(SCAN) {
+            let keys: Vec<ResourceKey> =
+                batch.iter().map(|arn| ResourceKey { kind: query.kind, arn: arn.as_str().into() }).collect();
+            let mut read = redis::pipe();
+            for key in &keys {
+                read.cmd("HMGET").arg(self.keys.resource(key)).arg(&FIELDS);
+            }
+            let answers: Vec<Vec<Bytes>> = self.link.pipeline(&read).await?;
+            for (key, fields) in keys.into_iter().zip(answers) {
+                found.extend(resource(fields)?.map(|resource| (key, resource)));
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn list_executions_of(
+        &self,
+        partition: u32,
+        query: &ExecutionQuery,
+    ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error> {
+        let list = self.list(partition, self.keys.executions(partition, query))?;
+        let after = query.after.as_ref().map(|(at, arn)| (*at, arn.as_str()));
+        let places = self.newest(&list, after, query.limit).await?;
+        places.into_iter().map(|(at, arn)| Ok((at, text::execution(&arn)?))).collect()
+    }
+
+    pub(super) async fn offer_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        let queue = self.keys.activity_tasks(&task.activity);
+        let mut cmd = ACTIVITY.call(1);
+        cmd.arg(&queue).arg("offer").arg(text::activity_task(task));
+        self.link.script::<()>(&ACTIVITY, &queue, &cmd).await?;
+        self.replicated(&queue).await
+    }
+
+    pub(super) async fn claim_task(&self, activity: &ActivityArn, millis: u32) -> Result<Option<ActivityTask>, Error> {
+        let queue = self.keys.activity_tasks(activity);
+        let mut cmd = ACTIVITY.call(1);
+        cmd.arg(&queue).arg("claim").arg(millis);
+        let task: Option<String> = self.link.script(&ACTIVITY, &queue, &cmd).await?;
+        task.map(|task| text::parse_activity_task(activity, &task)).transpose()
+    }
+
+    pub(super) async fn return_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        let queue = self.keys.activity_tasks(&task.activity);
+        let mut cmd = ACTIVITY.call(1);
+        cmd.arg(&queue).arg("return").arg(text::activity_task(task));
+        self.link.script(&ACTIVITY, &queue, &cmd).await
+    }
+
+    pub(super) async fn drop_task(&self, task: &ActivityTask) -> Result<(), Error> {
+        let mut cmd = command("ZREM", &self.keys.activity_tasks(&task.activity));
+        cmd.arg(text::activity_task(task));
+        self.link.run(&cmd).await
+    }
+
+    /// Reads members of a sorted set that come after a place, from the greatest score down, and among equals from the last name.
+    async fn newest(
+        &self,
+        key: &str,
+        after: Option<(Timestamp, &str)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, String)>, Error> {
+        let mut found = Vec::new();
+        let mut offset = 0;
+        while found.len() < limit {
+            // Those of the same millisecond as the place may come before it, and are passed over.
+            let wanted = limit - found.len() + usize::from(after.is_some() && offset == 0);
+            let from = after.map(|(at, _)| at.as_millis().to_string());
+            let mut cmd = command("ZRANGE", key);
+            cmd.arg(from.as_deref().unwrap_or("+inf")).arg("-inf").arg("BYSCORE").arg("REV");
+            cmd.arg("LIMIT").arg(offset).arg(wanted).arg("WITHSCORES");
+            let page: Vec<(String, f64)> = self.link.run(&cmd).await?;
+            let count = page.len();
+            for (name, score) in page {
+                #[expect(clippy::cast_possible_truncation, reason = "scores are whole milliseconds, below 2^53")]
+                let at = Timestamp::from_millis(score as i64);
+                if after.is_none_or(|after| (at, name.as_str()) < after) {
+                    found.push((at, name));
+                }
+            }
+            offset += count;
+            if count < wanted {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn list(&self, partition: u32, key: Option<String>) -> Result<String, Error> {
+        key.ok_or_else(|| Error::Unfit(format!("there is no partition {partition}")))
+    }
+}
+
+fn resource(fields: Vec<Bytes>) -> Result<Option<Resource>, Error> {
+    let [Some(revision), Some(record)] = fields.as_slice() else { return Ok(None) };
+    Ok(Some(Resource { revision: text::id(read::utf8(revision)?)?, record: record.clone() }))
+}

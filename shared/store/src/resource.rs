@@ -1,0 +1,127 @@
+//! Named resources other than executions: state machines and activities, and the tasks that wait for activity workers.
+
+use std::sync::Arc;
+
+use model::{ActivityArn, AttemptId, BranchPath, ExecutionArn, Nonce, Revision, StateMachineArn, Timestamp};
+
+/// Is a kind of resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceKind {
+    /// State machines.
+    StateMachine,
+    /// Activities.
+    Activity,
+}
+
+/// Names a resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceKey {
+    /// Its kind.
+    pub kind: ResourceKind,
+    /// Its ARN.
+    pub arn: Arc<str>,
+}
+
+impl ResourceKey {
+    /// Names a state machine.
+    pub fn state_machine(arn: &StateMachineArn) -> Self {
+        Self { kind: ResourceKind::StateMachine, arn: arn.as_str().into() }
+    }
+
+    /// Names an activity.
+    pub fn activity(arn: &ActivityArn) -> Self {
+        Self { kind: ResourceKind::Activity, arn: arn.as_str().into() }
+    }
+
+    /// Gives the place that the resource is listed in: `REGION:ACCOUNT`.
+    pub fn place(&self) -> &str {
+        let mut colons = self.arn.match_indices(':').map(|(at, _)| at).skip(2);
+        let ends = colons.next().zip(colons.nth(1));
+        ends.and_then(|(from, to)| self.arn.get(from + 1..to)).unwrap_or_default()
+    }
+
+    /// Gives the partition of the resource, of `count` partitions.
+    pub fn partition(&self, count: u32) -> u32 {
+        model::partition(&self.arn, count)
+    }
+}
+
+/// Is a resource as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// Counts its writes; the nonce follows from the content, so that it tells apart what was deleted and created again.
+    pub revision: Revision,
+    /// The record's text.
+    pub record: Vec<u8>,
+}
+
+impl Resource {
+    /// Makes a resource that is to be created.
+    pub fn new(record: Vec<u8>) -> Self {
+        Self { revision: Revision::first(digest(&record)), record }
+    }
+
+    /// Makes what is to take the place of a resource at the revision `seen`.
+    pub fn following(seen: Revision, record: Vec<u8>) -> Self {
+        Self { revision: seen.next(digest(&record)), record }
+    }
+}
+
+/// Asks for resources of a partition, in order of their ARNs by bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceQuery {
+    /// The kind.
+    pub kind: ResourceKind,
+    /// `REGION:ACCOUNT`.
+    pub place: Arc<str>,
+    /// Only what comes after this ARN.
+    pub after: Option<Arc<str>>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Asks for executions of a state machine in a partition, the newest first; those started in one millisecond come in the reverse
+/// order of their ARNs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionQuery {
+    /// The state machine.
+    pub state_machine: StateMachineArn,
+    /// Only those of this status.
+    pub status: Option<model::ExecutionStatus>,
+    /// Only what comes after this time and ARN, that is, what is older.
+    pub after: Option<(Timestamp, ExecutionArn)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Is an attempt that waits for a worker of an activity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivityTask {
+    /// The activity.
+    pub activity: ActivityArn,
+    /// The execution.
+    pub execution: ExecutionArn,
+    /// The branch.
+    pub branch: BranchPath,
+    /// The attempt.
+    pub attempt: AttemptId,
+}
+
+fn digest(record: &[u8]) -> Nonce {
+    let hash = record
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    Nonce(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_listed_under_region_and_account() {
+        let key = ResourceKey::activity(&ActivityArn::new("eu-west-1", "123456789012", "dig"));
+        assert_eq!(key.place(), "eu-west-1:123456789012");
+        assert_eq!(ResourceKey { kind: ResourceKind::Activity, arn: "x".into() }.place(), "");
+    }
+}
