@@ -28,6 +28,7 @@ mod settings;
 mod start_execution;
 mod stop_execution;
 mod token;
+mod validate_state_machine_definition;
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,8 @@ pub(crate) enum Operation {
     StartExecution,
     /// Ends an execution.
     StopExecution,
+    /// Says what is wrong with a definition.
+    ValidateStateMachineDefinition,
 }
 
 /// Is what a name stands for.
@@ -66,7 +68,7 @@ const TABLE: [(&str, Option<Operation>); 37] = [
     ("UpdateMapRun", None),
     ("UpdateStateMachine", None),
     ("UpdateStateMachineAlias", None),
-    ("ValidateStateMachineDefinition", None),
+    ("ValidateStateMachineDefinition", Some(Operation::ValidateStateMachineDefinition)),
 ];
 
 /// Finds the operation that the header `X-Amz-Target` names.

@@ -11,6 +11,16 @@ pub enum Severity {
     Warning,
 }
 
+impl Severity {
+    /// Gives the severity as AWS prints it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Error => "ERROR",
+            Severity::Warning => "WARNING",
+        }
+    }
+}
+
 /// Is the class of a finding, as AWS prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {

@@ -78,3 +78,8 @@ async fn golden_get_execution_history() {
 async fn golden_stop_execution() {
     check("stop_execution").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn golden_validate_state_machine_definition() {
+    check("validate_state_machine_definition").await;
+}
