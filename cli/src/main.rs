@@ -3,6 +3,7 @@
 mod dev;
 mod progress;
 mod run;
+mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,7 +29,17 @@ enum Command {
     /// Serves the AWS Step Functions API from this machine: coordinator, worker and store in one process.
     #[command(after_help = DEV_EXAMPLES)]
     Dev(dev::DevArguments),
+    /// Says what is wrong with definitions, without running them.
+    ///
+    /// Each fault is printed with AWS's code and words, and the line it is in. The exit code is 1 if there is an error, and 0
+    /// if there are at most warnings.
+    #[command(after_help = VALIDATE_EXAMPLES)]
+    Validate(validate::ValidateArguments),
 }
+
+const VALIDATE_EXAMPLES: &str = "Examples:
+  stepwell validate workflow.asl.json
+  stepwell validate --express statemachines/*.yaml";
 
 const DEV_EXAMPLES: &str = "Examples:
   stepwell dev
@@ -62,6 +73,7 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::command(&arguments).await,
         Command::Dev(arguments) => dev::command(&arguments).await,
+        Command::Validate(arguments) => validate::command(&arguments),
     };
     match done {
         Ok(code) => code,
