@@ -1,0 +1,230 @@
+//! A parsed expression, and what it looks at.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use jsonata_core::ast::{AstNode, Stage};
+
+use crate::error::SyntaxError;
+use crate::guard;
+
+/// Bounds the length of an expression in bytes; AWS's bound is that of the whole definition.
+const LENGTH_MAX: usize = 64 * 1024;
+
+/// Is a parsed expression. Cloning shares it; it may go to other threads.
+#[derive(Clone)]
+pub struct Expression {
+    text: Arc<str>,
+    ast: Arc<AstNode>,
+    uses: Arc<Uses>,
+}
+
+/// Is what an expression looks at beyond what it binds itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// The variables that it names without binding them, `states` among them.
+    pub variables: BTreeSet<String>,
+    /// Which members of `$states` it names.
+    pub states: BTreeSet<String>,
+    /// Whether it looks at `$states` as a whole, so that any member may matter.
+    pub all_states: bool,
+    /// The functions that it calls without binding them.
+    pub functions: BTreeSet<String>,
+    /// Whether it binds variables of its own or makes functions.
+    pub binds: bool,
+}
+
+impl Uses {
+    /// Tells whether the expression may look at a member of `$states`.
+    pub fn looks_at(&self, member: &str) -> bool {
+        self.all_states || self.states.contains(member)
+    }
+}
+
+impl Expression {
+    /// Parses an expression, the text between `{%` and `%}`; blanks around it don't matter.
+    ///
+    /// # Errors
+    /// `SyntaxError` for what is no expression, and what is too long.
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        let text = text.trim();
+        if text.len() > LENGTH_MAX {
+            return Err(SyntaxError { message: format!("The expression is longer than {LENGTH_MAX} bytes") });
+        }
+        let parsed = std::panic::catch_unwind(|| jsonata_core::parser::parse(text));
+        let ast = match parsed {
+            Ok(Ok(ast)) => ast,
+            Ok(Err(error)) => return Err(SyntaxError { message: without_prefix(&error.to_string()).to_owned() }),
+            Err(_) => return Err(SyntaxError { message: "S0500: The expression can't be parsed".to_owned() }),
+        };
+        let mut reader = Reader::default();
+        reader.node(&ast);
+        let uses = reader.into_uses();
+        let ast = guard::guarded(ast, &uses);
+        Ok(Self { text: text.into(), ast: Arc::new(ast), uses: Arc::new(uses) })
+    }
+
+    /// Gives the text that was parsed.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Says what it looks at.
+    pub fn uses(&self) -> &Uses {
+        &self.uses
+    }
+
+    pub(crate) fn ast(&self) -> &AstNode {
+        &self.ast
+    }
+}
+
+/// Takes off what jsonata-core puts before the code of some errors.
+fn without_prefix(message: &str) -> &str {
+    message.strip_prefix("Invalid syntax: ").unwrap_or(message)
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Expression").field(&self.text).finish()
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Expression {}
+
+/// Walks over a tree. Scopes are not told apart: what is bound anywhere counts as bound.
+#[derive(Default)]
+struct Reader {
+    uses: Uses,
+    bound: BTreeSet<String>,
+}
+
+impl Reader {
+    fn into_uses(self) -> Uses {
+        let Reader { mut uses, bound } = self;
+        uses.variables.retain(|name| !bound.contains(name));
+        uses.functions.retain(|name| !bound.contains(name));
+        uses
+    }
+
+    fn nodes<'a>(&mut self, nodes: impl IntoIterator<Item = &'a AstNode>) {
+        for node in nodes {
+            self.node(node);
+        }
+    }
+
+    fn node(&mut self, node: &AstNode) {
+        match node {
+            AstNode::Variable(name) => {
+                if name == "states" {
+                    self.uses.all_states = true;
+                }
+                if !name.is_empty() && name != "$" {
+                    self.uses.variables.insert(name.clone());
+                }
+            }
+            AstNode::Path { steps } => self.path(steps),
+            AstNode::Binary { op, lhs, rhs } => {
+                if let (jsonata_core::ast::BinaryOp::ColonEqual, AstNode::Variable(name)) = (op, &**lhs) {
+                    self.uses.binds = true;
+                    self.bound.insert(name.clone());
+                } else {
+                    self.node(lhs);
+                }
+                self.node(rhs);
+            }
+            AstNode::Function { name, args, .. } => {
+                self.uses.functions.insert(name.clone());
+                self.nodes(args);
+            }
+            AstNode::Call { procedure, args } => {
+                self.node(procedure);
+                self.nodes(args);
+            }
+            AstNode::Lambda { params, body, .. } => {
+                self.uses.binds = true;
+                self.bound.extend(params.iter().cloned());
+                self.node(body);
+            }
+            AstNode::Unary { operand, .. } => self.node(operand),
+            AstNode::Array(nodes) | AstNode::Block(nodes) | AstNode::ArrayGroup(nodes) => self.nodes(nodes),
+            AstNode::Object(pairs) => self.pairs(pairs),
+            AstNode::ObjectTransform { input, pattern } => {
+                self.node(input);
+                self.pairs(pattern);
+            }
+            AstNode::Conditional { condition, then_branch, else_branch } => {
+                self.node(condition);
+                self.node(then_branch);
+                self.nodes(else_branch.as_deref());
+            }
+            AstNode::FunctionApplication(inner) => self.node(inner),
+            AstNode::Sort { input, terms } => {
+                self.node(input);
+                self.nodes(terms.iter().map(|(term, _)| term));
+            }
+            AstNode::Transform { location, update, delete } => {
+                self.node(location);
+                self.node(update);
+                self.nodes(delete.as_deref());
+            }
+            AstNode::String(_)
+            | AstNode::Name(_)
+            | AstNode::Number(_)
+            | AstNode::Boolean(_)
+            | AstNode::Null
+            | AstNode::Undefined
+            | AstNode::Placeholder
+            | AstNode::Regex { .. }
+            | AstNode::ParentVariable(_)
+            | AstNode::Wildcard
+            | AstNode::Descendant
+            | AstNode::Parent(_) => {}
+        }
+    }
+
+    fn pairs(&mut self, pairs: &[(AstNode, AstNode)]) {
+        for (name, value) in pairs {
+            self.node(name);
+            self.node(value);
+        }
+    }
+
+    fn path(&mut self, steps: &[jsonata_core::ast::PathStep]) {
+        let member = match steps {
+            [first, second, ..] if first.stages.is_empty() && first.focus.is_none() => {
+                match (&first.node, &second.node) {
+                    (AstNode::Variable(name), AstNode::Name(member)) if name == "states" => Some(member),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        if let Some(member) = member {
+            self.uses.variables.insert("states".to_owned());
+            self.uses.states.insert(member.clone());
+        }
+        for (position, step) in steps.iter().enumerate() {
+            if position > 0 || member.is_none() {
+                self.node(&step.node);
+            }
+            self.bound.extend(step.focus.iter().chain(&step.index_var).cloned());
+            for stage in &step.stages {
+                match stage {
+                    Stage::Filter(filter) => self.node(filter),
+                    Stage::Index(name) => {
+                        self.bound.insert(name.clone());
+                    }
+                    Stage::KeepArray => {}
+                }
+            }
+        }
+    }
+}

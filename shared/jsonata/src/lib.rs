@@ -1,0 +1,21 @@
+//! JSONata as Step Functions has it: the language of `{% … %}`.
+//!
+//! [`Expression::parse`] once, then evaluate with a [`Session`], which holds what the expressions of one state may look at
+//! and converts it once. The language itself is jsonata-core's; here are the functions that Step Functions adds, the ones
+//! that it takes away, and the bounds: no expression takes longer, nests deeper or makes more than [`Bounds`] say, and none
+//! panics. Time and chance come in with the session.
+
+mod bounds;
+mod builtins;
+mod error;
+mod expression;
+mod guard;
+mod outcome;
+mod render;
+mod session;
+
+pub use bounds::Bounds;
+pub use error::{EvaluationError, SyntaxError};
+pub use expression::{Expression, Uses};
+pub use outcome::{Kind, Outcome};
+pub use session::{Moment, Session};
