@@ -6,6 +6,7 @@ use model::Timestamp;
 use serde_json::Value;
 
 use crate::path::{DataPath, PathError};
+use crate::query::Query;
 use crate::scope::Scope;
 use crate::timestamp;
 
@@ -43,6 +44,10 @@ pub enum Condition {
         /// What the answer has to be.
         expected: bool,
     },
+    /// Holds if an expression gives true. It is for whom evaluates the state: see [`Condition::as_query`].
+    Query(Query),
+    /// Holds always or never, as a definition in JSONata may say.
+    Constant(bool),
     /// Tests whether a path names anything.
     IsPresent {
         /// What is looked at.
@@ -134,7 +139,15 @@ impl Condition {
                 Ok(test.accepts(&value) == *expected)
             }
             Condition::IsPresent { variable, expected } => Ok(is_present(variable, scope) == *expected),
+            Condition::Constant(holds) => Ok(*holds),
+            // A rule is an expression as a whole, and whoever evaluates it looks at that first.
+            Condition::Query(_) => Ok(false),
         }
+    }
+
+    /// Gives the expression, if the condition is one.
+    pub fn as_query(&self) -> Option<&Query> {
+        if let Condition::Query(query) = self { Some(query) } else { None }
     }
 }
 

@@ -4,6 +4,7 @@
 //! is parsed, so that nothing is left to parse when an execution runs. What a running state computes is computed here
 //! too, by pure functions over a [`Scope`]: [`Template::evaluate`], [`Condition::evaluate`], [`DataPath::read`].
 
+mod assign;
 mod condition;
 mod definition;
 mod diagnostics;
@@ -15,6 +16,7 @@ mod jackson;
 mod name;
 mod parse;
 mod path;
+mod query;
 mod resource;
 mod retry;
 mod scope;
@@ -23,6 +25,7 @@ mod template;
 pub mod timestamp;
 mod validate;
 
+pub use assign::{Assignment, Payload};
 pub use condition::{Comparison, Condition, ConditionError, Operand, TypeTest};
 pub use definition::{Definition, Machine, QueryLanguage};
 pub use diagnostics::{Code, Diagnostic, Diagnostics, Severity};
@@ -30,6 +33,7 @@ pub use flow::DataFlow;
 pub use jackson::explain as explain_json;
 pub use name::StateName;
 pub use path::{DataPath, PathError, Reason, Root};
+pub use query::{Query, QueryError, QueryScope, QueryTemplate};
 pub use resource::{IntegrationPattern, Resource, ResourceKind};
 pub use retry::{Catcher, JitterStrategy, Retrier};
 pub use scope::{Chance, Document, Scope};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jsonpath::ReferencePath;
 
+use crate::assign::Assignment;
 use crate::name::StateName;
+use crate::query::QueryTemplate;
 
 /// Is one entry of `Retry`.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +36,7 @@ pub enum JitterStrategy {
 }
 
 /// Is one entry of `Catch`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Catcher {
     /// The error names it is for; `States.ALL` and `States.TaskFailed` stand for many.
     pub error_equals: Vec<Arc<str>>,
@@ -42,4 +44,8 @@ pub struct Catcher {
     pub next: StateName,
     /// Where in the state's raw input the error output goes; `None` (written `null`) drops it. Default `$`.
     pub result_path: Option<ReferencePath>,
+    /// What leaves the state, in JSONata; without it the error output.
+    pub output: Option<QueryTemplate>,
+    /// The variables that are set.
+    pub assign: Assignment,
 }

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use jsonata::Uses;
 use model::{JsonText, Timestamp};
 
+use crate::assign::{Assignment, Payload};
 use crate::condition::Condition;
 use crate::definition::{Machine, QueryLanguage};
 use crate::flow::DataFlow;
 use crate::intrinsic::Intrinsic;
 use crate::name::StateName;
 use crate::path::DataPath;
+use crate::query::{Query, QueryTemplate};
 use crate::resource::Resource;
 use crate::retry::{Catcher, Retrier};
-use crate::template::Template;
 
 /// Is one state.
 #[derive(Clone, Debug)]
@@ -25,6 +27,14 @@ pub struct State {
     pub query_language: QueryLanguage,
     /// How it chooses its input and shapes its output; all defaults where the type allows none of it.
     pub flow: DataFlow,
+    /// What it works on, in JSONata. Of Task and Parallel; without it the state's input.
+    pub arguments: Option<QueryTemplate>,
+    /// What leaves it, in JSONata; without it the result. Of a Choice where no rule holds.
+    pub output: Option<QueryTemplate>,
+    /// The variables that it sets. Of a Choice where no rule holds.
+    pub assign: Assignment,
+    /// What its expressions look at.
+    pub uses: Arc<Uses>,
     /// What it does.
     pub kind: StateKind,
 }
@@ -79,6 +89,11 @@ impl State {
         }
     }
 
+    /// Tells whether the type of the state has a result, which `$states.result` stands for.
+    pub fn has_result(&self) -> bool {
+        matches!(self.kind, StateKind::Task(_) | StateKind::Parallel(_) | StateKind::Map(_))
+    }
+
     /// Gives the `Next` or `End` of the state, `None` for Choice, Succeed and Fail.
     pub fn transition(&self) -> Option<&Transition> {
         match &self.kind {
@@ -108,6 +123,8 @@ pub enum Limit {
     Fixed(u64),
     /// Looked up in the state's input when it is entered.
     Path(DataPath),
+    /// Computed when the state is entered.
+    Query(Query),
 }
 
 /// Is a text that a definition states or looks up.
@@ -119,6 +136,8 @@ pub enum TextSource {
     Path(DataPath),
     /// Computed from the state's input.
     Intrinsic(Arc<Intrinsic>),
+    /// Computed, in JSONata.
+    Query(Query),
 }
 
 /// Is a Task state.
@@ -126,8 +145,8 @@ pub enum TextSource {
 pub struct Task {
     /// What is called.
     pub resource: Resource,
-    /// The role to call it with, as a template; nothing uses it yet.
-    pub credentials: Option<Template>,
+    /// The role to call it with.
+    pub credentials: Option<Payload>,
     /// How long the task may take, in seconds.
     pub timeout: Option<Limit>,
     /// How long the task may be silent, in seconds.
@@ -163,6 +182,10 @@ pub struct Choice {
 pub struct ChoiceRule {
     /// When it holds.
     pub condition: Condition,
+    /// What leaves the state then, in JSONata; without it the input.
+    pub output: Option<QueryTemplate>,
+    /// The variables that are set then.
+    pub assign: Assignment,
     /// The state to go on with then.
     pub next: StateName,
 }
@@ -187,6 +210,10 @@ pub enum WaitUntil {
     Timestamp(Timestamp),
     /// Until the instant that the input says.
     TimestampPath(DataPath),
+    /// As many seconds as an expression gives.
+    SecondsQuery(Query),
+    /// Until the instant that an expression gives.
+    TimestampQuery(Query),
 }
 
 /// Is a Succeed state.
@@ -224,9 +251,11 @@ pub struct Map {
     pub mode: ProcessorMode,
     /// Where the items are; `$` by default. `None` (written `null`) is `{}`, which is no array.
     pub items_path: Option<DataPath>,
+    /// The items, in JSONata; without them the state's input.
+    pub items: Option<QueryTemplate>,
     /// What each iteration gets as its input (`$$.Map.Item` is the item); without it the item. The old name of this
     /// field is `Parameters`.
-    pub item_selector: Option<Template>,
+    pub item_selector: Option<Payload>,
     /// How many iterations run at once; 0 is as many as there are. Default 0.
     pub max_concurrency: Limit,
     /// How many items may fail.

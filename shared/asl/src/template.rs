@@ -10,12 +10,12 @@ use crate::path::{DataPath, PathError};
 use crate::scope::Scope;
 
 /// Is a compiled payload template. Cloning shares it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     root: Arc<Node>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Node {
     /// Compact text without anything to compute.
     Literal(JsonText),

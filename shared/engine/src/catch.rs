@@ -5,27 +5,23 @@ use model::JsonText;
 use serde_json::Value;
 
 use crate::branch::Branch;
-use crate::dataflow;
+use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::retry;
 use crate::turn::Turn;
 
-/// Gives the output and the way out of the state, if a Catcher takes the failure.
+/// Gives what the state leaves behind and the way out of it, if a Catcher takes the failure.
 pub(crate) fn leave(
     turn: &mut Turn<'_>,
     branch: &Branch,
     state: &State,
     failure: &Failure,
-) -> Result<Option<(JsonText, Transition)>, Failure> {
+) -> Result<Option<(Exit, Transition)>, Failure> {
     let Some(catcher) = state.catch().iter().find(|catcher| retry::matches(&catcher.error_equals, failure)) else {
         return Ok(None);
     };
-    let output = match &catcher.result_path {
-        None => branch.input.clone(),
-        Some(path) if path.is_root() => error_output(failure),
-        Some(path) => dataflow::place(turn, branch, path, &error_output(failure))?,
-    };
-    Ok(Some((output, Transition::Next(catcher.next.clone()))))
+    let exit = exit::of_catcher(turn, branch, state, (catcher, error_output(failure)))?;
+    Ok(Some((exit, Transition::Next(catcher.next.clone()))))
 }
 
 /// Renders the error output; what the failure lacks is null.

@@ -4,8 +4,8 @@ use asl::{Machine, Map, State, StateKind, Transition};
 use model::{Details, EventKind, EventRef, JsonText, ScopeKey};
 
 use crate::branch::{Branch, ChildrenPhase, Location, MapItem, Phase};
-use crate::dataflow;
 use crate::event::{ChildResult, Completion, OpenedScope, Rejected};
+use crate::exit;
 use crate::failure::Failure;
 use crate::kinds;
 use crate::step::{self, Move, fail_state, settle};
@@ -138,9 +138,9 @@ fn complete(
     let is_map = kinds::map(state).is_some();
     let kind = if is_map { EventKind::MapStateSucceeded } else { EventKind::ParallelStateSucceeded };
     branch.last_event = turn.emit(phase.last_child_event, kind, Details::None);
-    let output = dataflow::output(turn, branch, state, array(results))?;
+    let exit = exit::of_state(turn, branch, state, array(results))?;
     let next = state.transition().cloned().unwrap_or(Transition::End);
-    Ok(Move::Leave { output, next, previous: phase.last_child_event })
+    Ok(Move::Leave { exit, next, previous: phase.last_child_event })
 }
 
 fn array(results: &[JsonText]) -> JsonText {

@@ -50,7 +50,7 @@ impl Scope for StateScope<'_> {
     }
 
     fn context(&self) -> &Document {
-        self.context.get_or_init(|| Document::new(context_object(self)))
+        self.context.get_or_init(|| Document::new(render(self.definition, self.execution, self.branch)))
     }
 
     fn variable(&self, name: &str) -> Option<&Document> {
@@ -67,8 +67,7 @@ impl Scope for StateScope<'_> {
 }
 
 /// Renders the context object, its members in AWS's order.
-fn context_object(scope: &StateScope<'_>) -> JsonText {
-    let StateScope { execution, branch, .. } = scope;
+pub(crate) fn render(definition: &Definition, execution: &Execution, branch: &Branch) -> JsonText {
     let quote = |text: &str| Value::from(text).to_string();
     let mut text = format!(
         r#"{{"Execution":{{"Id":{},"Input":{},"StartTime":"{}","Name":{},"RoleArn":{},"RedriveCount":{}}}"#,
@@ -88,7 +87,7 @@ fn context_object(scope: &StateScope<'_>) -> JsonText {
     text.push_str(&format!(
         r#","State":{{"Name":{state},"EnteredTime":"{}"{}}}"#,
         iso_8601(branch.entered_at),
-        retry_count(scope),
+        retry_count(definition, branch),
     ));
     if let Some(item) = &branch.item {
         let value = jsonpath::compact(item.value.as_str());
@@ -99,12 +98,12 @@ fn context_object(scope: &StateScope<'_>) -> JsonText {
 }
 
 /// Renders the retry count where the state's type has Retry; AWS shows none elsewhere.
-fn retry_count(scope: &StateScope<'_>) -> String {
-    let machine = machine(scope.definition, &scope.branch.location).ok();
-    let state = machine.and_then(|machine| machine.state(scope.branch.state.as_str()));
+fn retry_count(definition: &Definition, branch: &Branch) -> String {
+    let machine = machine(definition, &branch.location).ok();
+    let state = machine.and_then(|machine| machine.state(branch.state.as_str()));
     match state.map(|state| &state.kind) {
         Some(StateKind::Task(_) | StateKind::Parallel(_) | StateKind::Map(_)) => {
-            format!(r#","RetryCount":{}"#, scope.branch.retry_count)
+            format!(r#","RetryCount":{}"#, branch.retry_count)
         }
         Some(
             StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_),

@@ -1,4 +1,4 @@
-//! InputPath, Parameters, ResultSelector, ResultPath and OutputPath.
+//! InputPath, Parameters, ResultSelector, ResultPath and OutputPath, and Arguments.
 //!
 //! What no field looks inside is handed on as the same text, unparsed.
 
@@ -8,6 +8,7 @@ use model::{JsonText, error_name};
 use crate::branch::Branch;
 use crate::context_object::StateScope;
 use crate::failure::Failure;
+use crate::queries::Queries;
 use crate::turn::Turn;
 
 /// Tells the fields of a state apart where chance is concerned.
@@ -18,6 +19,7 @@ pub(crate) enum Field {
     ResultSelector = 2,
     Output = 3,
     Other = 4,
+    Assign = 5,
 }
 
 /// Gives what InputPath selects.
@@ -25,13 +27,19 @@ pub(crate) fn selected(turn: &mut Turn<'_>, branch: &Branch, state: &State) -> R
     select(turn, branch, state.flow.input_path.as_ref(), branch.input.clone(), Field::Input)
 }
 
-/// Gives the effective input: what Parameters make of the selected one.
+/// Gives the effective input: what Parameters make of the selected one, or Arguments.
 pub(crate) fn parameters(
     turn: &mut Turn<'_>,
     branch: &Branch,
     state: &State,
     selected: JsonText,
 ) -> Result<JsonText, Failure> {
+    if let Some(arguments) = &state.arguments {
+        let filled = arguments.evaluate(&mut Queries::new(turn, branch, state, salt(branch, Field::Parameters)));
+        let payload = filled.map_err(|error| Failure::query(turn, branch, &error))?;
+        check_size(turn, branch, &payload)?;
+        return Ok(payload);
+    }
     match &state.flow.parameters {
         Some(template) => {
             let payload = fill(turn, branch, template, selected, Field::Parameters)?;
@@ -42,17 +50,26 @@ pub(crate) fn parameters(
     }
 }
 
-/// Gives the state's output for a raw result.
+/// Gives what ResultSelector makes of a raw result.
+pub(crate) fn selected_result(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    result: JsonText,
+) -> Result<JsonText, Failure> {
+    match &state.flow.result_selector {
+        Some(template) => fill(turn, branch, template, result, Field::ResultSelector),
+        None => Ok(result),
+    }
+}
+
+/// Gives the output of a JSONPath state for a selected result.
 pub(crate) fn output(
     turn: &mut Turn<'_>,
     branch: &Branch,
     state: &State,
     result: JsonText,
 ) -> Result<JsonText, Failure> {
-    let result = match &state.flow.result_selector {
-        Some(template) => fill(turn, branch, template, result, Field::ResultSelector)?,
-        None => result,
-    };
     let placed = match &state.flow.result_path {
         None => branch.input.clone(),
         Some(path) if path.is_root() => result,
@@ -110,11 +127,16 @@ fn fill(
 
 /// Makes the scope of a field of the branch's state.
 pub(crate) fn scope<'a>(turn: &Turn<'a>, branch: &'a Branch, input: JsonText, field: Field) -> StateScope<'a> {
-    let salt = branch.retry_count.wrapping_mul(8).wrapping_add(field as u32);
-    StateScope::new(turn.definition, turn.execution, turn.moment, branch, input, salt)
+    StateScope::new(turn.definition, turn.execution, turn.moment, branch, input, salt(branch, field))
 }
 
-fn check_size(turn: &Turn<'_>, branch: &Branch, payload: &JsonText) -> Result<(), Failure> {
+/// Gives the number by which chance tells the fields of a state apart.
+pub(crate) fn salt(branch: &Branch, field: Field) -> u32 {
+    branch.retry_count.wrapping_mul(8).wrapping_add(field as u32)
+}
+
+/// Refuses a payload that is too large.
+pub(crate) fn check_size(turn: &Turn<'_>, branch: &Branch, payload: &JsonText) -> Result<(), Failure> {
     let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
     if turn.exceeds(bytes) { Err(Failure::output_too_large(branch.state.as_str())) } else { Ok(()) }
 }

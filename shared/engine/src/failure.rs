@@ -1,6 +1,6 @@
 //! The failure of a state, on its way through Retry and Catch.
 
-use asl::{PathError, TemplateError};
+use asl::{PathError, QueryError, TemplateError};
 use model::error_name;
 
 use crate::branch::Branch;
@@ -15,6 +15,20 @@ pub(crate) struct Failure {
     pub(crate) terminal: bool,
     /// Whether `States.HeartbeatTimeout` matches it beside its own name.
     pub(crate) heartbeat: bool,
+    /// What `EvaluationFailed` tells before the failure takes its way, if it is to.
+    pub(crate) evaluation: Option<Evaluation>,
+}
+
+/// Is what `EvaluationFailed` tells beside the failure.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Evaluation {
+    /// The state.
+    pub(crate) state: String,
+    /// The field.
+    pub(crate) location: Option<String>,
+    /// Whether the event follows from the last one of the state even if that is its entry; AWS hangs it on the event before
+    /// else.
+    pub(crate) after_entry: bool,
 }
 
 impl Failure {
@@ -23,7 +37,7 @@ impl Failure {
     /// `States.Runtime` is terminal wherever it comes from.
     pub(crate) fn new(error: Option<String>, cause: Option<String>) -> Self {
         let terminal = error.as_deref() == Some(error_name::RUNTIME);
-        Self { error, cause, terminal, heartbeat: false }
+        Self { error, cause, terminal, heartbeat: false, evaluation: None }
     }
 
     /// Makes the failure of a task that took too long. AWS gives no cause, and one name for both reasons.
@@ -44,6 +58,27 @@ impl Failure {
             branch.state
         );
         Self::new(Some(error.to_owned()), Some(cause))
+    }
+
+    /// Makes the failure of a JSONata expression.
+    pub(crate) fn query(turn: &mut Turn<'_>, branch: &Branch, error: &QueryError) -> Self {
+        Self::evaluated(turn, branch, Some(&error.location), &error.message)
+    }
+
+    /// Makes the failure of a JSONata field, which `EvaluationFailed` records.
+    pub(crate) fn evaluated(turn: &mut Turn<'_>, branch: &Branch, location: Option<&str>, message: &str) -> Self {
+        let failure = Self::evaluation(turn, branch, error_name::QUERY_EVALUATION_ERROR, message);
+        let state = branch.state.to_string();
+        let evaluation = Evaluation { state, location: location.map(str::to_owned), after_entry: false };
+        Self { evaluation: Some(evaluation), ..failure }
+    }
+
+    /// Lets `EvaluationFailed` follow from the state's entry.
+    pub(crate) fn after_entry(mut self) -> Self {
+        if let Some(evaluation) = &mut self.evaluation {
+            evaluation.after_entry = true;
+        }
+        self
     }
 
     pub(crate) fn path(turn: &mut Turn<'_>, branch: &Branch, error: &PathError) -> Self {

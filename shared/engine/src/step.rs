@@ -6,7 +6,8 @@ use model::{Details, EventId, EventKind, EventRef, JsonText};
 use crate::branch::{Branch, Execution, Phase};
 use crate::children::{self, Joined};
 use crate::event::{Effect, Event, Moment, NewEvent, OpenedScope, Rejected, Timer};
-use crate::failure::Failure;
+use crate::exit::{self, Exit};
+use crate::failure::{Evaluation, Failure};
 use crate::kinds::{self, state_type};
 use crate::limits::Limits;
 use crate::outstanding;
@@ -130,15 +131,15 @@ pub(crate) enum Move {
     /// It waits; its phase is set.
     Stay,
     /// It is left with an output, the event of it following from the given one.
-    Leave { output: JsonText, next: Transition, previous: EventRef },
+    Leave { exit: Exit, next: Transition, previous: EventRef },
     /// It fails without Retry and Catch.
     End(Failure),
 }
 
 impl Move {
     /// Leaves the state after the branch's last event.
-    pub(crate) fn leave(branch: &Branch, output: JsonText, next: &Transition) -> Self {
-        Move::Leave { output, next: next.clone(), previous: branch.last_event }
+    pub(crate) fn leave(branch: &Branch, exit: Exit, next: &Transition) -> Self {
+        Move::Leave { exit, next: next.clone(), previous: branch.last_event }
     }
 }
 
@@ -147,7 +148,10 @@ fn enter(turn: &mut Turn<'_>, mut branch: Branch, state: &State) -> After {
         match map::select(turn, &branch) {
             Ok(Some(input)) => branch.input = input,
             Ok(None) => {}
-            Err(failure) => return end_failed(turn, branch, failure),
+            Err(failure) => {
+                record_evaluation(turn, &mut branch, &failure);
+                return end_failed(turn, branch, failure);
+            }
         }
     }
     branch.entry += 1;
@@ -194,7 +198,7 @@ fn try_again(turn: &mut Turn<'_>, mut branch: Branch, state: &State) -> Result<A
 pub(crate) fn settle(turn: &mut Turn<'_>, branch: Branch, state: &State, result: Result<Move, Failure>) -> After {
     match result {
         Ok(Move::Stay) => open(branch),
-        Ok(Move::Leave { output, next, previous }) => leave(turn, branch, state, output, next, previous),
+        Ok(Move::Leave { exit, next, previous }) => leave(turn, branch, state, exit, next, previous),
         Ok(Move::End(failure)) => end_failed(turn, branch, failure),
         Err(failure) => fail_state(turn, branch, state, failure),
     }
@@ -208,13 +212,15 @@ fn leave(
     turn: &mut Turn<'_>,
     mut branch: Branch,
     state: &State,
-    output: JsonText,
+    exit: Exit,
     next: Transition,
     previous: EventRef,
 ) -> After {
+    let Exit { output, assigned } = exit;
+    exit::assign(&mut branch, &assigned);
     if let Some(kind) = state_type(&state.kind).exited() {
         let name = state.name.to_string();
-        let details = Details::StateExited { name, output: output.clone(), assigned: Vec::new() };
+        let details = Details::StateExited { name, output: output.clone(), assigned };
         branch.last_event = turn.emit(previous, kind, details);
     }
     match next {
@@ -230,6 +236,7 @@ fn leave(
 
 /// Goes through Retry and Catch; what neither takes ends the branch.
 pub(crate) fn fail_state(turn: &mut Turn<'_>, mut branch: Branch, state: &State, failure: Failure) -> After {
+    record_evaluation(turn, &mut branch, &failure);
     if retry::back_off(turn, &mut branch, state, &failure) {
         return open(branch);
     }
@@ -237,16 +244,33 @@ pub(crate) fn fail_state(turn: &mut Turn<'_>, mut branch: Branch, state: &State,
         record_failed(turn, &mut branch, state);
     }
     match catch::leave(turn, &branch, state, &failure) {
-        Ok(Some((output, next))) => {
+        Ok(Some((exit, next))) => {
             let previous = branch.last_event;
-            leave(turn, branch, state, output, next, previous)
+            leave(turn, branch, state, exit, next, previous)
         }
         Ok(None) => {
             record_aborted(turn, &branch, state, &failure);
             end_failed(turn, branch, failure)
         }
-        Err(failure) => end_failed(turn, branch, failure),
+        Err(failure) => {
+            record_evaluation(turn, &mut branch, &failure);
+            end_failed(turn, branch, failure)
+        }
     }
+}
+
+/// Records that an expression could not be evaluated, if that is what failed.
+fn record_evaluation(turn: &mut Turn<'_>, branch: &mut Branch, failure: &Failure) {
+    let Some(Evaluation { state, location, after_entry }) = failure.evaluation.clone() else { return };
+    let is_at_entry = branch.last_event == branch.entered_event && !after_entry;
+    let previous = if is_at_entry { branch.before_entered } else { branch.last_event };
+    let details = Details::EvaluationFailed {
+        state,
+        location,
+        error: failure.error.clone().unwrap_or_default(),
+        cause: failure.cause.clone().unwrap_or_default(),
+    };
+    branch.last_event = turn.emit(previous, EventKind::EvaluationFailed, details);
 }
 
 /// Records that a Parallel or Map failed; the other types have no such event.

@@ -1,14 +1,17 @@
 //! Task states: attempts, their reports and timers.
 
-use asl::{Limit, State, Task};
+use asl::{Limit, Query, State, Task};
+use jsonata::Kind;
 use model::{AttemptId, JsonText, Timestamp};
 
 use crate::branch::{Branch, Delivery, Phase, TaskPhase};
 use crate::chance;
 use crate::dataflow::{self, Field};
 use crate::event::{Effect, NewEvent, Outcome, Rejected, Timer};
+use crate::exit;
 use crate::failure::Failure;
 use crate::kinds;
+use crate::queries::Queries;
 use crate::resource_events::Chain;
 use crate::step::{Move, is_due, open, settle};
 use crate::turn::{After, Turn};
@@ -28,8 +31,8 @@ pub(crate) struct Report {
 /// Begins an attempt.
 pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, task: &Task) -> Result<Move, Failure> {
     let selected = dataflow::selected(turn, branch, state)?;
-    let timeout = limit(turn, branch, &selected, task.timeout.as_ref(), "TimeoutSecondsPath")?;
-    let heartbeat = limit(turn, branch, &selected, task.heartbeat.as_ref(), "HeartbeatSecondsPath")?;
+    let timeout = limit(turn, branch, state, &selected, task.timeout.as_ref(), "TimeoutSecondsPath")?;
+    let heartbeat = limit(turn, branch, state, &selected, task.heartbeat.as_ref(), "HeartbeatSecondsPath")?;
     let payload = dataflow::parameters(turn, branch, state, selected)?;
     let chain = Chain::of(task);
     let region = &turn.execution.region;
@@ -61,6 +64,7 @@ fn attempt_id(turn: &Turn<'_>, branch: &Branch) -> AttemptId {
 fn limit(
     turn: &mut Turn<'_>,
     branch: &Branch,
+    state: &State,
     input: &JsonText,
     limit: Option<&Limit>,
     field: &str,
@@ -68,6 +72,14 @@ fn limit(
     match limit {
         None => Ok(None),
         Some(Limit::Fixed(seconds)) => Ok(Some(*seconds)),
+        Some(Limit::Query(query)) => {
+            let seconds = number(turn, branch, state, query)?;
+            let positive = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+            positive.map(Some).ok_or_else(|| {
+                let message = format!("The {} field must be greater than 0, but was: {seconds}", query.location());
+                Failure::evaluated(turn, branch, Some(query.location()), &message)
+            })
+        }
         Some(Limit::Path(path)) => {
             let found = path.read(&dataflow::scope(turn, branch, input.clone(), Field::Other));
             let text = found.map_err(|error| Failure::path(turn, branch, &error))?;
@@ -80,6 +92,17 @@ fn limit(
             })
         }
     }
+}
+
+/// Evaluates an expression that must give a whole number.
+pub(crate) fn number(turn: &mut Turn<'_>, branch: &Branch, state: &State, query: &Query) -> Result<i64, Failure> {
+    let salt = dataflow::salt(branch, Field::Other);
+    let text = query.evaluate_to(Kind::Number, &mut Queries::new(turn, branch, state, salt));
+    let text = text.map_err(|error| Failure::query(turn, branch, &error))?;
+    text.as_str().parse().map_err(|_| {
+        let error = query.unexpected("integer", Kind::Number, &text);
+        Failure::query(turn, branch, &error)
+    })
 }
 
 /// Takes a string's quotes off for a text.
@@ -234,8 +257,8 @@ fn succeeded(
     }
     let (kind, details) = chain.succeeded(output.clone());
     branch.last_event = turn.emit(branch.last_event, kind, details);
-    let output = dataflow::output(turn, branch, state, output)?;
-    Ok(Move::leave(branch, output, &task.next))
+    let exit = exit::of_state(turn, branch, state, output)?;
+    Ok(Move::leave(branch, exit, &task.next))
 }
 
 /// Applies a timer of the open attempt.

@@ -1,13 +1,17 @@
 //! Wait states.
 
 use asl::{DataPath, State, Wait, WaitUntil};
+use jsonata::Kind;
 use model::{JsonText, Timestamp};
 use serde_json::Value;
 
 use crate::branch::{Branch, Phase};
 use crate::dataflow::{self, Field};
+use crate::exit;
 use crate::failure::Failure;
+use crate::queries::Queries;
 use crate::step::Move;
+use crate::task::number;
 use crate::turn::Turn;
 
 /// The longest wait: AWS accepts about 24,855 days, which is `i32::MAX` seconds.
@@ -15,7 +19,7 @@ const DELAY_MILLIS_MAX: u64 = 2_147_483_647_000;
 
 pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, wait: &Wait) -> Result<Move, Failure> {
     let input = dataflow::selected(turn, branch, state)?;
-    let until = until(turn, branch, &input, &wait.until)?;
+    let until = until(turn, branch, state, (&input, &wait.until)).map_err(Failure::after_entry)?;
     if until.millis_since(turn.moment.at) > DELAY_MILLIS_MAX {
         return Err(Failure::runtime(turn, branch, "Wait state delay is too long."));
     }
@@ -33,11 +37,16 @@ pub(crate) fn finish(turn: &mut Turn<'_>, branch: &Branch, state: &State, wait: 
 }
 
 fn leave(turn: &mut Turn<'_>, branch: &Branch, state: &State, wait: &Wait, input: JsonText) -> Result<Move, Failure> {
-    let output = dataflow::output(turn, branch, state, input)?;
-    Ok(Move::leave(branch, output, &wait.next))
+    let exit = exit::of_state(turn, branch, state, input)?;
+    Ok(Move::leave(branch, exit, &wait.next))
 }
 
-fn until(turn: &mut Turn<'_>, branch: &Branch, input: &JsonText, until: &WaitUntil) -> Result<Timestamp, Failure> {
+fn until(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    (input, until): (&JsonText, &WaitUntil),
+) -> Result<Timestamp, Failure> {
     let start = turn.moment.at;
     match until {
         WaitUntil::Seconds(seconds) => Ok(after_seconds(start, *seconds)),
@@ -45,6 +54,28 @@ fn until(turn: &mut Turn<'_>, branch: &Branch, input: &JsonText, until: &WaitUnt
         WaitUntil::SecondsPath(path) => {
             let seconds = look_up(turn, branch, input, path).and_then(|value| seconds(path, value.as_ref()));
             seconds.map(|seconds| after_seconds(start, seconds)).map_err(|text| Failure::runtime(turn, branch, &text))
+        }
+        WaitUntil::SecondsQuery(query) => {
+            let seconds = number(turn, branch, state, query)?;
+            u64::try_from(seconds).map(|seconds| after_seconds(start, seconds)).map_err(|_| {
+                let message = format!("The {} field references a negative value: {seconds}", query.location());
+                Failure::evaluated(turn, branch, Some(query.location()), &message)
+            })
+        }
+        WaitUntil::TimestampQuery(query) => {
+            let salt = dataflow::salt(branch, Field::Other);
+            let text = query.evaluate_to(Kind::String, &mut Queries::new(turn, branch, state, salt));
+            let text = text.map_err(|error| Failure::query(turn, branch, &error))?;
+            let text = text.to_value().unwrap_or_default();
+            let parsed = text.as_str().and_then(asl::timestamp::parse).map(|(instant, _)| instant);
+            parsed.ok_or_else(|| {
+                let message = format!(
+                    "The {} field cannot be parsed as an ISO-8601 extended offset date-time format string: {}",
+                    query.location(),
+                    plain(&text)
+                );
+                Failure::evaluated(turn, branch, Some(query.location()), &message)
+            })
         }
         WaitUntil::TimestampPath(path) => {
             let instant = look_up(turn, branch, input, path).and_then(|value| instant(path, value.as_ref()));

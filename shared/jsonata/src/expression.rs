@@ -36,6 +36,15 @@ pub struct Uses {
 }
 
 impl Uses {
+    /// Adds what another expression looks at.
+    pub fn merge(&mut self, other: &Uses) {
+        self.variables.extend(other.variables.iter().cloned());
+        self.states.extend(other.states.iter().cloned());
+        self.functions.extend(other.functions.iter().cloned());
+        self.all_states |= other.all_states;
+        self.binds |= other.binds;
+    }
+
     /// Tells whether the expression may look at a member of `$states`.
     pub fn looks_at(&self, member: &str) -> bool {
         self.all_states || self.states.contains(member)

@@ -1,11 +1,12 @@
 //! Choice states and their rules.
 
 use crate::condition::{Comparison, Condition, Operand, TypeTest};
+use crate::definition::QueryLanguage;
 use crate::name::StateName;
 use crate::parse::findings::Findings;
-use crate::parse::path;
 use crate::parse::source::{Node, Object};
-use crate::parse::state::{check_optional_language_fields, instant};
+use crate::parse::state::instant;
+use crate::parse::{fields, path, query};
 use crate::path::DataPath;
 use crate::state::{Choice, ChoiceRule, StateKind};
 
@@ -20,7 +21,9 @@ pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<State
     state.require(&["Choices"], findings);
     let default = state.get("Default").map(|default| default.string(findings));
     let nodes = state.get("Choices")?.filled_array(findings)?;
-    let choices: Vec<ChoiceRule> = nodes.iter().filter_map(|node| rule(node, findings)).collect();
+    let nodes_in_order = nodes.iter().enumerate();
+    let choices: Vec<ChoiceRule> =
+        nodes_in_order.filter_map(|(position, node)| rule(node, position, findings)).collect();
     if choices.len() != nodes.len() {
         return None;
     }
@@ -31,12 +34,31 @@ pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<State
     Some(StateKind::Choice(Choice { choices, default }))
 }
 
-fn rule(node: &Node<'_>, findings: &mut Findings) -> Option<ChoiceRule> {
+fn rule(node: &Node<'_>, position: usize, findings: &mut Findings) -> Option<ChoiceRule> {
     let object = node.object(findings)?;
     object.require(&["Next"], findings);
     let next = object.get("Next").and_then(|next| next.string(findings));
-    let condition = condition(&object, 0, findings);
-    Some(ChoiceRule { condition: condition?, next: StateName::from(next?.as_str()) })
+    let place = format!("Choices[{position}]/");
+    let (condition, output) = match findings.language {
+        QueryLanguage::JsonPath => (condition(&object, 0, findings), None),
+        QueryLanguage::Jsonata => {
+            let output = query::field(&object, "Output", &place, findings);
+            (computed(&object, &place, findings), output)
+        }
+    };
+    let assign = query::assignment(&object, &place, findings).unwrap_or_default();
+    Some(ChoiceRule { condition: condition?, output, assign, next: StateName::from(next?.as_str()) })
+}
+
+/// Reads the condition of a rule in JSONata.
+fn computed(rule: &Object<'_>, place: &str, findings: &mut Findings) -> Option<Condition> {
+    fields::check(rule, &["Assign", "Comment", "Condition", "Next", "Output"], findings);
+    rule.require(&["Condition"], findings);
+    let node = rule.get("Condition")?;
+    if !query::is_expression(node, findings) {
+        return node.boolean(findings).map(Condition::Constant);
+    }
+    query::expression(node, &format!("{place}Condition"), findings).map(Condition::Query)
 }
 
 fn condition(rule: &Object<'_>, depth: usize, findings: &mut Findings) -> Option<Condition> {
@@ -84,11 +106,7 @@ fn check_fields(rule: &Object<'_>, depth: usize, findings: &mut Findings) {
     }
     let operators = rule.fields().iter().map(|(name, _)| name.as_str()).filter(|name| Operator::parse(name).is_some());
     allowed.extend(operators);
-    check_optional_language_fields(rule, &allowed, findings);
-    if rule.has("Condition") {
-        let only = "field 'Condition' is only supported for the 'JSONata' QueryLanguage";
-        findings.schema(format!("The QueryLanguage is set to 'JSONPath', but {only}"), rule.pointer());
-    }
+    fields::check(rule, &allowed, findings);
 }
 
 fn comparison(rule: &Object<'_>, findings: &mut Findings) -> Option<Condition> {

@@ -1,5 +1,6 @@
 //! Which fields each type of state has, and the bounds of their values.
 
+use crate::definition::QueryLanguage;
 use crate::parse::findings::Findings;
 use crate::parse::source::Object;
 
@@ -19,14 +20,34 @@ pub(crate) const PROCESSOR: &[&str] = &["Comment", "ProcessorConfig", "StartAt",
 
 const COMMON: &[&str] = &["Type", "Comment", "QueryLanguage"];
 /// What a state may have only if its language is JSONata.
-const JSONATA: &[&str] = &["Arguments", "Items", "Output"];
+const JSONATA: &[&str] = &["Arguments", "Condition", "Items", "Output"];
+/// What a state may have only if its language is JSONPath.
+const JSONPATH: &[&str] = &[
+    "CausePath",
+    "ErrorPath",
+    "HeartbeatSecondsPath",
+    "InputPath",
+    "ItemsPath",
+    "MaxConcurrencyPath",
+    "OutputPath",
+    "Parameters",
+    "Result",
+    "ResultPath",
+    "ResultSelector",
+    "SecondsPath",
+    "TimeoutSecondsPath",
+    "TimestampPath",
+    "ToleratedFailureCountPath",
+    "ToleratedFailurePercentagePath",
+    "Variable",
+];
 
 /// Lists the fields of a type beyond those that all have; `None` for what is no type.
 pub(crate) fn of(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
         "Task" => &[
-            "Assign",
             "Arguments",
+            "Assign",
             "Catch",
             "Credentials",
             "End",
@@ -107,17 +128,21 @@ pub(crate) fn of(kind: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-/// Finds fault with the fields that a state of a type, whose language is JSONPath, may not have.
+/// Finds fault with the fields that an object in a state may not have, by the language at hand.
 pub(crate) fn check(state: &Object<'_>, allowed: &[&str], findings: &mut Findings) {
+    let (language, other, others) = match findings.language {
+        QueryLanguage::JsonPath => ("JSONPath", "JSONata", JSONATA),
+        QueryLanguage::Jsonata => ("JSONata", "JSONPath", JSONPATH),
+    };
     for (name, _) in state.fields() {
         if COMMON.contains(&name.as_str()) {
             continue;
         }
         if !allowed.contains(&name.as_str()) {
             findings.schema(format!("Field '{name}' is not supported"), state.pointer());
-        } else if JSONATA.contains(&name.as_str()) {
-            let only = format!("field '{name}' is only supported for the 'JSONata' QueryLanguage");
-            findings.schema(format!("The QueryLanguage is set to 'JSONPath', but {only}"), state.pointer());
+        } else if others.contains(&name.as_str()) {
+            let only = format!("field '{name}' is only supported for the '{other}' QueryLanguage");
+            findings.schema(format!("The QueryLanguage is set to '{language}', but {only}"), state.pointer());
         }
     }
 }

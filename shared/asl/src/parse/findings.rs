@@ -1,13 +1,24 @@
 //! Collects what is wrong.
 
+use jsonata::Uses;
+
+use crate::definition::QueryLanguage;
 use crate::diagnostics::{Code, Diagnostic, Diagnostics, Severity};
 
 /// The most findings that are kept: what a person reads, and what AWS lists at most.
 const FINDINGS_MAX: usize = 100;
 
-/// Is the list of findings so far.
+/// Is the list of findings so far, and what the fields of the state at hand are read by.
 #[derive(Debug, Default)]
-pub(crate) struct Findings(Vec<Diagnostic>);
+pub(crate) struct Findings {
+    list: Vec<Diagnostic>,
+    /// The language of states that don't name one.
+    pub(crate) default_language: QueryLanguage,
+    /// The language of the state at hand.
+    pub(crate) language: QueryLanguage,
+    /// What the expressions of the state at hand look at.
+    pub(crate) uses: Uses,
+}
 
 impl Findings {
     /// Adds an error at a place.
@@ -26,17 +37,17 @@ impl Findings {
     }
 
     pub(crate) fn has_errors(&self) -> bool {
-        self.0.iter().any(|finding| finding.severity == Severity::Error)
+        self.list.iter().any(|finding| finding.severity == Severity::Error)
     }
 
     pub(crate) fn into_diagnostics(self) -> Diagnostics {
-        Diagnostics::new(self.0)
+        Diagnostics::new(self.list)
     }
 
     fn add(&mut self, code: Code, message: String, pointer: Option<String>) {
         let finding = Diagnostic { severity: Severity::Error, code, message, pointer };
-        if self.0.len() < FINDINGS_MAX && !self.0.contains(&finding) {
-            self.0.push(finding);
+        if self.list.len() < FINDINGS_MAX && !self.list.contains(&finding) {
+            self.list.push(finding);
         }
     }
 }

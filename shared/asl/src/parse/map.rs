@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::definition::Machine;
+use crate::assign::Payload;
+use crate::definition::{Machine, QueryLanguage};
 use crate::diagnostics::Code;
 use crate::parse::findings::Findings;
 use crate::parse::source::Object;
 use crate::parse::state::transition;
-use crate::parse::{fields, parse_machine, path, retry, template};
+use crate::parse::{fields, parse_machine, path, query, retry};
 use crate::path::DataPath;
 use crate::state::{Limit, Map, ProcessorMode, StateKind};
-use crate::template::Template;
 
 /// Reads what is a Map's own.
 pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<StateKind> {
@@ -23,6 +23,10 @@ pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<State
     check_distributed_fields(state, findings);
     let map = Map {
         items_path: items_path(state, findings),
+        items: match findings.language {
+            QueryLanguage::JsonPath => None,
+            QueryLanguage::Jsonata => query::field(state, "Items", "", findings),
+        },
         item_selector: item_selector(state, findings),
         max_concurrency: max_concurrency(state, findings),
         tolerated_failure_count: path::limit(state, "ToleratedFailureCount", (0, u64::MAX), findings),
@@ -78,12 +82,12 @@ fn items_path(state: &Object<'_>, findings: &mut Findings) -> Option<DataPath> {
 }
 
 /// Reads `ItemSelector`, or `Parameters`, its old name.
-fn item_selector(state: &Object<'_>, findings: &mut Findings) -> Option<Template> {
+fn item_selector(state: &Object<'_>, findings: &mut Findings) -> Option<Payload> {
     if !state.at_most_one_of(&["ItemSelector", "Parameters"], findings) {
         return None;
     }
     let name = if state.has("ItemSelector") { "ItemSelector" } else { "Parameters" };
-    template::field(state, name, findings)
+    query::payload(state, name, findings)
 }
 
 fn max_concurrency(state: &Object<'_>, findings: &mut Findings) -> Limit {

@@ -14,6 +14,7 @@ mod findings;
 mod graph;
 mod map;
 mod path;
+mod query;
 mod retry;
 mod source;
 mod state;
@@ -71,6 +72,7 @@ fn parse_definition(root: &Node<'_>, findings: &mut Findings) -> Option<Definiti
     let object = root.object(findings)?;
     object.allow_only(fields::DEFINITION, findings);
     let query_language = parse_query_language(&object, findings)?;
+    (findings.default_language, findings.language) = (query_language, query_language);
     let version = object.get("Version").and_then(|version| version.one_of(&["1.0"], findings));
     let comment = object.get("Comment").and_then(|comment| comment.string(findings));
     let timeout = object.get("TimeoutSeconds").and_then(|timeout| timeout.integer(0, fields::SECONDS_MAX, findings));
@@ -83,17 +85,14 @@ fn parse_definition(root: &Node<'_>, findings: &mut Findings) -> Option<Definiti
     Some(Definition { machine, comment, version, timeout_seconds: timeout, query_language })
 }
 
-/// Parses the language of a definition or a state; `None` stops the parsing of its fields, which another language has.
+/// Parses the language of a definition or a state.
 pub(crate) fn parse_query_language(object: &Object<'_>, findings: &mut Findings) -> Option<QueryLanguage> {
     let Some(field) = object.get("QueryLanguage") else {
-        return Some(QueryLanguage::JsonPath);
+        return Some(findings.default_language);
     };
     match field.one_of(&["JSONPath", "JSONata"], findings)?.as_str() {
         "JSONPath" => Some(QueryLanguage::JsonPath),
-        _ => {
-            findings.error(Code::Unsupported, "The QueryLanguage 'JSONata' is not supported yet", field.pointer());
-            None
-        }
+        _ => Some(QueryLanguage::Jsonata),
     }
 }
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use jsonpath::ReferencePath;
 
+use crate::definition::QueryLanguage;
 use crate::intrinsic::Intrinsic;
 use crate::parse::findings::Findings;
+use crate::parse::query;
 use crate::parse::source::{Node, Object};
 use crate::path::{DataPath, Root};
 use crate::state::{Limit, TextSource};
@@ -58,7 +60,7 @@ pub(crate) fn result_path(object: &Object<'_>, findings: &mut Findings) -> Optio
     place
 }
 
-/// Reads a number that is stated in field `name` or looked up by `namePath`.
+/// Reads a number that is stated or computed in field `name` or looked up by `namePath`.
 pub(crate) fn limit(object: &Object<'_>, name: &str, bounds: (u64, u64), findings: &mut Findings) -> Option<Limit> {
     let path_name = format!("{name}Path");
     if !object.at_most_one_of(&[name, &path_name], findings) {
@@ -67,7 +69,11 @@ pub(crate) fn limit(object: &Object<'_>, name: &str, bounds: (u64, u64), finding
     if let Some(node) = object.get(&path_name) {
         return reference(node, findings).map(Limit::Path);
     }
-    object.get(name)?.integer(bounds.0, bounds.1, findings).map(Limit::Fixed)
+    let node = object.get(name)?;
+    if findings.language == QueryLanguage::Jsonata && query::is_expression(node, findings) {
+        return query::expression(node, name, findings).map(Limit::Query);
+    }
+    node.integer(bounds.0, bounds.1, findings).map(Limit::Fixed)
 }
 
 /// Reads a text that is stated in field `name`, or looked up or computed by `namePath`.
@@ -77,7 +83,11 @@ pub(crate) fn text(object: &Object<'_>, name: &str, findings: &mut Findings) -> 
         return None;
     }
     let Some(node) = object.get(&path_name) else {
-        return object.get(name)?.string(findings).map(|text| TextSource::Fixed(text.into()));
+        let node = object.get(name)?;
+        if findings.language == QueryLanguage::Jsonata && query::is_expression(node, findings) {
+            return query::expression(node, name, findings).map(TextSource::Query);
+        }
+        return node.string(findings).map(|text| TextSource::Fixed(text.into()));
     };
     let written = node.string(findings)?;
     if written.starts_with('$') {

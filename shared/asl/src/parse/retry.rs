@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use model::error_name;
 
+use crate::definition::QueryLanguage;
 use crate::name::StateName;
-use crate::parse::fields::{ATTEMPTS_MAX, DELAY_SECONDS_MAX, SECONDS_MAX};
+use crate::parse::fields::{self, ATTEMPTS_MAX, DELAY_SECONDS_MAX, SECONDS_MAX};
 use crate::parse::findings::Findings;
-use crate::parse::path;
 use crate::parse::source::{Node, Object};
-use crate::parse::state::check_optional_language_fields;
+use crate::parse::{path, query};
 use crate::retry::{Catcher, JitterStrategy, Retrier};
 
 /// Reads `Retry`.
@@ -22,19 +22,19 @@ pub(crate) fn catchers(state: &Object<'_>, findings: &mut Findings) -> Vec<Catch
     entries(state, "Catch", catcher, findings)
 }
 
-type ParseEntry<T> = fn(&Object<'_>, bool, &mut Findings) -> Option<T>;
+type ParseEntry<T> = fn(&Object<'_>, (usize, bool), &mut Findings) -> Option<T>;
 
 fn entries<T>(state: &Object<'_>, name: &str, parse: ParseEntry<T>, findings: &mut Findings) -> Vec<T> {
     let nodes = state.get(name).and_then(|node| node.array(findings)).unwrap_or_default();
     let mut entries = Vec::with_capacity(nodes.len());
     for (position, node) in nodes.iter().enumerate() {
         let is_last = position + 1 == nodes.len();
-        entries.extend(node.object(findings).and_then(|entry| parse(&entry, is_last, findings)));
+        entries.extend(node.object(findings).and_then(|entry| parse(&entry, (position, is_last), findings)));
     }
     entries
 }
 
-fn retrier(entry: &Object<'_>, is_last: bool, findings: &mut Findings) -> Option<Retrier> {
+fn retrier(entry: &Object<'_>, (_, is_last): (usize, bool), findings: &mut Findings) -> Option<Retrier> {
     let fields = [
         "BackoffRate",
         "Comment",
@@ -72,14 +72,21 @@ fn backoff_rate(node: &Node<'_>, findings: &mut Findings) -> Option<f64> {
     Some(rate)
 }
 
-fn catcher(entry: &Object<'_>, is_last: bool, findings: &mut Findings) -> Option<Catcher> {
+fn catcher(entry: &Object<'_>, (position, is_last): (usize, bool), findings: &mut Findings) -> Option<Catcher> {
     let fields = ["Assign", "Comment", "ErrorEquals", "Next", "Output", "ResultPath"];
-    check_optional_language_fields(entry, &fields, findings);
+    fields::check(entry, &fields, findings);
     entry.require(&["ErrorEquals", "Next"], findings);
     let error_equals = error_equals(entry, is_last, findings);
     let next = entry.get("Next").and_then(|next| next.string(findings));
     let result_path = path::result_path(entry, findings);
-    Some(Catcher { error_equals: error_equals?, next: StateName::from(next?.as_str()), result_path })
+    let place = format!("Catch[{position}]/");
+    let output = match findings.language {
+        QueryLanguage::JsonPath => None,
+        QueryLanguage::Jsonata => query::field(entry, "Output", &place, findings),
+    };
+    let assign = query::assignment(entry, &place, findings).unwrap_or_default();
+    let next = StateName::from(next?.as_str());
+    Some(Catcher { error_equals: error_equals?, next, result_path, output, assign })
 }
 
 fn error_equals(entry: &Object<'_>, is_last: bool, findings: &mut Findings) -> Option<Vec<Arc<str>>> {

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use model::JsonText;
 
-use crate::definition::Machine;
-use crate::diagnostics::Code;
+use crate::definition::{Machine, QueryLanguage};
 use crate::flow::DataFlow;
 use crate::name::StateName;
 use crate::parse::findings::Findings;
 use crate::parse::source::{Node, Object};
-use crate::parse::{choice, fields, map, parse_machine, parse_query_language, path, retry, task, template};
+use crate::parse::{choice, fields, map, parse_machine, parse_query_language, path, query, retry, task, template};
 use crate::state::{Fail, Parallel, Pass, State, StateKind, Succeed, Transition, Wait, WaitUntil};
 use crate::timestamp;
 
@@ -28,12 +27,19 @@ pub(crate) fn parse(name: StateName, node: &Node<'_>, findings: &mut Findings) -
         return None;
     };
     let query_language = parse_query_language(&object, findings)?;
+    let outer = (findings.language, std::mem::take(&mut findings.uses));
+    findings.language = query_language;
     fields::check(&object, allowed, findings);
-    refuse_assign(&object, findings);
     let comment = object.get("Comment").and_then(|comment| comment.string(findings));
     let flow = data_flow(&kind, &object, findings);
-    let kind = parse_kind(&kind, &object, findings)?;
-    Some(State { name, comment, query_language, flow, kind })
+    let is_jsonata = query_language == QueryLanguage::Jsonata;
+    let mut computed = |name| if is_jsonata { query::field(&object, name, "", findings) } else { None };
+    let (arguments, output) = (computed("Arguments"), computed("Output"));
+    let assign = query::assignment(&object, "", findings).unwrap_or_default();
+    let kind = parse_kind(&kind, &object, findings);
+    let uses = Arc::new(std::mem::replace(&mut findings.uses, outer.1));
+    findings.language = outer.0;
+    Some(State { name, comment, query_language, flow, arguments, output, assign, uses, kind: kind? })
 }
 
 fn parse_kind(kind: &str, object: &Object<'_>, findings: &mut Findings) -> Option<StateKind> {
@@ -58,18 +64,6 @@ fn data_flow(kind: &str, object: &Object<'_>, findings: &mut Findings) -> DataFl
         result_path: path::result_path(object, findings),
         output_path: path::selection(object, "OutputPath", findings),
     }
-}
-
-fn refuse_assign(object: &Object<'_>, findings: &mut Findings) {
-    if let Some(node) = object.get("Assign") {
-        findings.error(Code::Unsupported, "Variables are not supported yet", node.pointer());
-    }
-}
-
-/// Checks the fields of an object inside a state, such as a Catcher, that other languages or variables have more of.
-pub(crate) fn check_optional_language_fields(object: &Object<'_>, allowed: &[&str], findings: &mut Findings) {
-    fields::check(object, allowed, findings);
-    refuse_assign(object, findings);
 }
 
 /// Reads `Next` or `End`.
@@ -105,6 +99,17 @@ fn wait(object: &Object<'_>, findings: &mut Findings) -> Option<StateKind> {
 }
 
 fn wait_until(object: &Object<'_>, findings: &mut Findings) -> Option<WaitUntil> {
+    let is_jsonata = findings.language == QueryLanguage::Jsonata;
+    if let Some(node) = object.get("Seconds").filter(|_| is_jsonata)
+        && query::is_expression(node, findings)
+    {
+        return query::expression(node, "Seconds", findings).map(WaitUntil::SecondsQuery);
+    }
+    if let Some(node) = object.get("Timestamp").filter(|_| is_jsonata)
+        && query::is_expression(node, findings)
+    {
+        return query::expression(node, "Timestamp", findings).map(WaitUntil::TimestampQuery);
+    }
     if let Some(node) = object.get("Seconds") {
         return node.integer(0, fields::SECONDS_MAX, findings).map(WaitUntil::Seconds);
     }

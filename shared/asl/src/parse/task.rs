@@ -1,13 +1,13 @@
 //! Task states.
 
+use crate::assign::Payload;
 use crate::parse::fields::SECONDS_MAX;
 use crate::parse::findings::Findings;
 use crate::parse::source::Object;
 use crate::parse::state::transition;
-use crate::parse::{path, retry, template};
+use crate::parse::{path, query, retry};
 use crate::resource::{Resource, ResourceKind};
 use crate::state::{StateKind, Task};
-use crate::template::Template;
 
 /// Reads what is a Task's own.
 pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<StateKind> {
@@ -32,7 +32,7 @@ fn resource(state: &Object<'_>, findings: &mut Findings) -> Option<Resource> {
     resource
 }
 
-fn credentials(state: &Object<'_>, resource: Option<&Resource>, findings: &mut Findings) -> Option<Template> {
+fn credentials(state: &Object<'_>, resource: Option<&Resource>, findings: &mut Findings) -> Option<Payload> {
     let node = state.get("Credentials")?;
     let object = node.object(findings)?;
     if resource.is_some_and(|resource| matches!(resource.kind(), ResourceKind::Activity { .. })) {
@@ -41,5 +41,5 @@ fn credentials(state: &Object<'_>, resource: Option<&Resource>, findings: &mut F
     if !object.has("RoleArn") && !object.has("RoleArn.$") {
         findings.schema("The field 'RoleArn' is required but was missing", node.pointer());
     }
-    template::field(state, "Credentials", findings)
+    query::payload(state, "Credentials", findings)
 }

@@ -15,6 +15,19 @@ pub(crate) fn field(object: &Object<'_>, name: &str, findings: &mut Findings) ->
     node(object.get(name)?, findings).map(Template::new)
 }
 
+/// Reads one member of a template, which may be computed; gives its name without the `.$`.
+pub(crate) fn member<'n>(
+    name: &'n str,
+    value: &Source<'_>,
+    place: &str,
+    findings: &mut Findings,
+) -> Option<(&'n str, Template)> {
+    match name.strip_suffix(".$") {
+        Some(short) => computed(name, value, place, findings).map(|node| (short, Template::new(node))),
+        None => node(value, findings).map(|node| (name, Template::new(node))),
+    }
+}
+
 fn node(source: &Source<'_>, findings: &mut Findings) -> Option<Node> {
     if !source.text().contains(".$") && !source.text().contains('\\') {
         return Some(literal(source));

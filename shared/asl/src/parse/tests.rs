@@ -170,13 +170,6 @@ fn fields_of_a_definition_are_checked() {
 
 #[test]
 fn what_comes_later_is_refused_as_such() {
-    let state = r#""StartAt": "S", "States": {"S": {"Type": "Succeed"}}"#;
-    let jsonata = "UNSUPPORTED: The QueryLanguage 'JSONata' is not supported yet at";
-    check_refused(&format!("{{\"QueryLanguage\": \"JSONata\", {state}}}"), &[&format!("{jsonata} /QueryLanguage")]);
-    let text = with_state(r#"{"Type": "Pass", "QueryLanguage": "JSONata", "Output": 1, "End": true}"#);
-    check_refused(&text, &[&format!("{jsonata} /States/S/QueryLanguage")]);
-    let text = with_state(r#"{"Type": "Pass", "Assign": {"a": 1}, "End": true}"#);
-    check_refused(&text, &["UNSUPPORTED: Variables are not supported yet at /States/S/Assign"]);
     let processor = r#""StartAt": "I", "States": {"I": {"Type": "Succeed"}}"#;
     let config = r#"{"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}"#;
     let text =

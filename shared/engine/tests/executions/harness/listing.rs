@@ -38,7 +38,10 @@ fn details(details: &Details) -> String {
         Details::Output { output } => format!(" out={output}"),
         Details::Failure { error, cause } => format!(" ({})", failure(error, cause).trim_start()),
         Details::StateEntered { name, input } => format!(" {name} in={input}"),
-        Details::StateExited { name, output, .. } => format!(" {name} out={output}"),
+        Details::StateExited { name, output, assigned } => {
+            let assigned = assigned.iter().map(|(name, value)| format!(" ${name}={value}")).collect::<String>();
+            format!(" {name} out={output}{assigned}")
+        }
         Details::Scheduled { resource, input, timeout_seconds, heartbeat_seconds } => {
             format!(" {resource} in={input}{}", limits(timeout_seconds, heartbeat_seconds))
         }
@@ -56,6 +59,8 @@ fn details(details: &Details) -> String {
         }
         Details::MapStarted { length } => format!(" length={length}"),
         Details::MapIteration { name, index } => format!(" {name} [{index}]"),
-        Details::EvaluationFailed { state, error, cause, .. } => format!(" {state} error={error} cause={cause}"),
+        Details::EvaluationFailed { state, location, error, cause } => {
+            format!(" {state} {} error={error} cause={cause}", location.as_deref().unwrap_or("-"))
+        }
     }
 }
