@@ -131,6 +131,14 @@ impl Acknowledge for Half {
         }
     }
 
+    fn requeue(self: Box<Self>) {
+        // The message goes back as a whole; nothing is left for the other half to do.
+        let receipt = self.0.receipt.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(receipt) = receipt {
+            receipt.0.requeue();
+        }
+    }
+
     fn is_live(&self) -> bool {
         let receipt = self.0.receipt.lock().unwrap_or_else(PoisonError::into_inner);
         receipt.as_ref().is_none_or(Receipt::is_live)

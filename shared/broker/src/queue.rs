@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use runtime::watch;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use wire::message::{Cancel, Report, WorkItem};
 
 use crate::memory::Inbox;
@@ -183,6 +183,8 @@ impl Receipt {
 #[async_trait]
 pub(crate) trait Acknowledge: fmt::Debug + Send + Sync {
     async fn ack(self: Box<Self>);
+    /// Gives the message back to the head of its queue at once.
+    fn requeue(self: Box<Self>);
     fn is_live(&self) -> bool;
 }
 
@@ -194,8 +196,16 @@ pub struct Consumer<T> {
 
 #[derive(Debug)]
 pub(crate) enum Source<T> {
-    Amqp(mpsc::Receiver<Delivery<T>>),
+    Amqp(Arrivals<T>),
     Memory(Inbox<T>),
+}
+
+/// Is the near end of a subscription that works in the background.
+#[derive(Debug)]
+pub(crate) struct Arrivals<T> {
+    pub(crate) deliveries: mpsc::Receiver<Delivery<T>>,
+    /// Ends the subscription, which gets back what was not taken.
+    pub(crate) stop: oneshot::Sender<mpsc::Receiver<Delivery<T>>>,
 }
 
 impl<T> Consumer<T> {
@@ -203,8 +213,8 @@ impl<T> Consumer<T> {
     /// connection ended is passed over, since the broker delivers it again. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Delivery<T>> {
         match &mut self.source {
-            Source::Amqp(deliveries) => loop {
-                let delivery = deliveries.recv().await?;
+            Source::Amqp(arrivals) => loop {
+                let delivery = arrivals.deliveries.recv().await?;
                 if delivery.receipt.is_live() {
                     return Some(delivery);
                 }
@@ -216,13 +226,23 @@ impl<T> Consumer<T> {
     /// Takes a delivery that is there already.
     pub fn try_next(&mut self) -> Option<Delivery<T>> {
         match &mut self.source {
-            Source::Amqp(deliveries) => loop {
-                let delivery = deliveries.try_recv().ok()?;
+            Source::Amqp(arrivals) => loop {
+                let delivery = arrivals.deliveries.try_recv().ok()?;
                 if delivery.receipt.is_live() {
                     return Some(delivery);
                 }
             },
             Source::Memory(inbox) => inbox.try_next(),
+        }
+    }
+
+    /// Ends the consumption and keeps what was taken: that can still be acknowledged, and goes back when its delivery is
+    /// dropped. What was not taken yet goes back at once, to the head of the queue, as a redelivery; nothing more comes.
+    pub fn stop(self) {
+        match self.source {
+            // The subscription is gone only when its process is: then all goes back anyway.
+            Source::Amqp(arrivals) => drop(arrivals.stop.send(arrivals.deliveries)),
+            Source::Memory(inbox) => inbox.stop(),
         }
     }
 }

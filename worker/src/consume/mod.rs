@@ -94,6 +94,8 @@ pub(crate) async fn run(parts: Parts, mut stop: watch::Receiver<bool>) {
             else => break,
         }
     }
+    // What comes while the last handlers end is for others.
+    deliveries.stop();
     shared.drain(&mut cancels, sending).await;
     shared.registry.close().await;
 }

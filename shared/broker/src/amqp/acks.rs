@@ -41,6 +41,13 @@ impl Acks {
         frames
     }
 
+    /// Counts a tag as settled that the server was told of otherwise.
+    pub(super) fn pass(&mut self, tag: u64) {
+        if tag > self.floor {
+            self.beyond.insert(tag);
+        }
+    }
+
     fn rise(&mut self) {
         while self.beyond.remove(&(self.floor + 1)) {
             self.floor += 1;
@@ -78,6 +85,17 @@ mod tests {
         assert_eq!(acks.add(&mut [5, 7]), [one(7), up_to(5)]);
         assert_eq!(acks.add(&mut [6]), [up_to(6)]);
         assert_eq!(acks.add(&mut [8]), [up_to(8)]);
+    }
+
+    #[test]
+    fn what_was_given_back_is_not_acknowledged() {
+        let mut acks = Acks::default();
+        acks.pass(2);
+        assert_eq!(acks.add(&mut [1, 3]), [up_to(3)]);
+        acks.pass(4);
+        acks.pass(1);
+        assert_eq!(acks.add(&mut []), []);
+        assert_eq!(acks.add(&mut [5]), [up_to(5)]);
     }
 
     #[test]

@@ -143,6 +143,37 @@ impl State {
         }
     }
 
+    /// Hands a consumer nothing more, and puts back what it has not taken yet; what it took is still its own.
+    pub(super) fn stop(&mut self, consumer: u64) {
+        let Some(subscription) = self.consumers.get_mut(&consumer) else { return };
+        subscription.ended = true;
+        let name = Arc::clone(&subscription.queue);
+        let tags: Vec<u64> = subscription.inbox.iter().map(|(tag, _)| *tag).rev().collect();
+        if let Some(queue) = self.queues.get_mut(&name) {
+            queue.consumers.retain(|id| *id != consumer);
+        }
+        for tag in tags {
+            self.put_back(consumer, tag);
+        }
+        self.dispatch(&name);
+    }
+
+    /// Puts a message back to the head of its queue.
+    pub(super) fn give_back(&mut self, consumer: u64, tag: u64) {
+        if let Some(queue) = self.put_back(consumer, tag) {
+            self.dispatch(&queue);
+        }
+    }
+
+    fn put_back(&mut self, consumer: u64, tag: u64) -> Option<Arc<str>> {
+        let subscription = self.consumers.get_mut(&consumer)?;
+        subscription.inbox.retain(|(waiting, _)| *waiting != tag);
+        let mut message = subscription.unacked.remove(&tag)?;
+        message.redeliveries += 1;
+        self.queues.get_mut(&subscription.queue)?.ready.push_front(message);
+        Some(Arc::clone(&subscription.queue))
+    }
+
     pub(super) fn take(&mut self, consumer: u64) -> Taken {
         let Some(subscription) = self.consumers.get_mut(&consumer) else { return Taken::Ended };
         match subscription.inbox.pop_front() {

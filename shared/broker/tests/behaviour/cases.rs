@@ -97,6 +97,35 @@ pub(crate) async fn an_acknowledgement_before_the_drop_counts(twin: Twin) -> Res
     Ok(())
 }
 
+pub(crate) async fn a_stopped_consumer_keeps_what_it_took_and_no_more(twin: Twin) -> Result<()> {
+    let (stopping, other) = (twin.process().await?, twin.process().await?);
+    publish(&stopping, &["a", "b", "c", "d"]).await?;
+    let mut first = stopping.consume_work("p", 10);
+    let (taken, dropped) = (next_name(&mut first).await?, next_name(&mut first).await?);
+    depth_becomes(&stopping, 0).await?;
+    first.stop();
+    let mut second = other.consume_work("p", 10);
+    publish(&stopping, &["e"]).await?;
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        let (name, redeliveries, receipt) = next_name(&mut second).await?;
+        // The last one may still have been on its way to the first consumer.
+        ensure!(redeliveries == 1 || name == "e", "{name} was redelivered {redeliveries} times");
+        others.push(name);
+        receipt.ack().await;
+    }
+    others.sort();
+    assert_eq!(others, ["c", "d", "e"]);
+    assert!(taken.2.is_live() && dropped.2.is_live());
+    taken.2.ack().await;
+    drop(dropped);
+    let (name, redeliveries, receipt) = next_name(&mut second).await?;
+    assert_eq!((name.as_str(), redeliveries), ("b", 1));
+    receipt.ack().await;
+    drop(second);
+    depth_becomes(&other, 0).await
+}
+
 pub(crate) async fn a_process_that_ends_gives_back_what_it_held(twin: Twin) -> Result<()> {
     let (dying, living) = (twin.process().await?, twin.process().await?);
     publish(&dying, &["a"]).await?;

@@ -47,6 +47,7 @@ cases! {
         messages_keep_their_order,
         a_dropped_consumer_gives_back_what_it_did_not_acknowledge,
         an_acknowledgement_before_the_drop_counts,
+        a_stopped_consumer_keeps_what_it_took_and_no_more,
         a_process_that_ends_gives_back_what_it_held,
         no_more_than_the_prefetch_is_out,
         two_consumers_share_a_queue,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use broker::WorkQueue as _;
 use model::JsonText;
 use wire::message::{Cancelled, Outcome, WorkItem};
 
@@ -135,6 +136,31 @@ async fn a_stopped_worker_finishes_what_runs_and_hands_back_the_rest() {
     assert!(bench.worker.is_finished());
     let left: Vec<WorkItem> = bench.left_over().await;
     assert_eq!((left, runs.load(Ordering::SeqCst)), (vec![numbered(2)], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_worker_takes_nothing_from_others() {
+    let runs = Arc::default();
+    let mut bench = Bench::start(|builder| slow_echo(builder.concurrency(1), Duration::from_secs(20), &runs)).await;
+    bench.dispatch(&[numbered(1)]).await;
+    bench.dispatch(&[numbered(2)]).await;
+    bench.reports_within(Duration::from_millis(100)).await;
+    bench.stopper.stop();
+    bench.reports_within(Duration::from_millis(100)).await;
+    let mut other = bench.broker.consume_work("default", 10);
+    bench.dispatch(&[numbered(3)]).await;
+    let mut taken = Vec::new();
+    while let Some(delivery) = other.try_next() {
+        taken.extend(delivery.content.expect("are items"));
+        delivery.receipt.ack().await;
+    }
+    assert_eq!(taken, [numbered(2), numbered(3)]);
+    assert!(!bench.worker.is_finished());
+    // What still ran is acknowledged all the same.
+    let reports = bench.reports_within(Duration::from_secs(25)).await;
+    assert_eq!(reports.last().map(|report| &report.outcome), Some(&succeeded(r#"{"a":  1.0}"#)));
+    assert!(bench.worker.is_finished());
+    assert!(bench.left_over().await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
