@@ -1,7 +1,8 @@
 //! The reconciler: RabbitMQ can't be asked whether it holds a message, so loss shows indirectly. It repairs, counts and logs.
 //!
 //! - The marker queue of this incarnation is gone: the broker lost its data. Every outstanding item is published again.
-//! - An item is old, no worker has said that it began, and its queue was seen empty well after its dispatch: it is lost.
+//! - An item is old, no worker has said that it began, and its queue was seen empty well after its dispatch: it counts as lost. It may
+//!   be in the hands of a busy worker, which then takes the second message for the first (ADR 6).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -200,7 +201,8 @@ impl Inner {
         );
         self.metrics.repairs.inc();
         self.outgoing.repeat(task.attempt, |repeated| {
-            repeated.deliveries += 1;
+            // No worker is known to have had it, so this is no delivery that could count towards poison: an item that a busy
+            // worker has fetched and not begun looks the same.
             repeated.repairs += 1;
             repeated.at = Some(now);
         });

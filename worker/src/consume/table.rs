@@ -60,7 +60,7 @@ impl Table {
             return Fate::Running;
         }
         // Only the broker's own repetition is certain to have been reported: the coordinator repeats what it misses.
-        if redeliveries > 0 && self.finished.contains(&key, item.deliveries) {
+        if redeliveries > 0 && self.finished.contains(&key, item.dispatched_at) {
             return Fate::Done(share);
         }
         if self.cancels.cover(item) { Fate::Cancelled(share) } else { Fate::New(share) }
@@ -86,7 +86,7 @@ impl Table {
     /// Forgets an item whose report is confirmed, and remembers that.
     pub(crate) fn finish(&mut self, held: &Held) {
         self.remove(held);
-        self.finished.push(held.key(), held.item.deliveries);
+        self.finished.push(held.key(), held.item.dispatched_at);
     }
 
     /// Stops what a cancel names and remembers it.
@@ -129,17 +129,18 @@ fn within(of: &Cancelled, item: &WorkItem) -> bool {
 
 #[derive(Debug, Default)]
 struct Finished {
-    known: HashSet<(Key, u32)>,
-    order: VecDeque<(Key, u32)>,
+    /// By the time of its dispatch, so that one that the coordinator gives out again is another one.
+    known: HashSet<(Key, Timestamp)>,
+    order: VecDeque<(Key, Timestamp)>,
 }
 
 impl Finished {
-    fn contains(&self, key: &Key, deliveries: u32) -> bool {
-        self.known.contains(&(key.clone(), deliveries))
+    fn contains(&self, key: &Key, dispatched_at: Timestamp) -> bool {
+        self.known.contains(&(key.clone(), dispatched_at))
     }
 
-    fn push(&mut self, key: Key, deliveries: u32) {
-        let entry = (key, deliveries);
+    fn push(&mut self, key: Key, dispatched_at: Timestamp) {
+        let entry = (key, dispatched_at);
         if !self.known.insert(entry.clone()) {
             return;
         }
