@@ -18,6 +18,8 @@ const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=123456789012/20260101/us-ea
 impl Client {
     /// Makes a client of the API and the ops port at these addresses (`http://HOST:PORT`).
     pub(crate) fn new(api: String, ops: String) -> Self {
+        // The client panics without one, though it speaks plain HTTP here; one that is there already serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self { http: reqwest::Client::new(), api, ops }
     }
 

@@ -49,6 +49,8 @@ impl Api {
     /// # Errors
     /// If the HTTP client can't be made.
     pub fn new(urls: Vec<String>) -> Result<Self> {
+        // The client panics without one, though it speaks plain HTTP here; one that is there already serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build()?;
         Ok(Self { http, urls: urls.into(), turn: Arc::default() })
     }
