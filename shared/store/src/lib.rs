@@ -3,9 +3,11 @@
 mod bounds;
 mod chunks;
 mod commit;
+mod local;
 mod memory;
 mod redis;
 mod resource;
+mod rules;
 mod store;
 mod text;
 
@@ -13,6 +15,7 @@ pub use commit::{
     ClosedScope, Commit, CommitOutcome, Committed, Joined, NextBranch, OpenedScope, OutboxEntry, OutboxKey,
     PendingEffect, Refusal, Subject, TimerKey,
 };
+pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use redis::{RedisConfig, RedisMode, RedisStore};
 pub use resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceKind, ResourceQuery};

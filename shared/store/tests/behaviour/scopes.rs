@@ -126,9 +126,9 @@ async fn a_scope_with_very_many_branches_is_closed(stage: Stage) {
     let (next, mut commit) = parent.advance();
     commit.closed.push(parent.close(&children.iter().collect::<Vec<_>>()));
     commit.outbox_dropped = children.iter().map(Seen::dispatch).collect();
+    assert_eq!(stage.timers(&root.arn).await.len(), 500);
     stage.made(&commit).await;
     assert_eq!(stage.store.open_branches(&root.arn, None).await.expect("reads").len(), 1);
-    assert_eq!(stage.timers(&root.arn).await.len(), 500);
     stage.clean_up(&root.arn, 1_000_000).await;
     assert_eq!(stage.timers(&root.arn).await, Vec::<String>::new());
     assert_eq!(stage.outbox(&root.arn).await, Vec::<PendingEffect>::new());

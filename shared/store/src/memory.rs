@@ -1,0 +1,88 @@
+//! The twin in memory: for one process, for tests and for the simulator. Nothing in it depends on chance or on the order of a hash map.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use runtime::{Runtime, watch};
+
+use crate::Error;
+use crate::local::{Keeper, LocalStore};
+use crate::rules::{Map, View};
+
+/// Is a store in memory. All handles share one store, as processes share one Redis.
+pub type MemoryStore = LocalStore<Memory>;
+
+/// Keeps entries in memory.
+pub struct Memory {
+    entries: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
+    connected: watch::Sender<bool>,
+    is_over_high_water: AtomicBool,
+}
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn entries(&self) -> Result<MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>>, Error> {
+        if *self.connected.borrow() {
+            return Ok(self.lock());
+        }
+        Err(Error::Unavailable("the store in memory was disconnected".to_owned()))
+    }
+}
+
+impl MemoryStore {
+    /// Makes an empty store of so many partitions (at least 1), whose clock is the runtime's.
+    pub fn new(runtime: Runtime, partitions: u32) -> Self {
+        let memory = Memory {
+            entries: Mutex::default(),
+            connected: watch::Sender::new(true),
+            is_over_high_water: AtomicBool::new(false),
+        };
+        let incarnation = runtime.uuid().into();
+        Self::over(memory, runtime, partitions, incarnation)
+    }
+
+    /// Makes the store unreachable, or reachable again, for all handles. What it holds stays.
+    pub fn set_connected(&self, connected: bool) {
+        self.keeper().connected.send_replace(connected);
+    }
+
+    /// Says that the store is filled over its high-water mark, or is not any more.
+    pub fn set_over_high_water(&self, is_over: bool) {
+        self.keeper().is_over_high_water.store(is_over, Ordering::Relaxed);
+    }
+
+    /// Renders all that the store holds, for comparing what it held before and after.
+    pub fn dump(&self) -> String {
+        let line = |(key, value): (&Vec<u8>, &Vec<u8>)| format!("{} = {}\n", key.escape_ascii(), value.escape_ascii());
+        self.keeper().lock().iter().map(line).collect()
+    }
+}
+
+impl Keeper for Memory {
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn View) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        work(&*self.entries()?)
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut dyn Map) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        // No write to memory fails, so that there is nothing to take back.
+        work(&mut *self.entries()?)
+    }
+
+    fn connection(&self) -> watch::Receiver<bool> {
+        self.connected.subscribe()
+    }
+
+    fn is_over_high_water(&self) -> bool {
+        self.is_over_high_water.load(Ordering::Relaxed)
+    }
+}

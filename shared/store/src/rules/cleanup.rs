@@ -1,0 +1,136 @@
+//! What closed scopes and ended executions left over, and its removal in bounded batches.
+
+use std::ops::ControlFlow;
+
+use model::{BranchPath, ExecutionArn, ScopeKey, Timestamp};
+
+use super::lists::utf8;
+use super::map::{Map, Order, View};
+use super::values::{Branch, Head};
+use super::{keys, lists, read, write};
+use crate::commit::PendingEffect;
+use crate::{Error, text};
+
+/// How many entries of what is left over one call removes, more or less.
+const ENTRIES: usize = 512;
+/// How many ended executions one call removes.
+const EXECUTIONS: usize = 16;
+
+/// Removes a batch; tells whether there is more.
+pub(crate) fn clean_up(map: &mut dyn Map, partition: u32, kept_from: Timestamp) -> Result<bool, Error> {
+    let view: &dyn View = map;
+    let Some(name) = view.suffixes(&keys::leftovers(partition), 1)?.pop() else {
+        return drop_old(map, partition, kept_from);
+    };
+    let (arn, scope) = parse(&name)?;
+    let is_done = match &scope {
+        Some(scope) => remove_batch(map, &keys::contents(&arn, scope))?,
+        None => clean_execution(map, partition, &arn)?,
+    };
+    if is_done {
+        map.remove(&keys::leftover(partition, &arn, scope.as_ref()))?;
+    }
+    Ok(true)
+}
+
+/// Tells whether there is anything to remove.
+pub(crate) fn has_leftovers(view: &dyn View, partition: u32, kept_from: Timestamp) -> Result<bool, Error> {
+    let mut found = !view.suffixes(&keys::leftovers(partition), 1)?.is_empty();
+    let (from, to) = (keys::all_closed(partition), keys::closed_from(partition, kept_from));
+    view.scan(&from, &to, Order::Ascending, &mut |_, _| {
+        found = true;
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
+}
+
+fn parse(name: &[u8]) -> Result<(ExecutionArn, Option<ScopeKey>), Error> {
+    let name = utf8(name)?;
+    let (arn, scope) = name.split_once('\0').ok_or_else(|| Error::Corrupt(format!("leftover {name:?}")))?;
+    let scope = Some(scope).filter(|scope| !scope.is_empty());
+    Ok((text::execution(arn)?, scope.map(text::id).transpose()?))
+}
+
+/// Removes a part of the branches and scopes of an execution that has ended; tells whether it was the last.
+fn clean_execution(map: &mut dyn Map, partition: u32, arn: &ExecutionArn) -> Result<bool, Error> {
+    let view: &dyn View = map;
+    let prefix = keys::branches(arn, None);
+    // A branch has some entries elsewhere: timers, effects.
+    let paths = view.suffixes(&prefix, ENTRIES / 8)?;
+    for path in &paths {
+        let key = [&prefix, &path[..]].concat();
+        let path: BranchPath = text::id(utf8(path)?)?;
+        if let Some(branch) = map.get(&key)? {
+            write::forget(map, partition, arn, &path, &Branch::decode(&branch)?)?;
+        }
+        map.remove(&key)?;
+    }
+    if !paths.is_empty() {
+        return Ok(false);
+    }
+    let view: &dyn View = map;
+    let scopes = view.suffixes(&keys::scopes(arn), ENTRIES)?;
+    for scope in &scopes {
+        let scope: ScopeKey = text::id(utf8(scope)?)?;
+        map.remove(&keys::scope(arn, &scope))?;
+        map.remove(&keys::effect(partition, &text::effect(arn, &PendingEffect::Wake(scope))))?;
+    }
+    if !scopes.is_empty() {
+        return Ok(false);
+    }
+    remove_batch(map, &keys::all_contents(arn))
+}
+
+/// Removes a batch of the keys that begin so; tells whether none is left.
+fn remove_batch(map: &mut dyn Map, prefixes: &[Vec<u8>]) -> Result<bool, Error> {
+    let mut room = ENTRIES;
+    for prefix in prefixes {
+        let view: &dyn View = map;
+        let suffixes = view.suffixes(prefix, room)?;
+        for suffix in &suffixes {
+            map.remove(&[&prefix[..], suffix].concat())?;
+        }
+        room -= suffixes.len();
+        if room == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes executions that ended before an instant, each as a whole; tells whether there are more.
+fn drop_old(map: &mut dyn Map, partition: u32, kept_from: Timestamp) -> Result<bool, Error> {
+    let prefix = keys::all_closed(partition);
+    let mut old = Vec::new();
+    let view: &dyn View = map;
+    view.scan(&prefix, &keys::closed_from(partition, kept_from), Order::Ascending, &mut |key, _| {
+        old.push(key.to_vec());
+        Ok(if old.len() <= EXECUTIONS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    let (mut removed, count) = (0, old.len());
+    for (index, key) in old.into_iter().enumerate() {
+        if index == EXECUTIONS || removed >= ENTRIES {
+            return Ok(index < count);
+        }
+        let (_, arn) = keys::split_instant(key.get(prefix.len()..).unwrap_or_default())?;
+        removed += drop_execution(map, partition, &text::execution(utf8(arn)?)?)?;
+        map.remove(&key)?;
+    }
+    Ok(false)
+}
+
+/// Removes an execution that has ended; tells how many entries it had.
+fn drop_execution(map: &mut dyn Map, partition: u32, arn: &ExecutionArn) -> Result<usize, Error> {
+    let Some(head) = map.get(&keys::head(arn))? else { return Ok(0) };
+    let chunks = Head::decode(&head)?.chunks;
+    for index in 0..chunks {
+        map.remove(&keys::chunk(arn, index))?;
+    }
+    if let (Some(record), Some(end)) = (read::record(map, arn)?, read::end(map, arn)?) {
+        lists::list_execution(map, partition, &record, Some(end.end.status), None)?;
+    }
+    for key in [keys::head(arn), keys::record(arn), keys::end(arn)] {
+        map.remove(&key)?;
+    }
+    Ok(usize::try_from(chunks).unwrap_or(usize::MAX).saturating_add(3))
+}
