@@ -1,8 +1,9 @@
-//! Where execution state lives: a trait, its memory twin and Redis.
+//! Where execution state lives: a trait, its twins in memory and in a file, and Redis.
 
 mod bounds;
 mod chunks;
 mod commit;
+mod embedded;
 mod local;
 mod memory;
 mod redis;
@@ -15,6 +16,7 @@ pub use commit::{
     ClosedScope, Commit, CommitOutcome, Committed, Joined, NextBranch, OpenedScope, OutboxEntry, OutboxKey,
     PendingEffect, Refusal, Subject, TimerKey,
 };
+pub use embedded::{EmbeddedConfig, EmbeddedStore};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use redis::{RedisConfig, RedisMode, RedisStore};

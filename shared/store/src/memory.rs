@@ -54,12 +54,6 @@ impl MemoryStore {
     pub fn set_over_high_water(&self, is_over: bool) {
         self.keeper().is_over_high_water.store(is_over, Ordering::Relaxed);
     }
-
-    /// Renders all that the store holds, for comparing what it held before and after.
-    pub fn dump(&self) -> String {
-        let line = |(key, value): (&Vec<u8>, &Vec<u8>)| format!("{} = {}\n", key.escape_ascii(), value.escape_ascii());
-        self.keeper().lock().iter().map(line).collect()
-    }
 }
 
 impl Keeper for Memory {

@@ -33,17 +33,6 @@ pub(crate) fn clean_up(map: &mut dyn Map, partition: u32, kept_from: Timestamp) 
     Ok(true)
 }
 
-/// Tells whether there is anything to remove.
-pub(crate) fn has_leftovers(view: &dyn View, partition: u32, kept_from: Timestamp) -> Result<bool, Error> {
-    let mut found = !view.suffixes(&keys::leftovers(partition), 1)?.is_empty();
-    let (from, to) = (keys::all_closed(partition), keys::closed_from(partition, kept_from));
-    view.scan(&from, &to, Order::Ascending, &mut |_, _| {
-        found = true;
-        Ok(ControlFlow::Break(()))
-    })?;
-    Ok(found)
-}
-
 fn parse(name: &[u8]) -> Result<(ExecutionArn, Option<ScopeKey>), Error> {
     let name = utf8(name)?;
     let (arn, scope) = name.split_once('\0').ok_or_else(|| Error::Corrupt(format!("leftover {name:?}")))?;

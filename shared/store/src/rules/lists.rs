@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use model::{ExecutionArn, ExecutionStatus, Timestamp};
 use wire::record::ExecutionRecord;
 
-use super::{keys, values};
 use super::map::{Map, Order, View, after_prefix};
+use super::{keys, values};
 use crate::commit::{OutboxEntry, OutboxKey, TimerKey};
 use crate::{Error, ExecutionQuery, text};
 

@@ -13,6 +13,16 @@ use crate::bounds::{COMPLETIONS_MAX, ITEMS_PER_GROUP};
 use crate::chunks::Pager;
 use crate::{Error, ExecutionHead, HistoryPage, HistoryQuery, Join, StoredBranch};
 
+/// Renders all entries.
+pub(crate) fn dump(view: &dyn View) -> Result<String, Error> {
+    let mut text = String::new();
+    view.scan(&[], &[u8::MAX], Order::Ascending, &mut |key, value| {
+        text.push_str(&format!("{} = {}\n", key.escape_ascii(), value.escape_ascii()));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(text)
+}
+
 /// Reads what is publicly known of an execution.
 pub(crate) fn execution(view: &dyn View, arn: &ExecutionArn) -> Result<Option<ExecutionHead>, Error> {
     let Some(head) = head(view, arn)? else { return Ok(None) };

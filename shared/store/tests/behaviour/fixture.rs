@@ -11,10 +11,11 @@ use model::{
 };
 use runtime::Runtime;
 use store::{
-    ClosedScope, Commit, CommitOutcome, Committed, Joined, MemoryStore, NextBranch, OpenedScope, OutboxKey, OwnerId,
-    PendingEffect, RedisConfig, RedisMode, RedisStore, Refusal, SharedStore, Subject, TimerKey,
+    ClosedScope, Commit, CommitOutcome, Committed, EmbeddedConfig, EmbeddedStore, Joined, MemoryStore, NextBranch,
+    OpenedScope, OutboxKey, OwnerId, PendingEffect, RedisConfig, RedisMode, RedisStore, Refusal, SharedStore, Subject,
+    TimerKey,
 };
-use support::{RedisCluster, shared_redis, unique_name};
+use support::{DataDir, RedisCluster, shared_redis, unique_name};
 use tokio::sync::OnceCell;
 use wire::record::{
     BranchRecord, ChildrenRecord, CompletionRecord, CompletionResult, DefinitionHash, DeliveryRecord, EventRecord,
@@ -32,6 +33,7 @@ pub(crate) struct Stage {
 
 enum Dump {
     Memory(MemoryStore),
+    Embedded(EmbeddedStore),
     Redis { urls: Vec<String>, prefix: String },
 }
 
@@ -40,6 +42,16 @@ pub(crate) fn on_memory<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F) {
     run(async {
         let memory = MemoryStore::new(Runtime::system(), PARTITIONS);
         test(Stage { store: Arc::new(memory.clone()), dump: Dump::Memory(memory) }).await;
+    });
+}
+
+pub(crate) fn on_embedded<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F) {
+    run(async {
+        let folder = DataDir::new("store").expect("is made");
+        let config = EmbeddedConfig { partitions: PARTITIONS, ..EmbeddedConfig::new(folder.path()) };
+        let store = EmbeddedStore::open(&config, Runtime::system()).await.expect("opens");
+        test(Stage { store: Arc::new(store.clone()), dump: Dump::Embedded(store) }).await;
+        drop(folder);
     });
 }
 
@@ -84,7 +96,8 @@ impl Stage {
     /// Renders all that the store holds.
     pub(crate) async fn dump(&self) -> BTreeMap<String, String> {
         match &self.dump {
-            Dump::Memory(memory) => [("all".to_owned(), memory.dump())].into(),
+            Dump::Memory(memory) => [("all".to_owned(), memory.dump().await.expect("reads"))].into(),
+            Dump::Embedded(embedded) => [("all".to_owned(), embedded.dump().await.expect("reads"))].into(),
             Dump::Redis { urls, prefix } => dump(urls, prefix).await,
         }
     }

@@ -1,4 +1,4 @@
-//! What a store does, on the twin in memory, on Redis, and on a Redis Cluster of three nodes.
+//! What a store does, on the twins in memory and in a file, on Redis, and on a Redis Cluster of three nodes.
 #![expect(clippy::panic, reason = "these are tests")]
 
 mod activities;
@@ -18,6 +18,9 @@ macro_rules! on_all_stores {
     ($($test:ident),+ $(,)?) => {
         mod memory {
             $(#[test] fn $test() { crate::fixture::on_memory(super::$test) })+
+        }
+        mod embedded {
+            $(#[test] fn $test() { crate::fixture::on_embedded(super::$test) })+
         }
         mod redis {
             $(#[test] fn $test() { crate::fixture::on_redis(super::$test) })+
