@@ -15,7 +15,7 @@ use coordinator::ops::Ops;
 use coordinator::serve::{listen, serve, stop_on_signal};
 use coordinator::{Coordinator, Parts};
 use runtime::{Runtime, Task, watch};
-use store::{ExecutionStore as _, MemoryStore, SharedStore};
+use store::{EmbeddedConfig, EmbeddedStore, ExecutionStore as _, SharedStore};
 use telemetry::{Registry, Style};
 use tokio::net::TcpListener;
 use tracing::warn;
@@ -23,8 +23,6 @@ use worker::{Aws, Worker};
 
 use settings::Settings;
 
-/// The partitions only spread the load over coordinators; here is one.
-const PARTITIONS: u32 = 4;
 const EVENTS_QUEUES: u32 = 1;
 
 /// Is what `stepwell dev` is told.
@@ -63,12 +61,13 @@ pub(crate) async fn command(arguments: &DevArguments) -> Result<ExitCode> {
     let server = Server::start(&runtime, &settings, &arguments.data, &stopping).await?;
     let mut stop = stopping;
     let _ = stop.wait_for(|stopping| *stopping).await;
-    server.stop(&settings).await;
+    server.stop(&runtime, &settings).await;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Is everything that runs.
 struct Server {
+    store: EmbeddedStore,
     coordinator: Coordinator,
     worker: Task,
     stopper: worker::Stopper,
@@ -79,11 +78,11 @@ impl Server {
     async fn start(
         runtime: &Runtime,
         settings: &Settings,
-        _data: &Path,
+        data: &Path,
         stopping: &watch::Receiver<bool>,
     ) -> Result<Self> {
         let registry = Registry::new();
-        let store = MemoryStore::new(runtime.clone(), PARTITIONS);
+        let store = EmbeddedStore::open(&EmbeddedConfig::new(data), runtime.clone()).await?;
         let broker = MemoryBroker::new(runtime.clone(), EVENTS_QUEUES);
         let of_worker: SharedQueue = Arc::new(broker.handle(runtime.clone()));
         let worker = Worker::builder(of_worker, runtime.clone())
@@ -97,11 +96,17 @@ impl Server {
         let address = api.local_addr()?;
         let ops = Ops::new(registry.clone());
         ops.attach(store.connection(), broker.connection());
-        let (store, queue): (SharedStore, SharedQueue) = (Arc::new(store), Arc::new(broker));
+        let (shared, queue): (SharedStore, SharedQueue) = (Arc::new(store.clone()), Arc::new(broker));
         let (driver, api_settings) = (settings.coordinator.driver(), settings.coordinator.api());
         let runtime = runtime.clone();
-        let coordinator =
-            Coordinator::build(Parts { store, queue, runtime: runtime.clone(), driver, api: api_settings, registry });
+        let coordinator = Coordinator::build(Parts {
+            store: shared,
+            queue,
+            runtime: runtime.clone(),
+            driver,
+            api: api_settings,
+            registry,
+        });
         let grace = settings.coordinator.driver.stop_grace.get();
         let spawn = |listener: TcpListener, router| {
             let (own, stopping) = (runtime.clone(), stopping.clone());
@@ -124,11 +129,11 @@ impl Server {
         }
         let worker = runtime.spawn(worker.run());
         welcome(&address)?;
-        Ok(Self { coordinator, worker, stopper, ports })
+        Ok(Self { store, coordinator, worker, stopper, ports })
     }
 
     /// Answers what was asked, lets handlers finish within their grace, and ends.
-    async fn stop(self, settings: &Settings) {
+    async fn stop(self, runtime: &Runtime, settings: &Settings) {
         for port in self.ports {
             // A port that failed has said so in the log.
             let _ = port.join().await;
@@ -136,6 +141,9 @@ impl Server {
         self.stopper.stop();
         let _ = self.worker.join().await;
         self.coordinator.stop(settings.coordinator.driver.stop_grace.get()).await;
+        // Nothing is to use the store any more, nor to complain that it is away.
+        runtime.kill();
+        self.store.close().await;
     }
 }
 

@@ -17,8 +17,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use redb::Database;
-use runtime::Runtime;
-use tokio::sync::{oneshot, watch};
+use runtime::{Runtime, watch};
+use tokio::sync::oneshot;
 
 use crate::Error;
 use crate::local::{Keeper, LocalStore};
@@ -55,7 +55,7 @@ pub struct Embedded {
     runtime: Runtime,
     database: Arc<Shared>,
     queue: Queue,
-    connected: watch::Sender<bool>,
+    connected: Arc<watch::Sender<bool>>,
 }
 
 /// Is the open file; nothing while it can't be used.
@@ -84,8 +84,8 @@ impl EmbeddedStore {
         let stopped = |_| Error::Unavailable("the process is ending".to_owned());
         let (opener, database, meta) = opened.await.map_err(stopped)??;
         let database = Arc::new(Shared::new(Some(database)));
-        let connected = watch::Sender::new(true);
-        let queue = writer::start(Arc::clone(&place), opener, Arc::clone(&database), connected.clone())?;
+        let connected = Arc::new(watch::Sender::new(true));
+        let queue = writer::start(Arc::clone(&place), opener, Arc::clone(&database), Arc::clone(&connected))?;
         let embedded = Embedded { place, runtime: runtime.clone(), database, queue, connected };
         Ok(Self::over(embedded, runtime, meta.partitions, meta.incarnation.into()))
     }

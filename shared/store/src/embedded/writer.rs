@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use redb::Database;
-use tokio::sync::{oneshot, watch};
+use runtime::watch;
+use tokio::sync::oneshot;
 
 use super::Shared;
 use super::file::{ENTRIES, Opener, Place, Writing};
@@ -83,7 +84,7 @@ pub(super) fn start(
     place: Arc<Place>,
     opener: Opener,
     database: Arc<Shared>,
-    connected: watch::Sender<bool>,
+    connected: Arc<watch::Sender<bool>>,
 ) -> Result<Queue, Error> {
     let (sender, messages) = mpsc::channel();
     let writer = Writer { place, opener, database, connected, messages };
@@ -96,7 +97,7 @@ struct Writer {
     place: Arc<Place>,
     opener: Opener,
     database: Arc<Shared>,
-    connected: watch::Sender<bool>,
+    connected: Arc<watch::Sender<bool>>,
     messages: Receiver<Message>,
 }
 
