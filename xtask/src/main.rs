@@ -1,7 +1,7 @@
 //! The `xtask` program: what a developer and CI run.
 //!
 //! `cargo xtask test` brings the servers that tests need and runs all tests; `cargo xtask verify` runs every
-//! other check, one file of `checks/` each.
+//! other check, one file of `checks/` each; `cargo xtask images` makes images of the servers.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,6 +11,7 @@
 
 mod checks;
 mod deny;
+mod images;
 mod servers;
 mod test;
 mod verify;
@@ -36,6 +37,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Make the Docker images redis:7, rabbitmq:3 and haproxy:2 from Debian's packages, where they can't be pulled
+    Images {
+        /// Make them again although they are there
+        #[arg(long)]
+        again: bool,
+    },
     /// Run all checks: format, tidiness, dependencies, clippy, rustdoc
     Verify {
         /// Only the checks of these names
@@ -46,6 +53,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test { arguments } => test::run(&arguments),
+        Task::Images { again } => images::run(again),
         Task::Verify { checks } => verify::run(&checks),
     };
     match outcome {

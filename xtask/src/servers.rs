@@ -56,7 +56,13 @@ fn find(program: &str, folder: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// Tells whether a program is on PATH.
+pub(crate) fn on_path(program: &str) -> bool {
+    find(program, "").is_some()
+}
+
+/// Installs packages by apt-get, without starting their services.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let policy = Policy::set()?;
     apt_get(&["update", "--quiet"])?;
     apt_get(&[&["install", "--yes", "--quiet", "--no-install-recommends"], packages].concat())?;

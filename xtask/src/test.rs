@@ -6,11 +6,15 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::servers;
-use crate::workspace::cargo;
+use crate::workspace::{cargo, root};
+use crate::{images, servers};
 
 /// Tells the crate `support` that the programs are built, so that no test calls cargo.
 const BUILT: &str = "STEPWELL_PROGRAMS_BUILT";
+/// Where the end-to-end tests are, a file or folder each.
+const END_TO_END: &str = "tests/e2e/tests";
+/// Tells the crate `e2e` how to start its servers.
+const SERVERS: &str = "STEPWELL_TEST_SERVERS";
 
 /// Brings the servers, builds the programs that tests start, runs `cargo test` with the arguments and sums up.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
@@ -18,19 +22,39 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     servers::ensure()?;
     let mut test = cargo();
     test.args(["test", "--no-fail-fast"]);
+    let mut sums = Sums::default();
     // Tests of chosen packages build the programs themselves if they need them.
-    if !arguments.iter().any(|argument| is_choice(argument)) {
+    let passed = if arguments.iter().any(|argument| is_choice(argument)) {
+        println!("==> running the tests");
+        watch(test.args(arguments), &mut sums)?
+    } else {
         println!("==> building programs and tests");
         if !build(arguments)? {
             return Ok(false);
         }
-        test.arg("--workspace").env(BUILT, "1");
-    }
-    println!("==> running the tests");
-    let (passed, sums) = watch(test.args(arguments))?;
+        println!("==> running the tests, with servers that are processes");
+        let passed = watch(test.arg("--workspace").env(BUILT, "1").args(arguments), &mut sums)?;
+        in_containers(arguments, &mut sums)? && passed
+    };
     println!("\nall tests took {} s", start.elapsed().as_secs());
     println!("tests: {} passed, {} failed", sums.passed, sums.failed);
     Ok(passed)
+}
+
+/// Runs the end-to-end tests once more, with servers in containers, where that is possible.
+fn in_containers(arguments: &[String], sums: &mut Sums) -> Result<bool> {
+    if let Some(why) = images::why_not() {
+        println!("\n==> skipped: the end-to-end tests with servers in containers: {why}");
+        return Ok(true);
+    }
+    println!("\n==> running the end-to-end tests, with servers in containers");
+    let mut test = cargo();
+    // With `-p e2e` cargo would build everything once more, with fewer features.
+    test.args(["test", "--no-fail-fast", "--workspace"]).env(BUILT, "1").env(SERVERS, "containers");
+    for entry in std::fs::read_dir(root()?.join(END_TO_END))? {
+        test.arg("--test").arg(entry?.path().file_stem().context("a test has no name")?);
+    }
+    watch(test.args(arguments), sums)
 }
 
 fn is_choice(argument: &str) -> bool {
@@ -48,16 +72,15 @@ fn build(arguments: &[String]) -> Result<bool> {
     Ok(build.status().context("start cargo build")?.success())
 }
 
-fn watch(test: &mut Command) -> Result<(bool, Sums)> {
+fn watch(test: &mut Command, sums: &mut Sums) -> Result<bool> {
     let mut child = test.stdout(Stdio::piped()).spawn().context("start cargo test")?;
     let output = child.stdout.take().context("cargo test has no output")?;
-    let mut sums = Sums::default();
     for line in BufReader::new(output).lines() {
         let line = line?;
         println!("{line}");
         sums.add(&line);
     }
-    Ok((child.wait()?.success(), sums))
+    Ok(child.wait()?.success())
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -49,9 +49,9 @@ impl Cluster {
         Program::build(["coordinator", "worker"]).await?;
         let prefix = unique_name("e2e");
         let shared = [
-            ("STEPWELL_REDIS__URL", servers.redis.fresh_database()),
+            ("STEPWELL_REDIS__URL", servers.fresh_database()),
             ("STEPWELL_REDIS__PREFIX", prefix.clone()),
-            ("STEPWELL_AMQP__URL", servers.rabbit.amqp_url()),
+            ("STEPWELL_AMQP__URL", servers.amqp_url()),
             ("STEPWELL_AMQP__PREFIX", prefix),
             ("STEPWELL_LOG__FORMAT", "text".to_owned()),
             // Whoever runs the tests may have credentials for AWS.

@@ -26,7 +26,7 @@ pub use history::{check_history, events_of_type, terminal_type};
 pub use member::Member;
 pub use note::note;
 pub use orders::{Orders, Spans, now};
-pub use servers::Servers;
+pub use servers::{Server, Servers};
 
 use std::time::Duration;
 

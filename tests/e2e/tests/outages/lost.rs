@@ -93,8 +93,7 @@ async fn bring(outage: Outage, cluster: &mut Cluster, servers: &Servers) -> Resu
         Outage::RabbitKilled => servers.rabbit.restart().await,
         Outage::RabbitEmptied => {
             servers.rabbit.kill().await?;
-            servers.rabbit.wipe().await?;
-            servers.rabbit.start_again().await
+            servers.rabbit.start_empty().await
         }
         Outage::RedisFrozen => {
             servers.redis.freeze()?;
