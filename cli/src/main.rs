@@ -1,6 +1,7 @@
 //! The `stepwell` program.
 
 mod dev;
+mod health;
 mod progress;
 mod run;
 mod validate;
@@ -35,6 +36,8 @@ enum Command {
     /// if there are at most warnings.
     #[command(after_help = VALIDATE_EXAMPLES)]
     Validate(validate::ValidateArguments),
+    /// Asks a coordinator, a worker or `stepwell dev` by its ops port whether it is well.
+    Health(health::HealthArguments),
 }
 
 const VALIDATE_EXAMPLES: &str = "Examples:
@@ -74,6 +77,7 @@ async fn main() -> ExitCode {
         Command::Run(arguments) => run::command(&arguments).await,
         Command::Dev(arguments) => dev::command(&arguments).await,
         Command::Validate(arguments) => validate::command(&arguments),
+        Command::Health(arguments) => health::command(&arguments).await,
     };
     match done {
         Ok(code) => code,
