@@ -150,11 +150,12 @@ impl Inner {
         }
     }
 
-    /// Runs the core, off the async threads where the payloads are large.
+    /// Runs the core, off the async threads where the payloads are large or an expression may take long.
     async fn run(&self, held: &Arc<Held>, event: Event) -> Result<Result<Run, Rejected>, Unable> {
         let base = held.known.last_event();
         let (moment, limits) = (self.moment(), self.settings.limits);
-        if payload_bytes(held, &event) <= self.settings.inline_bytes_max {
+        let is_short = !held.known.definition.may_be_long;
+        if is_short && payload_bytes(held, &event) <= self.settings.inline_bytes_max {
             return run_core(held, event, moment, &limits, base);
         }
         let held = held.clone();
@@ -191,5 +192,6 @@ fn payload_bytes(held: &Held, event: &Event) -> usize {
         Event::Proceed => return usize::MAX,
         Event::Report { .. } | Event::Children { .. } | Event::Timer { .. } => 0,
     };
-    held.branch.input.len() + more
+    let variables: usize = held.branch.variables.iter().map(|(_, value)| value.len()).sum();
+    held.branch.input.len() + variables + more
 }

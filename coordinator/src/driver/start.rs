@@ -97,7 +97,7 @@ impl Inner {
 
     async fn first_run(&self, known: &Arc<Known>) -> Result<Run, StartError> {
         let (moment, limits) = (self.moment(), self.settings.limits);
-        if known.record.input.len() <= self.settings.inline_bytes_max {
+        if !known.definition.may_be_long && known.record.input.len() <= self.settings.inline_bytes_max {
             return Ok(engine::start(&known.definition, &known.execution, moment, &limits));
         }
         let known = known.clone();

@@ -19,6 +19,8 @@ pub struct Definition {
     pub timeout_seconds: Option<u64>,
     /// The language of the states that don't name one.
     pub query_language: QueryLanguage,
+    /// Whether an expression of it may take long, whatever the size of the payloads.
+    pub may_be_long: bool,
 }
 
 /// Is the language in which a state selects and transforms its data.

@@ -1,4 +1,4 @@
-//! How long one transition takes, with a payload of 1 KB. Aims: Pass and Choice 5 µs, Task 20 µs.
+//! How long one transition takes, with a payload of 1 KB. Aims: Pass and Choice 5 µs, Task 20 µs, JSONata 40 µs.
 
 use std::hint::black_box;
 
@@ -49,6 +49,15 @@ fn transitions(criterion: &mut Criterion) {
             "choice",
             r#"{"Type":"Choice","Default":"Z","Choices":[{"Variable":"$.total","NumericGreaterThan":9,"Next":"Z"}]}"#,
         ),
+        (
+            "pass_jsonata",
+            r#"{"Type":"Pass","QueryLanguage":"JSONata","Output":{"id":"{% $states.input.orderId %}","sum":"{% $sum($states.input.lines.(quantity * price)) %}"},"Assign":{"total":"{% $states.input.total %}"},"Next":"Z"}"#,
+        ),
+        (
+            "choice_jsonata",
+            r#"{"Type":"Choice","QueryLanguage":"JSONata","Default":"Z","Choices":[{"Condition":"{% $states.input.total > 9 %}","Next":"Z"}]}"#,
+        ),
+        ("pass_with_assign", r#"{"Type":"Pass","Assign":{"id.$":"$.orderId"},"Next":"Z"}"#),
         (
             "task_scheduled",
             r#"{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:123456789012:function:F","Next":"Z"}"#,

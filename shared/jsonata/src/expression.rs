@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use jsonata_core::ast::{AstNode, Stage};
+use jsonata_core::ast::{AstNode, BinaryOp, Stage};
 
 use crate::error::SyntaxError;
 use crate::guard;
 
 /// Bounds the length of an expression in bytes; AWS's bound is that of the whole definition.
 const LENGTH_MAX: usize = 64 * 1024;
+
+/// Functions whose cost may grow faster than what they are given.
+const LONG: [&str; 8] = ["range", "pad", "replace", "match", "sort", "distinct", "join", "formatNumber"];
 
 /// Is a parsed expression. Cloning shares it; it may go to other threads.
 #[derive(Clone)]
@@ -33,6 +36,9 @@ pub struct Uses {
     pub functions: BTreeSet<String>,
     /// Whether it binds variables of its own or makes functions.
     pub binds: bool,
+    /// Whether what it costs is not bounded by the size of what it looks at: it binds, makes sequences of its own, or calls
+    /// functions that go over what they are given more than once.
+    pub may_be_long: bool,
 }
 
 impl Uses {
@@ -43,6 +49,7 @@ impl Uses {
         self.functions.extend(other.functions.iter().cloned());
         self.all_states |= other.all_states;
         self.binds |= other.binds;
+        self.may_be_long |= other.may_be_long;
     }
 
     /// Tells whether the expression may look at a member of `$states`.
@@ -120,6 +127,7 @@ impl Reader {
         let Reader { mut uses, bound } = self;
         uses.variables.retain(|name| !bound.contains(name));
         uses.functions.retain(|name| !bound.contains(name));
+        uses.may_be_long |= uses.binds || LONG.iter().any(|name| uses.functions.contains(*name));
         uses
     }
 
@@ -141,7 +149,8 @@ impl Reader {
             }
             AstNode::Path { steps } => self.path(steps),
             AstNode::Binary { op, lhs, rhs } => {
-                if let (jsonata_core::ast::BinaryOp::ColonEqual, AstNode::Variable(name)) = (op, &**lhs) {
+                self.uses.may_be_long |= *op == BinaryOp::Range;
+                if let (BinaryOp::ColonEqual, AstNode::Variable(name)) = (op, &**lhs) {
                     self.uses.binds = true;
                     self.bound.insert(name.clone());
                 } else {
@@ -194,8 +203,8 @@ impl Reader {
             | AstNode::Regex { .. }
             | AstNode::ParentVariable(_)
             | AstNode::Wildcard
-            | AstNode::Descendant
             | AstNode::Parent(_) => {}
+            AstNode::Descendant => self.uses.may_be_long = true,
         }
     }
 

@@ -159,6 +159,13 @@ fn uses_are_listed() {
     assert_eq!(one.variables.iter().collect::<Vec<_>>(), ["states", "x"]);
     assert!(one.functions.contains("f") && !one.all_states);
     assert!(uses("$lookup($states, 'input')").all_states);
+    for short in ["$states.input.a", "$sum($states.input.list) > 1", "$states.input.list[v = 1].{'a': b}"] {
+        assert!(!uses(short).may_be_long, "{short}");
+    }
+    for long in ["[1..$states.input.n]", "$map($x, function($v){$v})", "$states.**.a", "($a := 1; $a)", "$pad('', $x)"]
+    {
+        assert!(uses(long).may_be_long, "{long}");
+    }
 }
 
 proptest::proptest! {

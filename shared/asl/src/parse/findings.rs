@@ -18,6 +18,8 @@ pub(crate) struct Findings {
     pub(crate) language: QueryLanguage,
     /// What the expressions of the state at hand look at.
     pub(crate) uses: Uses,
+    /// Whether any expression may take long.
+    pub(crate) may_be_long: bool,
 }
 
 impl Findings {

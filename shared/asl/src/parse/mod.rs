@@ -82,7 +82,14 @@ fn parse_definition(root: &Node<'_>, findings: &mut Findings) -> Option<Definiti
     }
     let machine = machine?;
     graph::check(&machine, findings);
-    Some(Definition { machine, comment, version, timeout_seconds: timeout, query_language })
+    Some(Definition {
+        machine,
+        comment,
+        version,
+        timeout_seconds: timeout,
+        query_language,
+        may_be_long: findings.may_be_long,
+    })
 }
 
 /// Parses the language of a definition or a state.

@@ -42,6 +42,7 @@ fn compile(text: &str, location: &str, pointer: &str, findings: &mut Findings) -
     match Expression::parse(text) {
         Ok(expression) => {
             findings.uses.merge(expression.uses());
+            findings.may_be_long |= expression.uses().may_be_long;
             Some(Query::new(expression, location))
         }
         Err(error) => {
