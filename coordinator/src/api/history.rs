@@ -66,9 +66,10 @@ impl<M: SerializeMap> Members<M> {
                 self.output(output)?;
                 self.assigned(assigned)
             }
-            Details::Scheduled { resource, input, timeout_seconds, heartbeat_seconds } => {
+            Details::Scheduled { resource, input, timeout_seconds, heartbeat_seconds, credentials } => {
                 self.map.serialize_entry("resource", resource)?;
                 self.input(input)?;
+                self.credentials(credentials.as_deref())?;
                 self.bounds(*timeout_seconds, *heartbeat_seconds)
             }
             Details::WorkerStarted { worker } => self.optional("workerName", worker.as_deref()),
@@ -79,10 +80,12 @@ impl<M: SerializeMap> Members<M> {
                 parameters,
                 timeout_seconds,
                 heartbeat_seconds,
+                credentials,
             } => {
                 self.integration(resource_type, resource)?;
                 self.map.serialize_entry("region", region)?;
                 self.data("parameters", parameters)?;
+                self.credentials(credentials.as_deref())?;
                 self.bounds(*timeout_seconds, *heartbeat_seconds)
             }
             Details::TaskStarted { resource_type, resource } => self.integration(resource_type, resource),
@@ -115,6 +118,13 @@ impl<M: SerializeMap> Members<M> {
     fn output(&mut self, output: &JsonText) -> Result<(), M::Error> {
         self.data("output", output)?;
         self.map.serialize_entry("outputDetails", &json!({ "truncated": false }))
+    }
+
+    fn credentials(&mut self, role_arn: Option<&str>) -> Result<(), M::Error> {
+        match role_arn {
+            Some(role_arn) => self.map.serialize_entry("taskCredentials", &json!({ "roleArn": role_arn })),
+            None => Ok(()),
+        }
     }
 
     fn assigned(&mut self, assigned: &[(String, JsonText)]) -> Result<(), M::Error> {
@@ -290,6 +300,7 @@ mod tests {
             input: text("{}"),
             timeout_seconds: Some(5),
             heartbeat_seconds: None,
+            credentials: None,
         };
         let expect = json!({
             "resource": "arn", "input": "{}", "inputDetails": { "truncated": false }, "timeoutInSeconds": 5,
@@ -303,10 +314,12 @@ mod tests {
             parameters: text("{\"FunctionName\":\"f\"}"),
             timeout_seconds: None,
             heartbeat_seconds: Some(1),
+            credentials: Some("role".to_owned()),
         };
         let expect = json!({
             "resourceType": "lambda", "resource": "invoke", "region": "us-east-1",
             "parameters": "{\"FunctionName\":\"f\"}", "heartbeatInSeconds": 1,
+            "taskCredentials": { "roleArn": "role" },
         });
         check(EventKind::TaskScheduled, details, "taskScheduledEventDetails", expect);
 

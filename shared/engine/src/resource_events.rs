@@ -43,16 +43,16 @@ impl<'a> Chain<'a> {
         &self,
         region: &str,
         payload: JsonText,
-        timeout_seconds: Option<u64>,
-        heartbeat_seconds: Option<u64>,
+        (timeout_seconds, heartbeat_seconds): (Option<u64>, Option<u64>),
+        credentials: Option<String>,
     ) -> (EventKind, Details) {
-        let direct = |arn: &str, input: JsonText| {
+        let direct = |arn: &str, input: JsonText, credentials: Option<String>| {
             let resource = arn.to_owned();
-            Details::Scheduled { resource, input, timeout_seconds, heartbeat_seconds }
+            Details::Scheduled { resource, input, timeout_seconds, heartbeat_seconds, credentials }
         };
         match self {
-            Chain::Lambda { arn } => (EventKind::LambdaFunctionScheduled, direct(arn, payload)),
-            Chain::Activity { arn } => (EventKind::ActivityScheduled, direct(arn, payload)),
+            Chain::Lambda { arn } => (EventKind::LambdaFunctionScheduled, direct(arn, payload, credentials)),
+            Chain::Activity { arn } => (EventKind::ActivityScheduled, direct(arn, payload, None)),
             Chain::Service { resource_type, resource } => {
                 let details = Details::TaskScheduled {
                     resource_type: resource_type.clone(),
@@ -61,6 +61,7 @@ impl<'a> Chain<'a> {
                     parameters: payload,
                     timeout_seconds,
                     heartbeat_seconds,
+                    credentials,
                 };
                 (EventKind::TaskScheduled, details)
             }

@@ -1,6 +1,6 @@
 //! Task states: attempts, their reports and timers.
 
-use asl::{Limit, Query, State, Task};
+use asl::{Limit, Payload, Query, State, Task};
 use jsonata::Kind;
 use model::{AttemptId, JsonText, Timestamp};
 
@@ -33,10 +33,11 @@ pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, tas
     let selected = dataflow::selected(turn, branch, state)?;
     let timeout = limit(turn, branch, state, &selected, task.timeout.as_ref(), "TimeoutSecondsPath")?;
     let heartbeat = limit(turn, branch, state, &selected, task.heartbeat.as_ref(), "HeartbeatSecondsPath")?;
+    let credentials = credentials(turn, branch, state, (task, &selected))?;
     let payload = dataflow::parameters(turn, branch, state, selected)?;
     let chain = Chain::of(task);
     let region = &turn.execution.region;
-    let (kind, details) = chain.scheduled(region, payload.clone(), timeout, heartbeat);
+    let (kind, details) = chain.scheduled(region, payload.clone(), (timeout, heartbeat), credentials);
     branch.last_event = turn.emit(branch.last_event, kind, details);
     branch.attempts += 1;
     let now = turn.moment.at;
@@ -54,6 +55,34 @@ pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, tas
     });
     turn.yielded.effects.push(Effect::DispatchWorkItem { branch: branch.path.clone(), attempt });
     Ok(Move::Stay)
+}
+
+/// Gives the role that Credentials name.
+fn credentials(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    (task, input): (&Task, &JsonText),
+) -> Result<Option<String>, Failure> {
+    let Some(payload) = &task.credentials else {
+        return Ok(None);
+    };
+    let text = match payload {
+        Payload::Template(template) => {
+            let scope = dataflow::scope(turn, branch, input.clone(), Field::Other);
+            template.evaluate(&scope).map_err(|error| Failure::template(turn, branch, &error))?
+        }
+        Payload::Query(template) => {
+            let salt = dataflow::salt(branch, Field::Other);
+            let filled = template.evaluate(&mut Queries::new(turn, branch, state, salt));
+            filled.map_err(|error| Failure::query(turn, branch, &error))?
+        }
+    };
+    let role = text.to_value().ok().and_then(|value| value["RoleArn"].as_str().map(str::to_owned));
+    role.map(Some).ok_or_else(|| {
+        let message = format!("The field 'RoleArn' of Credentials must be a string, but Credentials were: {text}");
+        Failure::runtime(turn, branch, &message)
+    })
 }
 
 fn attempt_id(turn: &Turn<'_>, branch: &Branch) -> AttemptId {

@@ -67,6 +67,8 @@ pub enum Details {
         timeout_seconds: Option<u64>,
         /// The heartbeat, where the state sets one.
         heartbeat_seconds: Option<u64>,
+        /// The role that the task is run with, where the state's Credentials name one.
+        credentials: Option<String>,
     },
     /// An activity was taken by a worker.
     WorkerStarted {
@@ -87,6 +89,8 @@ pub enum Details {
         timeout_seconds: Option<u64>,
         /// The heartbeat, where the state sets one.
         heartbeat_seconds: Option<u64>,
+        /// The role that the task is run with, where the state's Credentials name one.
+        credentials: Option<String>,
     },
     /// A service integration was started.
     TaskStarted {

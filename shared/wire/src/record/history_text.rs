@@ -81,25 +81,33 @@ fn shape(object: &mut Object<'_>, texts: &mut Texts, details: &Details) {
             object.value("output", &texts.index(output));
             object.list("assigned", assigned.iter(), |out, (name, text)| json(out, &(name, texts.index(text))));
         }),
-        Details::Scheduled { resource, input, timeout_seconds, heartbeat_seconds } => {
+        Details::Scheduled { resource, input, timeout_seconds, heartbeat_seconds, credentials } => {
             object.object("scheduled", |object| {
                 object.value("resource", resource);
                 object.value("input", &texts.index(input));
                 object.optional("timeout", timeout_seconds.as_ref());
                 object.optional("heartbeat", heartbeat_seconds.as_ref());
+                object.optional("credentials", credentials.as_ref());
             });
         }
         Details::WorkerStarted { worker } => object.value("worker", worker),
-        Details::TaskScheduled { resource_type, resource, region, parameters, timeout_seconds, heartbeat_seconds } => {
-            object.object("task_scheduled", |object| {
-                object.value("type", resource_type);
-                object.value("resource", resource);
-                object.value("region", region);
-                object.value("parameters", &texts.index(parameters));
-                object.optional("timeout", timeout_seconds.as_ref());
-                object.optional("heartbeat", heartbeat_seconds.as_ref());
-            })
-        }
+        Details::TaskScheduled {
+            resource_type,
+            resource,
+            region,
+            parameters,
+            timeout_seconds,
+            heartbeat_seconds,
+            credentials,
+        } => object.object("task_scheduled", |object| {
+            object.value("type", resource_type);
+            object.value("resource", resource);
+            object.value("region", region);
+            object.value("parameters", &texts.index(parameters));
+            object.optional("timeout", timeout_seconds.as_ref());
+            object.optional("heartbeat", heartbeat_seconds.as_ref());
+            object.optional("credentials", credentials.as_ref());
+        }),
         Details::TaskStarted { resource_type, resource } => object.value("task_started", &(resource_type, resource)),
         Details::TaskOutput { resource_type, resource, output } => {
             object.value("task_output", &(resource_type, resource, texts.index(output)));
@@ -152,6 +160,7 @@ enum DetailsText {
         input: usize,
         timeout: Option<u64>,
         heartbeat: Option<u64>,
+        credentials: Option<String>,
     },
     Worker(Option<String>),
     TaskScheduled {
@@ -162,6 +171,7 @@ enum DetailsText {
         parameters: usize,
         timeout: Option<u64>,
         heartbeat: Option<u64>,
+        credentials: Option<String>,
     },
     TaskStarted(String, String),
     TaskOutput(String, String, usize),
@@ -195,23 +205,31 @@ impl DetailsText {
             DetailsText::Exited { name, output, assigned } => {
                 Details::StateExited { name, output: texts.get(output)?, assigned: texts.named(assigned)? }
             }
-            DetailsText::Scheduled { resource, input, timeout, heartbeat } => Details::Scheduled {
+            DetailsText::Scheduled { resource, input, timeout, heartbeat, credentials } => Details::Scheduled {
                 resource,
                 input: texts.get(input)?,
                 timeout_seconds: timeout,
                 heartbeat_seconds: heartbeat,
+                credentials,
             },
             DetailsText::Worker(worker) => Details::WorkerStarted { worker },
-            DetailsText::TaskScheduled { resource_type, resource, region, parameters, timeout, heartbeat } => {
-                Details::TaskScheduled {
-                    resource_type,
-                    resource,
-                    region,
-                    parameters: texts.get(parameters)?,
-                    timeout_seconds: timeout,
-                    heartbeat_seconds: heartbeat,
-                }
-            }
+            DetailsText::TaskScheduled {
+                resource_type,
+                resource,
+                region,
+                parameters,
+                timeout,
+                heartbeat,
+                credentials,
+            } => Details::TaskScheduled {
+                resource_type,
+                resource,
+                region,
+                parameters: texts.get(parameters)?,
+                timeout_seconds: timeout,
+                heartbeat_seconds: heartbeat,
+                credentials,
+            },
             DetailsText::TaskStarted(resource_type, resource) => Details::TaskStarted { resource_type, resource },
             DetailsText::TaskOutput(resource_type, resource, output) => {
                 Details::TaskOutput { resource_type, resource, output: texts.get(output)? }

@@ -220,6 +220,7 @@ fn events() -> Vec<EventRecord> {
                 input: payload.clone(),
                 timeout_seconds: Some(60),
                 heartbeat_seconds: None,
+                credentials: None,
             },
         ),
         (EventKind::ActivityStarted, Details::WorkerStarted { worker: some("w-1") }),
@@ -233,6 +234,19 @@ fn events() -> Vec<EventRecord> {
                 parameters: payload.clone(),
                 timeout_seconds: None,
                 heartbeat_seconds: Some(5),
+                credentials: None,
+            },
+        ),
+        (
+            EventKind::TaskScheduled,
+            Details::TaskScheduled {
+                resource_type: resource_type.clone(),
+                resource: resource.clone(),
+                region: "us-east-1".to_owned(),
+                parameters: payload.clone(),
+                timeout_seconds: None,
+                heartbeat_seconds: None,
+                credentials: some("arn:aws:iam::123456789012:role/task"),
             },
         ),
         (

@@ -42,15 +42,23 @@ fn details(details: &Details) -> String {
             let assigned = assigned.iter().map(|(name, value)| format!(" ${name}={value}")).collect::<String>();
             format!(" {name} out={output}{assigned}")
         }
-        Details::Scheduled { resource, input, timeout_seconds, heartbeat_seconds } => {
-            format!(" {resource} in={input}{}", limits(timeout_seconds, heartbeat_seconds))
+        Details::Scheduled { resource, input, timeout_seconds, heartbeat_seconds, credentials } => {
+            let credentials = credentials.as_deref().map(|role| format!(" as={role}")).unwrap_or_default();
+            format!(" {resource} in={input}{}{credentials}", limits(timeout_seconds, heartbeat_seconds))
         }
         Details::WorkerStarted { worker } => format!(" worker={}", worker.as_deref().unwrap_or("-")),
-        Details::TaskScheduled { resource_type, resource, region, parameters, timeout_seconds, heartbeat_seconds } => {
-            format!(
-                " {resource_type} {resource} {region} in={parameters}{}",
-                limits(timeout_seconds, heartbeat_seconds)
-            )
+        Details::TaskScheduled {
+            resource_type,
+            resource,
+            region,
+            parameters,
+            timeout_seconds,
+            heartbeat_seconds,
+            credentials,
+        } => {
+            let credentials = credentials.as_deref().map(|role| format!(" as={role}")).unwrap_or_default();
+            let limits = limits(timeout_seconds, heartbeat_seconds);
+            format!(" {resource_type} {resource} {region} in={parameters}{limits}{credentials}")
         }
         Details::TaskStarted { resource_type, resource } => format!(" {resource_type} {resource}"),
         Details::TaskOutput { resource_type, resource, output } => format!(" {resource_type} {resource} out={output}"),
