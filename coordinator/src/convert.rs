@@ -139,6 +139,7 @@ fn task_to_record(task: &TaskPhase) -> TaskRecord {
             Delivery::Held { until } => DeliveryRecord::Held { until },
             Delivery::Unhandled { times, until } => DeliveryRecord::Unhandled { times, until },
         },
+        deliveries: task.deliveries,
     }
 }
 
@@ -157,6 +158,7 @@ fn task_from_record(record: TaskRecord) -> TaskPhase {
             DeliveryRecord::Held { until } => Delivery::Held { until },
             DeliveryRecord::Unhandled { times, until } => Delivery::Unhandled { times, until },
         },
+        deliveries: record.deliveries,
     }
 }
 
@@ -172,6 +174,7 @@ fn children_to_record(children: &ChildrenPhase) -> ChildrenRecord {
         input: children.input.clone(),
         last_child_event: children.last_child_event,
         results_bytes: children.results_bytes,
+        cutting_off: children.cutting_off,
     }
 }
 
@@ -187,6 +190,7 @@ fn children_from_record(record: ChildrenRecord) -> ChildrenPhase {
         input: record.input,
         last_child_event: record.last_child_event,
         results_bytes: record.results_bytes,
+        cutting_off: record.cutting_off,
     }
 }
 
@@ -231,6 +235,7 @@ mod tests {
                 heard_at: Timestamp::from_millis(7),
                 started: true,
                 delivery,
+                deliveries: 3,
             })
         };
         let until = Timestamp::from_millis(70);
@@ -246,6 +251,7 @@ mod tests {
             input: JsonText::trusted("[]"),
             last_child_event: EventRef::Id(EventId(8)),
             results_bytes: 99,
+            cutting_off: true,
         };
         let phases = [
             Phase::Ready,

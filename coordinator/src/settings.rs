@@ -230,11 +230,14 @@ impl Default for Outbox {
 pub struct Retention {
     /// How long ended executions are kept. Since 0.1.0.
     pub period: Interval,
+    /// How many bytes of them are kept, those that ended last; 0: as many as come. Since 0.1.0.
+    pub bytes: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { period: interval(DriverSettings::default().retention) }
+        let settings = DriverSettings::default();
+        Self { period: interval(settings.retention), bytes: settings.retention_bytes.unwrap_or_default() }
     }
 }
 
@@ -334,6 +337,7 @@ impl Settings {
             reconcile_every: driver.reconcile_every.get(),
             outbox_grace: self.outbox.grace.get(),
             retention: self.retention.period.get(),
+            retention_bytes: Some(self.retention.bytes).filter(|bytes| *bytes > 0),
             ..defaults
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{Delivery, Phase};
+use engine::Phase;
 use model::ExecutionStatus;
 use store::{Committed, PendingEffect, Subject};
 use wire::message::Cancel;
@@ -53,18 +53,13 @@ impl Inner {
     /// Gives the work item of a branch to the relay.
     fn let_go(&self, held: &Held, before: Option<&Held>) {
         let Some(task) = outstanding(&held.branch) else { return };
-        let previous = before.and_then(|before| match &before.branch.phase {
-            Phase::Task(previous) if previous.attempt == task.attempt => Some(&previous.delivery),
-            Phase::Task(_) | Phase::Ready | Phase::Wait { .. } | Phase::Backoff { .. } | Phase::Children(_) => None,
+        let is_open_before = before.is_some_and(|before| match &before.branch.phase {
+            Phase::Task(previous) => previous.attempt == task.attempt,
+            Phase::Ready | Phase::Wait { .. } | Phase::Backoff { .. } | Phase::Children(_) => false,
         });
-        if let Some(previous) = previous {
-            // An item that no worker takes on does no harm to workers: only the others count towards poison.
-            let did_count = !matches!(previous, Delivery::Unhandled { .. });
+        if is_open_before {
             let now = self.runtime.now();
-            self.outgoing.repeat(task.attempt, |repeated| {
-                repeated.deliveries += u32::from(did_count);
-                repeated.at = Some(now);
-            });
+            self.outgoing.repeat(task.attempt, |repeated| repeated.at = Some(now));
             self.metrics.redispatches.inc();
         }
         self.offer(self.dispatch(&held.known, &held.branch, task));
@@ -115,11 +110,6 @@ impl Inner {
         }
         for (path, _) in commit.closed.iter().flat_map(|scope| &scope.branches) {
             self.cache.forget(&commit.execution, path);
-        }
-        if let Subject::Execution { branches } = &commit.subject {
-            for (path, _) in branches {
-                self.cache.forget(&commit.execution, path);
-            }
         }
         if commit.end.is_some() {
             self.cache.forget_execution(&commit.execution);

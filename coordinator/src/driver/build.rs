@@ -15,9 +15,6 @@ use super::trace;
 use crate::convert;
 use crate::timers::timer_name;
 
-/// How many entries of the outbox are dropped with branches that are cut off: a commit's size is bounded, and a sweep clears the rest.
-const CUT_OFF_MAX: usize = 128;
-
 /// Is a commit, with what it takes to go on when it is made.
 pub(crate) struct Plan {
     pub(crate) known: Arc<Known>,
@@ -70,20 +67,12 @@ impl Inner {
         self.plan_run(known, run, root, |root| Subject::Creation { record, root })
     }
 
-    /// Makes a commit that ends the execution as a whole.
-    pub(super) fn plan_end(
-        &self,
-        known: &Arc<Known>,
-        open: &[StoredBranch],
-        history: Vec<NewEvent>,
-        end: ExecutionEnd,
-    ) -> Plan {
-        let branches = open.iter().map(|stored| (stored.record.path.clone(), stored.revision)).collect();
-        let mut commit = self.empty_commit(known, Subject::Execution { branches });
+    /// Makes a commit that ends the execution as a whole, however many branches it has: what they leave is cleaned up later.
+    pub(super) fn plan_end(&self, known: &Arc<Known>, history: Vec<NewEvent>, end: ExecutionEnd) -> Plan {
+        let mut commit = self.empty_commit(known, Subject::Execution);
         commit.history = HistoryChunk { events: history.into_iter().map(convert::event_to_record).collect() };
         commit.end = Some((end, self.runtime.now()));
-        commit.outbox_dropped = open.iter().filter_map(|stored| entry_of(known, stored)).take(CUT_OFF_MAX).collect();
-        let cancels = if open.iter().any(has_work) { vec![Cancelled::Execution] } else { Vec::new() };
+        let cancels = vec![Cancelled::Execution];
         Plan { known: known.clone(), commit, branches: Vec::new(), before: None, cancels }
     }
 
@@ -110,7 +99,8 @@ impl Inner {
         commit.history = HistoryChunk { events: run.history.into_iter().map(convert::event_to_record).collect() };
         commit.opened =
             run.opened.into_iter().map(|scope| OpenedScope { key: scope.key, items: scope.items }).collect();
-        commit.closed = run.closed.into_iter().map(|key| ClosedScope { key, branches: Vec::new() }).collect();
+        let closed = run.closed.into_iter().map(|key| (key, false)).chain(run.shut.map(|key| (key, true)));
+        commit.closed = closed.map(|(key, more_open)| ClosedScope { key, branches: Vec::new(), more_open }).collect();
         commit.inline_results =
             run.inline_results.into_iter().map(|result| (result.scope, result.index, result.output)).collect();
         commit.joined = run.joined.map(convert::joined_to_record);
@@ -129,7 +119,7 @@ impl Inner {
             let within = || open.iter().filter(|stored| stored.record.path.is_within(&scope.key));
             let branches = within().map(|stored| (stored.record.path.clone(), stored.revision)).collect();
             let entries = within().filter_map(|stored| entry_of(&plan.known, stored));
-            plan.commit.outbox_dropped.extend(entries.take(CUT_OFF_MAX));
+            plan.commit.outbox_dropped.extend(entries);
             if within().any(has_work) {
                 plan.cancels.push(Cancelled::Scope(scope.key.clone()));
             }

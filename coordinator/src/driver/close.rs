@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Branch, Closing, Moment, aborted, close_execution, close_full_history, timed_out};
+use engine::{Closing, Moment, aborted, close_execution, close_full_history, timed_out};
 use model::{ExecutionArn, Timestamp};
 use store::{CommitOutcome, ExecutionHead, Refusal};
 
 use super::Inner;
-use super::backoff::{Backoff, persist};
+use super::backoff::persist;
 use super::cache::Held;
 use super::error::{Patience, Unable};
-use crate::convert;
 
 /// How long a caller of the API waits for a store that can't be reached: less than a client's own time-out.
 pub(super) const CALLER_PATIENCE: Duration = Duration::from_secs(10);
@@ -60,7 +59,7 @@ impl Inner {
         cause: Option<String>,
     ) -> Result<StopOutcome, StopError> {
         let end = aborted(error, cause);
-        let closing = |open: &[Branch], moment| close_execution(open, end.clone(), moment);
+        let closing = |moment| close_execution(end.clone(), moment);
         match self.close(execution, closing, self.caller_patience()).await {
             Ok(Closed::Now(at)) => Ok(StopOutcome::Stopped { at }),
             Ok(Closed::Before(head)) => Ok(StopOutcome::Ended(head)),
@@ -71,7 +70,7 @@ impl Inner {
 
     /// Ends an execution that ran longer than its definition allows.
     pub(super) async fn time_out(self: &Arc<Self>, execution: &ExecutionArn) -> Result<Ended, Unable> {
-        let closing = |open: &[Branch], moment| close_execution(open, timed_out(), moment);
+        let closing = |moment| close_execution(timed_out(), moment);
         match self.close(execution, closing, Patience::Endless).await? {
             Closed::Now(at) => Ok(Ended::Now(at)),
             Closed::Before(_) | Closed::Missing => Ok(Ended::Before),
@@ -81,7 +80,7 @@ impl Inner {
     /// Ends an execution whose history has no room for the run of this branch.
     pub(super) async fn fail_full(self: &Arc<Self>, held: &Held, patience: Patience<'_>) -> Result<(), Unable> {
         let limits = &self.settings.limits;
-        let closing = |open: &[Branch], moment| close_full_history(&held.branch, open, moment, limits);
+        let closing = |moment| close_full_history(&held.branch, moment, limits);
         tracing::warn!(execution = %held.known.arn(), "the history is full: the execution fails");
         self.close(held.known.arn(), closing, patience).await?;
         Ok(())
@@ -92,16 +91,14 @@ impl Inner {
         Patience::Until(self.runtime.now().plus_millis(millis))
     }
 
-    /// Ends an execution by compare-and-set: against branches that move on meanwhile it tries again, as long as there is patience.
+    /// Ends an execution by compare-and-set of its status, whatever its branches are about: one commit, however many they are.
     async fn close(
         self: &Arc<Self>,
         execution: &ExecutionArn,
-        closing: impl Fn(&[Branch], Moment) -> Closing,
+        closing: impl Fn(Moment) -> Closing,
         patience: Patience<'_>,
     ) -> Result<Closed, Unable> {
-        let mut backoff = Backoff::new(&self.settings);
-        let mut refusals = 0;
-        loop {
+        for _ in 0..=self.settings.refusals_max {
             let Some(head) = persist!(self, patience, self.store.execution(execution)) else {
                 return Ok(Closed::Missing);
             };
@@ -109,11 +106,8 @@ impl Inner {
                 return Ok(Closed::Before(Box::new(head)));
             }
             let known = self.known(&head, patience).await?;
-            let open = persist!(self, patience, self.store.open_branches(execution, None));
-            let branches: Vec<Branch> =
-                open.iter().map(|stored| convert::branch_from_record(stored.record.clone())).collect();
-            let Closing { history, end, effects: _ } = closing(&branches, self.moment());
-            let plan = self.plan_end(&known, &open, history, end);
+            let Closing { history, end } = closing(self.moment());
+            let plan = self.plan_end(&known, history, end);
             match self.commit(&plan.commit, patience).await? {
                 CommitOutcome::Committed(committed) => {
                     let at = plan.commit.end.as_ref().map_or_else(|| self.runtime.now(), |(_, at)| *at);
@@ -121,16 +115,9 @@ impl Inner {
                     return Ok(Closed::Now(at));
                 }
                 CommitOutcome::Refused(Refusal::Missing) => return Ok(Closed::Missing),
-                CommitOutcome::Refused(_) => self.metrics.refused_stale.inc(),
+                CommitOutcome::Refused(_) => self.metrics.refused_closed.inc(),
             }
-            refusals += 1;
-            if refusals < self.settings.refusals_max {
-                continue;
-            }
-            if patience.has_ended(self.runtime.now()) {
-                return Err(Unable::Contended);
-            }
-            self.back_off(&mut backoff).await;
         }
+        Err(Unable::Contended)
     }
 }

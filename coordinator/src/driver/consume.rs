@@ -133,11 +133,12 @@ impl Inner {
     async fn look_at(&self, report: &Report, patience: Patience<'_>) -> Result<(), Unable> {
         match &report.outcome {
             Outcome::Unhandled => self.metrics.unhandled.inc(),
-            Outcome::Holding => self.outgoing.repeat(report.attempt, |repeated| {
-                repeated.deliveries = repeated.deliveries.max(report.deliveries);
-            }),
             Outcome::Poisoned => self.bury_item(report, patience).await?,
-            Outcome::Started | Outcome::Heartbeat | Outcome::Succeeded { .. } | Outcome::Failed { .. } => return Ok(()),
+            Outcome::Started
+            | Outcome::Heartbeat
+            | Outcome::Holding
+            | Outcome::Succeeded { .. }
+            | Outcome::Failed { .. } => return Ok(()),
         }
         if matches!(report.outcome, Outcome::Unhandled)
             && let Some(found) = self.find(&report.execution, &report.branch, false, patience).await?

@@ -32,7 +32,7 @@ pub(crate) enum Trigger<'a> {
 pub(crate) enum Prepared {
     Event {
         event: Event,
-        /// The open branches within the scope that the event may close.
+        /// The open branches that the event closes, if it closes a scope or shuts it.
         open: Vec<StoredBranch>,
     },
     /// The branch, as it is here, does not wait for such.
@@ -71,16 +71,20 @@ impl Inner {
     ) -> Result<Prepared, Unable> {
         let arn = held.known.arn();
         let scope = &children.scope;
-        let items_max = (children.total - children.started).min(ITEMS_MAX);
+        let items_max = if children.cutting_off { 0 } else { (children.total - children.started).min(ITEMS_MAX) };
         let join = persist!(self, patience, self.store.join(arn, scope, children.taken, children.started, items_max));
         let completions: Vec<Completion> = join.completions.into_iter().map(convert::completion_from_record).collect();
         if completions.iter().any(|completion| completion.index >= children.started) {
             return Ok(Prepared::Outdated);
         }
-        let open = if completions.iter().any(|completion| succeeded(completion).is_none()) {
-            persist!(self, patience, self.store.open_branches(arn, Some(scope)))
+        let (open, more_open) = if completions.iter().any(|completion| succeeded(completion).is_none()) {
+            let most = self.settings.closed_at_once.max(1);
+            let mut open = persist!(self, patience, self.store.open_branches(arn, Some(scope), most + 1));
+            let over = open.len().saturating_sub(most);
+            open.drain(..over);
+            (open, over > 0)
         } else {
-            Vec::new()
+            (Vec::new(), false)
         };
         let results = if self.has_all(children, &completions) {
             match self.results(held, children, patience).await? {
@@ -91,7 +95,8 @@ impl Inner {
             None
         };
         let branches = open.iter().map(|stored| convert::branch_from_record(stored.record.clone())).collect();
-        let event = Event::Children { scope: scope.clone(), completions, results, items: join.items, open: branches };
+        let (scope, items) = (scope.clone(), join.items);
+        let event = Event::Children { scope, completions, results, items, open: branches, more_open };
         Ok(Prepared::Event { event, open })
     }
 
@@ -140,7 +145,7 @@ fn event_of_report(report: &Report) -> Event {
     let outcome = match &report.outcome {
         message::Outcome::Started => Outcome::Started,
         message::Outcome::Heartbeat => Outcome::Heartbeat,
-        message::Outcome::Holding => Outcome::Holding,
+        message::Outcome::Holding => Outcome::Holding { deliveries: report.deliveries },
         message::Outcome::Unhandled => Outcome::Unhandled,
         message::Outcome::Poisoned => Outcome::Failed {
             error: Some(POISONED.to_owned()),

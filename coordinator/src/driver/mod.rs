@@ -196,6 +196,11 @@ impl Driver {
         self.inner.feed.subscribe()
     }
 
+    /// Lists the partitions that this coordinator sweeps: its share among those that are alive.
+    pub fn swept_partitions(&self) -> Vec<u32> {
+        self.inner.held_partitions.list()
+    }
+
     /// Gives the counters.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics

@@ -1,5 +1,5 @@
-//! What becomes of work items on their way: which wait here, which have left and are still in the outbox, how often one was given
-//! to the broker.
+//! What becomes of work items on their way: which wait here, which have left and are still in the outbox, when one was given to the
+//! broker again.
 //!
 //! All of it is memory only. What is lost with the process is in the store's outbox.
 
@@ -12,7 +12,7 @@ use model::{AttemptId, Timestamp};
 use store::OutboxKey;
 use tokio::sync::Notify;
 
-/// How many attempts' repeated deliveries are remembered: only those that were dispatched more than once.
+/// How many attempts' repeated dispatches are remembered: only those that were dispatched more than once.
 const REPEATED_KEPT: NonZeroUsize = NonZeroUsize::new(65_536).expect("is not zero");
 
 /// Keeps track of outgoing work items by their attempts' nonces.
@@ -40,8 +40,6 @@ struct State {
 /// Is what is remembered of an attempt that was dispatched more than once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Repeated {
-    /// How often the item was given to the broker before the next time.
-    pub(crate) deliveries: u32,
     /// When it was last given to it again.
     pub(crate) at: Option<Timestamp>,
     /// How often the reconciler found it lost.

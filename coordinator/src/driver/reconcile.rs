@@ -116,7 +116,7 @@ impl Inner {
 
     /// Reads the branches of an execution that wait for a work item.
     async fn outstanding_of(&self, execution: &ExecutionArn) -> Result<Vec<(Arc<Known>, Branch)>, Unable> {
-        let open = persist!(self, Patience::Endless, self.store.open_branches(execution, None));
+        let open = persist!(self, Patience::Endless, self.store.open_branches(execution, None, usize::MAX));
         let branches: Vec<Branch> = open
             .into_iter()
             .map(|stored| convert::branch_from_record(stored.record))

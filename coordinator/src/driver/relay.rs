@@ -73,7 +73,7 @@ impl Inner {
             deadline: task.deadline,
             heartbeat_seconds: task.heartbeat_seconds,
             traceparent: Some(context.to_string()),
-            deliveries: self.outgoing.repeated(task.attempt).deliveries,
+            deliveries: task.deliveries,
             dispatched_at: self.runtime.now(),
         };
         Dispatch { partition: known.partition, pool: self.settings.routing.pool(&task.resource).clone(), item }

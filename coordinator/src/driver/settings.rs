@@ -20,6 +20,8 @@ pub struct DriverSettings {
     /// How long a branch stays leased after a commit. It only keeps background work off branches that move by themselves,
     /// so it need not be longer than a few commits of a busy branch.
     pub lease: Duration,
+    /// How many branches one commit closes where a child's failure cuts off others; more take several commits. The store takes 256.
+    pub closed_at_once: usize,
     /// How many commits of one event may be refused before its delivery is held: a branch is contended by a few
     /// coordinators at most, so more refusals mean that something else is wrong.
     pub refusals_max: u32,
@@ -71,6 +73,8 @@ pub struct DriverSettings {
     pub clean_every: Duration,
     /// How long ended executions are kept (`retention`): AWS's 90 days.
     pub retention: Duration,
+    /// How many bytes of them are kept, the latest (`retention.bytes`); nothing bounds them where absent.
+    pub retention_bytes: Option<u64>,
     /// How often the coordinator says that it is alive.
     pub announce_every: Duration,
     /// How long that holds: three announcements.
@@ -96,6 +100,7 @@ impl Default for DriverSettings {
             limits: Limits { run: RunLimits { records: 100, ..RunLimits::default() }, ..Limits::default() },
             prefetch: 256,
             lease: Duration::from_secs(5),
+            closed_at_once: 256,
             refusals_max: 8,
             retry_first: Duration::from_millis(50),
             retry_longest: Duration::from_secs(5),
@@ -121,6 +126,7 @@ impl Default for DriverSettings {
             sweep_parallel: 8,
             clean_every: Duration::from_secs(10),
             retention: Duration::from_secs(90 * 86_400),
+            retention_bytes: None,
             announce_every: Duration::from_secs(2),
             announce_life: Duration::from_secs(6),
             high_water_every: Duration::from_secs(1),

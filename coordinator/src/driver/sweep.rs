@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use model::Timestamp;
-use store::{OutboxEntry, OutboxKey, OwnerId, PendingEffect};
+use store::{OutboxEntry, OutboxKey, OwnerId, PendingEffect, Retention};
 
 use super::Inner;
 use super::error::chain;
@@ -27,7 +27,7 @@ pub(crate) struct HeldPartitions(Mutex<BTreeSet<u32>>);
 
 impl HeldPartitions {
     fn note(&self, partition: u32, is_held: bool) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held();
         if is_held {
             held.insert(partition);
         } else {
@@ -36,16 +36,33 @@ impl HeldPartitions {
     }
 
     pub(crate) fn list(&self) -> Vec<u32> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+        self.held().iter().copied().collect()
+    }
+
+    fn count(&self) -> usize {
+        self.held().len()
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Is what one round over all partitions shares.
 struct Round {
     now: Timestamp,
-    /// Owners that the store was asked about: whether each is alive.
-    owners: Mutex<BTreeMap<OwnerId, bool>>,
+    /// The coordinators that were alive when it began.
+    live: BTreeSet<OwnerId>,
     oldest: AtomicU64,
+}
+
+impl Round {
+    /// Gives an owner's share of so many partitions: the shares of all that are alive differ by one at most.
+    fn share(&self, owner: &OwnerId, partitions: usize) -> usize {
+        let live = self.live.len().max(1);
+        let place = self.live.iter().take_while(|other| *other < owner).count();
+        partitions / live + usize::from(place < partitions % live)
+    }
 }
 
 impl Inner {
@@ -78,26 +95,51 @@ impl Inner {
     /// Takes the sweep leases and goes through the outbox.
     pub(super) async fn sweep_loop(self: Arc<Self>) {
         loop {
-            let round = self.new_round().await;
-            if let Some(round) = &round {
-                stream::iter(0..self.partitions)
-                    .for_each_concurrent(self.settings.sweep_parallel.max(1), |partition| self.sweep(partition, round))
-                    .await;
-                let oldest = round.oldest.load(Ordering::Relaxed);
-                self.metrics.outbox_age_millis.set(i64::try_from(oldest).unwrap_or(i64::MAX));
+            match self.new_round().await {
+                Ok(round) => {
+                    self.share_partitions(&round).await;
+                    self.concurrently(self.held_partitions.list(), |partition| self.sweep(partition, &round)).await;
+                    let oldest = round.oldest.load(Ordering::Relaxed);
+                    self.metrics.outbox_age_millis.set(i64::try_from(oldest).unwrap_or(i64::MAX));
+                }
+                Err(error) => tracing::debug!(%error, "can't sweep now"),
             }
             self.runtime.sleep(self.runtime.jittered(self.settings.sweep_every)).await;
         }
     }
 
-    async fn new_round(&self) -> Option<Round> {
-        match self.store.time().await {
-            Ok(now) => Some(Round { now, owners: Mutex::default(), oldest: AtomicU64::new(0) }),
-            Err(error) => {
-                tracing::debug!(%error, "can't sweep now");
-                None
+    async fn new_round(&self) -> Result<Round, store::Error> {
+        let now = self.store.time().await?;
+        let mut live = self.store.live_owners().await?;
+        live.insert(self.owner.clone());
+        Ok(Round { now, live, oldest: AtomicU64::new(0) })
+    }
+
+    /// Renews the leases of sweeps that this coordinator has, gives back what is more than its share among those that are alive, and
+    /// takes what is free up to its share.
+    async fn share_partitions(&self, round: &Round) {
+        let share = round.share(&self.owner, self.partitions as usize);
+        let mut held = self.held_partitions.list();
+        let surplus = held.split_off(share.min(held.len()));
+        self.concurrently(held, |partition| self.hold_or_lose(partition)).await;
+        for partition in surplus {
+            self.held_partitions.note(partition, false);
+            if let Err(error) = self.store.release_sweep(partition, &self.owner).await {
+                tracing::debug!(partition, %error, "can't give a lease back; it runs out");
             }
         }
+        let held = self.held_partitions.list();
+        for partition in (0..self.partitions).filter(|partition| !held.contains(partition)) {
+            if self.held_partitions.count() >= share {
+                return;
+            }
+            self.hold_or_lose(partition).await;
+        }
+    }
+
+    async fn hold_or_lose(&self, partition: u32) {
+        let is_held = self.holds_sweep(partition).await;
+        self.held_partitions.note(partition, is_held);
     }
 
     /// Takes or renews the lease of a partition's sweeps.
@@ -106,12 +148,12 @@ impl Inner {
         self.store.hold_sweep(partition, &self.owner, lease).await.unwrap_or(false)
     }
 
+    /// Does something with partitions, a bounded number at once.
+    async fn concurrently<F: Future<Output = ()>>(&self, partitions: Vec<u32>, work: impl Fn(u32) -> F) {
+        stream::iter(partitions).for_each_concurrent(self.settings.sweep_parallel.max(1), work).await;
+    }
+
     async fn sweep(self: &Arc<Self>, partition: u32, round: &Round) {
-        let is_held = self.holds_sweep(partition).await;
-        self.held_partitions.note(partition, is_held);
-        if !is_held {
-            return;
-        }
         if let Err(error) = self.sweep_outbox(partition, round).await {
             tracing::debug!(partition, %error, "can't sweep the outbox now");
         }
@@ -125,7 +167,7 @@ impl Inner {
             for entry in entries {
                 let age = round.now.millis_since(entry.at);
                 round.oldest.fetch_max(age, Ordering::Relaxed);
-                if self.is_forgotten(partition, &entry, age, round).await? {
+                if self.is_forgotten(partition, &entry, age, round) {
                     gone.extend(self.issue_again(entry.key).await);
                 }
             }
@@ -141,40 +183,21 @@ impl Inner {
     }
 
     /// Tells whether nobody sees to an entry: its committer is dead, or should have seen to it by now.
-    async fn is_forgotten(
-        &self,
-        partition: u32,
-        entry: &OutboxEntry,
-        age: u64,
-        round: &Round,
-    ) -> Result<bool, store::Error> {
+    fn is_forgotten(&self, partition: u32, entry: &OutboxEntry, age: u64, round: &Round) -> bool {
         let grace = self.settings.outbox_grace.as_millis();
         if let PendingEffect::Dispatch(_, attempt) = &entry.key.effect {
             if !self.is_broker_up() || self.outgoing.sees_to(partition, *attempt) {
-                return Ok(false);
+                return false;
             }
             // After an outage each coordinator publishes its own first.
             let since_up = u128::from(self.runtime.now().millis_since(self.broker_up_at()));
             if u128::from(age) > grace && since_up > grace {
-                return Ok(true);
+                return true;
             }
         } else if u128::from(age) > grace {
-            return Ok(true);
+            return true;
         }
-        if entry.committer == self.owner || u128::from(age) < BEGINNING.as_millis() {
-            return Ok(false);
-        }
-        Ok(!self.is_alive(&entry.committer, round).await?)
-    }
-
-    async fn is_alive(&self, owner: &OwnerId, round: &Round) -> Result<bool, store::Error> {
-        let known = round.owners.lock().unwrap_or_else(PoisonError::into_inner).get(owner).copied();
-        if let Some(is_alive) = known {
-            return Ok(is_alive);
-        }
-        let is_alive = self.store.is_alive(owner).await?;
-        round.owners.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.clone(), is_alive);
-        Ok(is_alive)
+        u128::from(age) >= BEGINNING.as_millis() && !round.live.contains(&entry.committer)
     }
 
     /// Lets an effect leave again; gives its key if there is nothing to leave any more.
@@ -212,10 +235,7 @@ impl Inner {
     /// Looks for timers whose coordinator did not fire them.
     pub(super) async fn timers_loop(self: Arc<Self>) {
         loop {
-            let partitions = self.held_partitions.list();
-            stream::iter(partitions)
-                .for_each_concurrent(self.settings.sweep_parallel.max(1), |partition| self.sweep_timers(partition))
-                .await;
+            self.concurrently(self.held_partitions.list(), |partition| self.sweep_timers(partition)).await;
             self.runtime.sleep(self.runtime.jittered(self.settings.timers_every)).await;
         }
     }
@@ -238,22 +258,43 @@ impl Inner {
 
     /// Removes what ended executions and closed scopes left over, in batches.
     pub(super) async fn clean_loop(self: Arc<Self>) {
-        let retention = u64::try_from(self.settings.retention.as_millis()).unwrap_or(u64::MAX);
         loop {
             self.runtime.sleep(self.runtime.jittered(self.settings.clean_every)).await;
-            for partition in self.held_partitions.list() {
-                for _ in 0..CLEANED_MAX {
-                    match self.store.clean_up(partition, retention).await {
-                        Ok(true) => {}
-                        Ok(false) => break,
-                        Err(error) => {
-                            tracing::debug!(partition, %error, "can't clean up now");
-                            break;
-                        }
-                    }
+            if let Err(error) = self.clean().await {
+                tracing::debug!(%error, "can't clean up now");
+            }
+        }
+    }
+
+    async fn clean(&self) -> Result<(), store::Error> {
+        let millis = u64::try_from(self.settings.retention.as_millis()).unwrap_or(u64::MAX);
+        let held = self.held_partitions.list();
+        let kept = self.kept_bytes(&held).await?;
+        for (partition, bytes) in held.into_iter().zip(kept) {
+            for _ in 0..CLEANED_MAX {
+                if !self.store.clean_up(partition, &Retention { millis, bytes }).await? {
+                    break;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Gives the shares of partitions in the bytes that ended executions may take. Nothing bounds them while all together are within
+    /// those; then each partition gives up as large a part as the others.
+    async fn kept_bytes(&self, partitions: &[u32]) -> Result<Vec<Option<u64>>, store::Error> {
+        let Some(most) = self.settings.retention_bytes else { return Ok(vec![None; partitions.len()]) };
+        let mut ended = BTreeMap::new();
+        for partition in 0..self.partitions {
+            ended.insert(partition, u128::from(self.store.ended_bytes(partition).await?));
+        }
+        let total: u128 = ended.values().sum();
+        let share = |partition| {
+            let own = ended.get(partition).copied().unwrap_or_default();
+            let share = (total > u128::from(most)).then(|| u128::from(most) * own / total);
+            share.map(|share| u64::try_from(share).unwrap_or(u64::MAX))
+        };
+        Ok(partitions.iter().map(share).collect())
     }
 }
 

@@ -128,6 +128,9 @@ pub struct TaskPhase {
     pub started: bool,
     /// How the work item stands with the broker.
     pub delivery: Delivery,
+    /// How often the item was given to workers before it was dispatched the last time, as far as is known. One that was given too
+    /// often is taken for poison.
+    pub deliveries: u32,
 }
 
 /// Is how a work item stands with the broker.
@@ -179,6 +182,8 @@ pub struct ChildrenPhase {
     pub last_child_event: EventRef,
     /// The summed size of the results taken, in bytes.
     pub results_bytes: u64,
+    /// Whether a child failed, and the others are being cut off: more of them than one commit may close.
+    pub cutting_off: bool,
 }
 
 impl Branch {

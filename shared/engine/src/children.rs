@@ -28,14 +28,16 @@ pub(crate) struct Joined<'a> {
     pub(crate) results: Option<Vec<JsonText>>,
     /// The items from the index of the next child on.
     pub(crate) items: &'a [JsonText],
-    /// All open branches within the scope, where a completion is a failure.
+    /// Open branches within the scope, where a completion is a failure.
     pub(crate) open: Vec<Branch>,
+    /// Whether there are more of them.
+    pub(crate) more_open: bool,
 }
 
 impl Joined<'_> {
     /// Makes what only says that the branch may go on.
     pub(crate) fn nothing() -> Self {
-        Self { completions: Vec::new(), taken: 0, results: None, items: &[], open: Vec::new() }
+        Self { completions: Vec::new(), taken: 0, results: None, items: &[], open: Vec::new(), more_open: false }
     }
 }
 
@@ -54,6 +56,7 @@ pub(crate) fn open(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, scop
         input,
         last_child_event: branch.last_event,
         results_bytes: 0,
+        cutting_off: false,
     };
     if total == 0 {
         return complete(turn, branch, state, &phase, &[]);
@@ -75,9 +78,8 @@ pub(crate) fn join(
         return Err(Rejected::Stale);
     };
     let (was_started, any_new) = (phase.started, !joined.completions.is_empty());
-    phase.taken += joined.taken;
     let mut finished = Vec::new();
-    for completion in joined.completions {
+    for (position, completion) in (0_u32..).zip(joined.completions) {
         match completion.result {
             ChildResult::Succeeded { bytes } => {
                 finished.push(completion.last_event);
@@ -86,10 +88,19 @@ pub(crate) fn join(
             ChildResult::Failed { error, cause } => {
                 let failure = Failure::new(error, cause);
                 let failed = (completion.index, completion.last_event);
-                return Ok(cut_off(turn, branch, state, &phase, failed, failure, joined.open));
+                record_failure(turn, state, &phase, failed, &failure, joined.open);
+                if joined.more_open {
+                    // The failure is taken when nothing is left to be cut off.
+                    phase.taken += position.min(joined.taken);
+                    return Ok(shut(turn, branch, phase));
+                }
+                turn.yielded.closed = Some(phase.scope);
+                branch.last_event = completion.last_event;
+                return Ok(fail_state(turn, branch, state, failure));
             }
         }
     }
+    phase.taken += joined.taken;
     if phase.succeeded == phase.total {
         if turn.exceeds(phase.results_bytes) {
             turn.yielded.closed = Some(phase.scope);
@@ -200,7 +211,9 @@ fn start_more(
 /// Completions that are newer than the branch's record may speak of children that the record doesn't know; what comes of
 /// them is refused by the guard on its revision.
 pub(crate) fn can_start(phase: &ChildrenPhase) -> bool {
-    phase.started < phase.total && phase.started.saturating_sub(phase.succeeded) < phase.concurrency
+    !phase.cutting_off
+        && phase.started < phase.total
+        && phase.started.saturating_sub(phase.succeeded) < phase.concurrency
 }
 
 fn start_iteration(
@@ -252,26 +265,30 @@ fn new_child(
     }
 }
 
-/// Closes the scope because a child failed, and fails the state with the child's failure.
-fn cut_off(
+/// Records that a child failed, and what was cut off by that. What ends the whole execution leaves no word of the states around.
+fn record_failure(
     turn: &mut Turn<'_>,
-    mut branch: Branch,
     state: &State,
     phase: &ChildrenPhase,
     (index, last_event): (u32, EventRef),
-    failure: Failure,
+    failure: &Failure,
     open: Vec<Branch>,
-) -> After {
-    turn.yielded.closed = Some(phase.scope.clone());
-    // What ends the whole execution leaves no word of the states around.
-    if !failure.terminal {
-        if kinds::map(state).is_some() {
-            turn.emit(last_event, EventKind::MapIterationFailed, iteration(state.name.as_str(), index));
-        }
-        record_cut_off(turn, open, last_event);
+) {
+    if failure.terminal {
+        return;
     }
-    branch.last_event = last_event;
-    fail_state(turn, branch, state, failure)
+    if kinds::map(state).is_some() && !phase.cutting_off {
+        turn.emit(last_event, EventKind::MapIterationFailed, iteration(state.name.as_str(), index));
+    }
+    record_cut_off(turn, open, last_event);
+}
+
+/// Lets nothing happen within the scope any more, and asks to go on with cutting off.
+fn shut(turn: &mut Turn<'_>, mut branch: Branch, mut phase: ChildrenPhase) -> After {
+    turn.yielded.shut = Some(phase.scope.clone());
+    phase.cutting_off = true;
+    branch.phase = Phase::Children(phase);
+    step::open(branch)
 }
 
 /// Records for each open branch, the innermost first, that its state and iteration were cut off.

@@ -38,8 +38,11 @@ pub enum Event {
         /// The items from the index of the next child on (Map only): up to 256 of them, the engine takes what may start now
         /// and asks by `ContinueRun` for more.
         items: Vec<JsonText>,
-        /// All open branches within the scope, where one of the completions is a failure: they are cut off.
+        /// The open branches within the scope, where one of the completions is a failure: they are cut off. Either all of them,
+        /// or some, none without all branches within it.
         open: Vec<Branch>,
+        /// Whether more are open than those: they are cut off by later runs, and the state goes on after the last.
+        more_open: bool,
     },
 }
 
@@ -51,7 +54,10 @@ pub enum Outcome {
     /// It is alive.
     Heartbeat,
     /// It acknowledged the item and holds it.
-    Holding,
+    Holding {
+        /// How often the item was delivered before, as its worker counts.
+        deliveries: u32,
+    },
     /// It has no handler for the resource.
     Unhandled,
     /// It succeeded.
@@ -248,6 +254,9 @@ pub struct Run {
     pub opened: Vec<OpenedScope>,
     /// Scopes closed by the run, that were open before it: every branch within is closed with them.
     pub closed: Vec<ScopeKey>,
+    /// The scope shut by the run, or before: nothing happens within it any more, and the open branches that the event listed are
+    /// closed; others are left.
+    pub shut: Option<ScopeKey>,
     /// The completion of the driven branch, for the join record of its parent.
     pub joined: Option<JoinEntry>,
     /// Outputs of children that began and ended within the run, in a scope that stays open after it. They go to the results only,

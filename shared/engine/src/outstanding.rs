@@ -32,7 +32,11 @@ pub fn outstanding(branch: &Branch) -> Outstanding {
         },
         Phase::Wait { .. } => Outstanding::Timer(Timer::Wait { entry: branch.entry }),
         Phase::Backoff { .. } => Outstanding::Timer(back_off(branch)),
-        Phase::Children(children) if children.succeeded == children.total || can_start(children) => Outstanding::Run,
+        Phase::Children(children)
+            if children.cutting_off || children.succeeded == children.total || can_start(children) =>
+        {
+            Outstanding::Run
+        }
         Phase::Children(_) => Outstanding::Children,
     }
 }

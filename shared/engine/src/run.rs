@@ -127,13 +127,14 @@ struct Runner<'a> {
     nodes: Vec<Node>,
     transitions: u32,
     closed: Vec<ScopeKey>,
+    shut: Option<ScopeKey>,
     taken: Option<(ScopeKey, u32)>,
 }
 
 impl<'a> Runner<'a> {
     fn new(turn: Turn<'a>, before: Option<Branch>, branch: Option<Branch>) -> Self {
         let node = Node { branch, end: None, parent: None, scope: None, effects: Vec::new() };
-        Self { turn, before, nodes: vec![node], transitions: 0, closed: Vec::new(), taken: None }
+        Self { turn, before, nodes: vec![node], transitions: 0, closed: Vec::new(), shut: None, taken: None }
     }
 
     /// Drives a node and all that it creates until each blocks or ends.
@@ -191,7 +192,7 @@ impl<'a> Runner<'a> {
         let skip = usize::try_from(started.saturating_sub(scope.first_item)).unwrap_or(usize::MAX);
         let results = all_results(&branch, &scope);
         let items = scope.items.get(skip..).unwrap_or_default();
-        let joined = Joined { completions: vec![completion], taken: 0, results, items, open };
+        let joined = Joined { completions: vec![completion], taken: 0, results, items, open, more_open: false };
         self.turn.room = self.room();
         let after = match self.turn.state(&branch) {
             Ok(state) => children::join(&mut self.turn, branch, state, joined),
@@ -223,7 +224,8 @@ impl<'a> Runner<'a> {
 
     /// Notes what became of a node; gives the children created.
     fn absorb(&mut self, node: usize, after: After) -> Vec<usize> {
-        let Yield { effects, children, opened, closed } = std::mem::take(&mut self.turn.yielded);
+        let Yield { effects, children, opened, closed, shut } = std::mem::take(&mut self.turn.yielded);
+        self.shut = self.shut.take().or(shut);
         let this = &mut self.nodes[node];
         this.effects.extend(effects);
         if let Some(key) = closed {
@@ -274,7 +276,8 @@ impl<'a> Runner<'a> {
 
     fn note_taken(&mut self, any_taken: bool) {
         let phase = self.nodes[0].branch.as_ref().and_then(Branch::open_scope);
-        self.taken = phase.filter(|_| any_taken).map(|phase| (phase.scope.clone(), phase.taken));
+        self.taken =
+            phase.filter(|phase| any_taken && !phase.cutting_off).map(|phase| (phase.scope.clone(), phase.taken));
     }
 
     fn in_foreign_scope(&self, node: usize) -> bool {
@@ -312,6 +315,7 @@ impl<'a> Runner<'a> {
             assumed_base: self.turn.assumed.then_some(self.turn.base),
             opened: Vec::new(),
             closed: self.closed,
+            shut: self.shut,
             joined: None,
             inline_results: Vec::new(),
             taken: self.taken,

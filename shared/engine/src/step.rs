@@ -44,6 +44,8 @@ pub struct Step {
     pub opened: Option<OpenedScope>,
     /// The scope closed, with every branch within.
     pub closed: Option<model::ScopeKey>,
+    /// The scope shut, of whose branches only those that the event listed are closed.
+    pub shut: Option<model::ScopeKey>,
     /// The history made; its events count on from those the run has made so far.
     pub history: Vec<NewEvent>,
     /// Whether the base went into a text.
@@ -77,6 +79,7 @@ pub fn step(
         children: turn.yielded.children,
         opened: turn.yielded.opened,
         closed: turn.yielded.closed,
+        shut: turn.yielded.shut,
         history: turn.history,
         assumed_base: turn.assumed,
         effects,
@@ -111,11 +114,11 @@ pub(crate) fn advance(turn: &mut Turn<'_>, branch: Branch, event: Event) -> Resu
             }
             try_again(turn, branch, state)
         }
-        (Phase::Children(phase), Event::Children { scope, completions, results, items, open })
+        (Phase::Children(phase), Event::Children { scope, completions, results, items, open, more_open })
             if phase.scope == scope =>
         {
             let taken = u32::try_from(completions.len()).unwrap_or(u32::MAX);
-            let joined = Joined { completions, taken, results, items: &items, open };
+            let joined = Joined { completions, taken, results, items: &items, open, more_open };
             children::join(turn, branch, state, joined)
         }
         (Phase::Children(_), Event::Proceed) => children::join(turn, branch, state, Joined::nothing()),

@@ -52,6 +52,7 @@ pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, tas
         heard_at: now,
         started: false,
         delivery: Delivery::Dispatched,
+        deliveries: 0,
     });
     turn.yielded.effects.push(Effect::DispatchWorkItem { branch: branch.path.clone(), attempt });
     Ok(Move::Stay)
@@ -158,7 +159,8 @@ pub(crate) fn report(turn: &mut Turn<'_>, branch: Branch, state: &State, report:
             edit(turn, branch, |turn, branch, phase| started(turn, branch, phase, &chain, started_at, worker))
         }
         Outcome::Heartbeat => edit(turn, branch, heartbeat),
-        Outcome::Holding => edit(turn, branch, |turn, _, phase| {
+        Outcome::Holding { deliveries } => edit(turn, branch, |turn, _, phase| {
+            phase.deliveries = phase.deliveries.max(deliveries);
             phase.delivery = Delivery::Held { until: turn.moment.at.plus_millis(HOLD_MILLIS) };
             Ok(())
         }),
@@ -322,10 +324,16 @@ pub(crate) fn redispatch_due(delivery: &Delivery) -> Option<Timestamp> {
 }
 
 fn redispatch(turn: &mut Turn<'_>, branch: &mut Branch, phase: &mut TaskPhase) -> Result<(), Rejected> {
-    phase.delivery = match phase.delivery {
-        Delivery::Unhandled { times, .. } => Delivery::Unhandled { times, until: Delivery::REDISPATCHED },
-        Delivery::Dispatched | Delivery::Held { .. } => Delivery::Dispatched,
-    };
+    match phase.delivery {
+        // An item that no worker takes on does no harm to workers: only the others count towards poison.
+        Delivery::Unhandled { times, .. } => {
+            phase.delivery = Delivery::Unhandled { times, until: Delivery::REDISPATCHED };
+        }
+        Delivery::Dispatched | Delivery::Held { .. } => {
+            phase.delivery = Delivery::Dispatched;
+            phase.deliveries = phase.deliveries.saturating_add(1);
+        }
+    }
     let effect = Effect::DispatchWorkItem { branch: branch.path.clone(), attempt: phase.attempt };
     turn.yielded.effects.push(effect);
     Ok(())

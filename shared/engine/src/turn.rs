@@ -33,6 +33,7 @@ pub(crate) struct Yield {
     pub(crate) children: Vec<Branch>,
     pub(crate) opened: Option<OpenedScope>,
     pub(crate) closed: Option<ScopeKey>,
+    pub(crate) shut: Option<ScopeKey>,
 }
 
 /// Is what becomes of a branch in a transition.

@@ -2,14 +2,12 @@
 
 use model::JsonText;
 
-use crate::{Commit, Error, Subject};
+use crate::{Commit, Error};
 
-/// The records that one commit may write: a script must not hold up all other commits of its server.
+/// The records that one commit may write, and those that it may close: a script must not hold up all other commits of its server.
 pub(crate) const RECORDS_MAX: usize = 256;
-/// The open branches that one commit may list: each is only read and compared.
-pub(crate) const LISTED_MAX: usize = 4_096;
 /// The timers and effects that one commit may drop: those of the branches that it may close, each with a time-out and a heartbeat.
-pub(crate) const DROPPED_MAX: usize = 3 * LISTED_MAX;
+pub(crate) const DROPPED_MAX: usize = 3 * RECORDS_MAX;
 /// The bytes of one commit: a chunk with the largest payloads of a task (report, output, next parameters) and a branch record with the
 /// largest input and variables, 256 KiB each.
 pub(crate) const COMMIT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -20,8 +18,7 @@ pub(crate) const COMPLETIONS_MAX: usize = 1_000;
 
 /// Refuses a commit of too many records.
 pub(crate) fn check_records(commit: &Commit) -> Result<(), Error> {
-    let listed_whole = if let Subject::Execution { branches } = &commit.subject { branches.len() } else { 0 };
-    let listed = listed_whole + commit.closed.iter().map(|scope| scope.branches.len()).sum::<usize>();
+    let listed = commit.closed.iter().map(|scope| scope.branches.len()).sum::<usize>();
     // Effects and timers are far smaller than records: four of them count as one.
     let small = commit.timers_set.len() + commit.outbox_added.len();
     let groups: usize = commit.opened.iter().map(|scope| 1 + item_groups(&scope.items).count()).sum();
@@ -30,8 +27,8 @@ pub(crate) fn check_records(commit: &Commit) -> Result<(), Error> {
     let too_many = |count, what, max| {
         Err(Error::Unfit(format!("a commit of {count} {what} for {}: the most is {max}", commit.execution)))
     };
-    if listed > LISTED_MAX {
-        return too_many(listed, "listed branches", LISTED_MAX);
+    if listed > RECORDS_MAX {
+        return too_many(listed, "listed branches", RECORDS_MAX);
     }
     let dropped = commit.timers_dropped.len() + commit.outbox_dropped.len();
     if dropped > DROPPED_MAX {

@@ -35,7 +35,8 @@ pub struct Commit {
     pub children: Vec<NextBranch>,
     /// Scopes opened.
     pub opened: Vec<OpenedScope>,
-    /// Scopes closed, and with them every branch within: each must be listed, at the revision seen.
+    /// Scopes closed, and with them every branch within: each must be listed, at the revision seen. Or, where more branches are
+    /// open than one commit may close, shut first and closed by later commits.
     pub closed: Vec<ClosedScope>,
     /// Results of children that began and ended within the run: scope, index, output.
     pub inline_results: Vec<(ScopeKey, u32, JsonText)>,
@@ -79,11 +80,8 @@ pub enum Subject {
         /// What the branch becomes; nothing closes it.
         next: Option<Box<NextBranch>>,
     },
-    /// The execution as a whole (StopExecution, its time-out): it must be running and its open branches just these.
-    Execution {
-        /// The open branches seen.
-        branches: Vec<(BranchPath, Revision)>,
-    },
+    /// The execution as a whole (StopExecution, its time-out): it must be running, whatever its branches are about.
+    Execution,
 }
 
 /// Is a branch record to be written.
@@ -111,8 +109,12 @@ pub struct OpenedScope {
 pub struct ClosedScope {
     /// The scope.
     pub key: ScopeKey,
-    /// The open branches within it, at any depth, as seen.
+    /// The open branches within it, at any depth, as seen: all of them or, where more are open, some, none without all that are
+    /// within it.
     pub branches: Vec<(BranchPath, Revision)>,
+    /// Whether more are open. Then the scope is only shut: the branches listed are closed and no commit within the scope is made
+    /// any more, until a later commit closes the rest. What its join record holds stays until then.
+    pub more_open: bool,
 }
 
 /// Is the end of a child.

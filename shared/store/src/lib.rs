@@ -22,6 +22,6 @@ pub use memory::MemoryStore;
 pub use redis::{RedisConfig, RedisMode, RedisStore};
 pub use resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceKind, ResourceQuery};
 pub use store::{
-    Error, ExecutionHead, ExecutionStore, HistoryCursor, HistoryPage, HistoryQuery, Join, OwnerId, SharedStore,
-    StoredBranch,
+    Error, ExecutionHead, ExecutionStore, HistoryCursor, HistoryPage, HistoryQuery, Join, OwnerId, Retention,
+    SharedStore, StoredBranch,
 };

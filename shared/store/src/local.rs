@@ -1,6 +1,6 @@
 //! The store within one process: the rules over whatever keeps the entries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +12,9 @@ use wire::record::DefinitionHash;
 use crate::commit::{Commit, CommitOutcome, OutboxEntry, OutboxKey, TimerKey};
 use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceQuery};
 use crate::rules::{self, Map, Prepared, View};
-use crate::store::{Error, ExecutionHead, ExecutionStore, HistoryPage, HistoryQuery, Join, OwnerId, StoredBranch};
+use crate::store::{
+    Error, ExecutionHead, ExecutionStore, HistoryPage, HistoryQuery, Join, OwnerId, Retention, StoredBranch,
+};
 
 /// Keeps the entries of a [`LocalStore`], and runs what reads and writes them.
 pub trait Keeper: Send + Sync + 'static {
@@ -222,9 +224,14 @@ impl<K: Keeper> ExecutionStore for LocalStore<K> {
         self.shared.keeper.read(move |view| rules::load(view, &arn, &branch)).await
     }
 
-    async fn open_branches(&self, arn: &ExecutionArn, within: Option<&ScopeKey>) -> Result<Vec<StoredBranch>, Error> {
+    async fn open_branches(
+        &self,
+        arn: &ExecutionArn,
+        within: Option<&ScopeKey>,
+        most: usize,
+    ) -> Result<Vec<StoredBranch>, Error> {
         let (arn, within) = (arn.clone(), within.cloned());
-        self.shared.keeper.read(move |view| rules::open_branches(view, &arn, within.as_ref())).await
+        self.shared.keeper.read(move |view| rules::open_branches(view, &arn, within.as_ref(), most)).await
     }
 
     async fn join(
@@ -290,23 +297,41 @@ impl<K: Keeper> ExecutionStore for LocalStore<K> {
         Ok(is_free)
     }
 
-    async fn announce(&self, owner: &OwnerId, millis: u32) -> Result<(), Error> {
+    async fn release_sweep(&self, partition: u32, owner: &OwnerId) -> Result<(), Error> {
+        self.check_partition(partition)?;
         self.check_connection()?;
-        let until = self.now().plus_millis(millis.into());
-        lock(&self.shared.alive_until).insert(owner.clone(), until);
+        let mut sweeps = lock(&self.shared.sweeps);
+        if sweeps.get(&partition).is_some_and(|(holder, _)| holder == owner) {
+            sweeps.remove(&partition);
+        }
         Ok(())
     }
 
-    async fn is_alive(&self, owner: &OwnerId) -> Result<bool, Error> {
+    async fn announce(&self, owner: &OwnerId, millis: u32) -> Result<(), Error> {
         self.check_connection()?;
         let now = self.now();
-        Ok(lock(&self.shared.alive_until).get(owner).is_some_and(|until| *until > now))
+        let mut alive_until = lock(&self.shared.alive_until);
+        alive_until.retain(|_, until| *until > now);
+        alive_until.insert(owner.clone(), now.plus_millis(millis.into()));
+        Ok(())
     }
 
-    async fn clean_up(&self, partition: u32, retention_millis: u64) -> Result<bool, Error> {
+    async fn live_owners(&self) -> Result<BTreeSet<OwnerId>, Error> {
+        self.check_connection()?;
+        let now = self.now();
+        let alive_until = lock(&self.shared.alive_until);
+        Ok(alive_until.iter().filter(|(_, until)| **until > now).map(|(owner, _)| owner.clone()).collect())
+    }
+
+    async fn clean_up(&self, partition: u32, retention: &Retention) -> Result<bool, Error> {
         self.check_partition(partition)?;
-        let kept_from = self.now().plus_millis(0_i64.saturating_sub_unsigned(retention_millis));
-        self.shared.keeper.write(move |map| rules::clean_up(map, partition, kept_from)).await
+        let kept_from = self.now().plus_millis(0_i64.saturating_sub_unsigned(retention.millis));
+        let bytes = retention.bytes;
+        self.shared.keeper.write(move |map| rules::clean_up(map, partition, kept_from, bytes)).await
+    }
+
+    async fn ended_bytes(&self, partition: u32) -> Result<u64, Error> {
+        self.list(partition, move |view| rules::ended_bytes(view, partition)).await
     }
 
     async fn time(&self) -> Result<Timestamp, Error> {

@@ -1,5 +1,6 @@
 //! What the rest of Stepwell knows of a store.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -125,11 +126,17 @@ pub trait ExecutionStore: Send + Sync + 'static {
         branch: &BranchPath,
     ) -> Result<Option<(ExecutionHead, Option<StoredBranch>)>, Error>;
 
-    /// Reads the open branches, all of them or those within a scope at any depth, in order of their paths.
+    /// Reads open branches in order of their paths: all of them, or those within a scope at any depth. Of more than `most` it gives
+    /// the last ones; a branch comes before those within it, so none is given without all of these.
     ///
     /// # Errors
     /// As for `execution`.
-    async fn open_branches(&self, arn: &ExecutionArn, within: Option<&ScopeKey>) -> Result<Vec<StoredBranch>, Error>;
+    async fn open_branches(
+        &self,
+        arn: &ExecutionArn,
+        within: Option<&ScopeKey>,
+        most: usize,
+    ) -> Result<Vec<StoredBranch>, Error>;
 
     /// Reads the join record of an open scope: completions after the first `taken`, and up to `items_max` items from
     /// `items_from` on.
@@ -199,24 +206,36 @@ pub trait ExecutionStore: Send + Sync + 'static {
     /// `Error` when the store can't be reached.
     async fn hold_sweep(&self, partition: u32, owner: &OwnerId, millis: u32) -> Result<bool, Error>;
 
+    /// Gives the lease of a partition's sweeps back, if this owner has it.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn release_sweep(&self, partition: u32, owner: &OwnerId) -> Result<(), Error>;
+
     /// Says that this owner is alive, for so long.
     ///
     /// # Errors
     /// `Error` when the store can't be reached.
     async fn announce(&self, owner: &OwnerId, millis: u32) -> Result<(), Error>;
 
-    /// Tells whether an owner is alive.
+    /// Lists the owners that are alive.
     ///
     /// # Errors
     /// `Error` when the store can't be reached.
-    async fn is_alive(&self, owner: &OwnerId) -> Result<bool, Error>;
+    async fn live_owners(&self) -> Result<BTreeSet<OwnerId>, Error>;
 
     /// Removes a bounded batch of what closed scopes and ended executions of a partition left over (records, timers), and of
-    /// ended executions that retention no longer keeps; tells whether there is more.
+    /// ended executions that are kept no longer, those that ended first; tells whether there is more.
     ///
     /// # Errors
     /// `Error` when the store can't be reached.
-    async fn clean_up(&self, partition: u32, retention_millis: u64) -> Result<bool, Error>;
+    async fn clean_up(&self, partition: u32, retention: &Retention) -> Result<bool, Error>;
+
+    /// Tells how many bytes the ended executions of a partition take: the records and history chunks written for them.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn ended_bytes(&self, partition: u32) -> Result<u64, Error>;
 
     /// Tells the store's time, by which leases and outbox entries are judged.
     ///
@@ -288,6 +307,15 @@ async fn with_definition<S: ExecutionStore + ?Sized>(
 
 fn corrupt(error: &RecordError) -> Error {
     Error::Corrupt(error.chain())
+}
+
+/// Says which ended executions of a partition are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// How long, in milliseconds since their end.
+    pub millis: u64,
+    /// How many bytes of them, the latest; nothing bounds them where absent.
+    pub bytes: Option<u64>,
 }
 
 /// Is a store that many share.

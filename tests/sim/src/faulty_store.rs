@@ -1,5 +1,6 @@
 //! A store that fails as a real one may, and that checks the invariants after every commit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,7 +8,7 @@ use model::{ActivityArn, BranchPath, ExecutionArn, JsonText, Revision, ScopeKey,
 use runtime::{Runtime, watch};
 use store::{
     ActivityTask, Commit, CommitOutcome, Error, ExecutionHead, ExecutionQuery, ExecutionStore, HistoryPage,
-    HistoryQuery, Join, OutboxEntry, OutboxKey, OwnerId, Resource, ResourceKey, ResourceQuery, SharedStore,
+    HistoryQuery, Join, OutboxEntry, OutboxKey, OwnerId, Resource, ResourceKey, ResourceQuery, Retention, SharedStore,
     StoredBranch, TimerKey,
 };
 use wire::record::DefinitionHash;
@@ -157,9 +158,14 @@ impl ExecutionStore for FaultyStore {
         self.inner.load(arn, branch).await
     }
 
-    async fn open_branches(&self, arn: &ExecutionArn, within: Option<&ScopeKey>) -> Result<Vec<StoredBranch>, Error> {
+    async fn open_branches(
+        &self,
+        arn: &ExecutionArn,
+        within: Option<&ScopeKey>,
+        most: usize,
+    ) -> Result<Vec<StoredBranch>, Error> {
         self.reach("list open branches").await?;
-        self.inner.open_branches(arn, within).await
+        self.inner.open_branches(arn, within, most).await
     }
 
     async fn open_executions(&self, partition: u32, cursor: u64) -> Result<(Vec<ExecutionArn>, u64), Error> {
@@ -223,14 +229,24 @@ impl ExecutionStore for FaultyStore {
         self.inner.announce(owner, millis).await
     }
 
-    async fn is_alive(&self, owner: &OwnerId) -> Result<bool, Error> {
-        self.reach("ask who lives").await?;
-        self.inner.is_alive(owner).await
+    async fn release_sweep(&self, partition: u32, owner: &OwnerId) -> Result<(), Error> {
+        self.reach("give a sweep back").await?;
+        self.inner.release_sweep(partition, owner).await
     }
 
-    async fn clean_up(&self, partition: u32, retention_millis: u64) -> Result<bool, Error> {
+    async fn live_owners(&self) -> Result<BTreeSet<OwnerId>, Error> {
+        self.reach("ask who lives").await?;
+        self.inner.live_owners().await
+    }
+
+    async fn clean_up(&self, partition: u32, retention: &Retention) -> Result<bool, Error> {
         self.reach("clean up").await?;
-        self.inner.clean_up(partition, retention_millis).await
+        self.inner.clean_up(partition, retention).await
+    }
+
+    async fn ended_bytes(&self, partition: u32) -> Result<u64, Error> {
+        self.reach("ask what ended executions take").await?;
+        self.inner.ended_bytes(partition).await
     }
 
     async fn time(&self) -> Result<Timestamp, Error> {

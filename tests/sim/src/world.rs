@@ -258,7 +258,7 @@ impl World {
     async fn open_ones(&self) -> String {
         let mut open = String::new();
         for (arn, scenario) in &self.running {
-            let branches = self.store.open_branches(arn, None).await.unwrap_or_default();
+            let branches = self.store.open_branches(arn, None, usize::MAX).await.unwrap_or_default();
             if !branches.is_empty() {
                 open.push_str(&format!("\n{arn} of {}: {branches:#?}", scenario.definition));
             }
@@ -291,7 +291,8 @@ impl World {
             store: Arc::new(store),
             queue: Arc::new(queue) as Arc<dyn WorkQueue>,
             runtime: runtime.clone(),
-            settings: DriverSettings::default(),
+            // So few that cutting off takes several commits.
+            settings: DriverSettings { closed_at_once: 2, ..DriverSettings::default() },
             owner: OwnerId(format!("coordinator-{}", self.born).into()),
             registry: telemetry::Registry::new(),
         });

@@ -96,7 +96,7 @@ impl Reporter {
             branch: held.item.branch.clone(),
             attempt: held.item.attempt,
             traceparent: Some(held.traceparent.clone()),
-            deliveries: held.item.deliveries,
+            deliveries: held.item.deliveries.saturating_add(held.redeliveries),
             worker: Some(self.worker.to_string()),
             started_at: held.started_at(),
             at: self.runtime.now(),

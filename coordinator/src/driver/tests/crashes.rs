@@ -1,7 +1,7 @@
 //! Coordinators that die at the worst moment, and others that go on.
 
 use super::orders::TASK;
-use super::world::{Act, World, success};
+use super::world::{Act, Node, World, success};
 use crate::driver::DriverSettings;
 
 fn one_task() -> String {
@@ -110,4 +110,27 @@ async fn a_stopped_coordinator_leaves_nothing_to_issue_again() {
     world.pass(20).await;
     assert_eq!(worker.seen().len(), 1);
     assert_eq!(next.driver.metrics().reissued.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_joins_gets_its_share_of_the_sweeps() {
+    let world = World::new();
+    let first = world.started("a");
+    let swept = |node: &Node| node.driver.swept_partitions();
+    world.until("the first one sweeps all", async || swept(&first).len() == 4).await;
+    let second = world.started("b");
+    world.until("they share", async || swept(&first).len() == 2 && swept(&second).len() == 2).await;
+    let third = world.started("c");
+    let all = || [swept(&first), swept(&second), swept(&third)];
+    world.until("the third one has some", async || !all()[2].is_empty()).await;
+    for _ in 0..20 {
+        world.pass(1).await;
+        let mut partitions = all().concat();
+        partitions.sort_unstable();
+        assert_eq!(partitions, [0, 1, 2, 3], "each is swept by one: {:?}", all());
+        assert!(all().iter().all(|swept| (1..=2).contains(&swept.len())), "{:?}", all());
+    }
+    second.runtime.kill();
+    third.runtime.kill();
+    world.until("what dead ones swept is taken over", async || swept(&first).len() == 4).await;
 }

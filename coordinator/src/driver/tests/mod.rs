@@ -5,5 +5,6 @@ mod loss;
 mod orders;
 mod outages;
 mod reports;
+mod retention;
 mod stops;
 mod world;

@@ -2,6 +2,7 @@
 
 use broker::WorkQueue;
 use model::EventKind;
+use store::ExecutionStore;
 use wire::message::{Outcome, encode_reports};
 
 use super::orders::TASK;
@@ -108,6 +109,24 @@ async fn a_held_item_goes_out_again_when_its_worker_falls_silent() {
     assert!((30_000..31_000).contains(&world.runtime.now().millis_since(started)));
     let deliveries: Vec<u32> = worker.seen().iter().map(|item| item.deliveries).collect();
     assert_eq!(deliveries, [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_are_counted_beyond_the_death_of_a_coordinator() {
+    let world = World::new();
+    let first = world.started("a");
+    let worker = world.worker(|_, _| Act::Report(vec![Outcome::Holding]));
+    let arn = world.start(&first, &one_task(), "o", "1").await;
+    world.until("it was held three times", async || worker.seen().len() == 3).await;
+    first.runtime.kill();
+    let second = world.started("b");
+    world.until("it was held five times", async || worker.seen().len() == 5).await;
+    second.runtime.kill();
+    world.started("c");
+    world.until("it was held seven times", async || worker.seen().len() == 7).await;
+    let deliveries: Vec<u32> = worker.seen().iter().map(|item| item.deliveries).collect();
+    assert_eq!(deliveries, [0, 1, 2, 3, 4, 5, 6]);
+    assert!(world.store.execution(&arn).await.expect("reads").is_some_and(|head| head.end.is_none()));
 }
 
 #[tokio::test(start_paused = true)]

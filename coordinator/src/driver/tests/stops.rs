@@ -7,7 +7,7 @@ use wire::message::Outcome;
 
 use super::orders::TASK;
 use super::world::{Act, World, kinds, report_on};
-use crate::driver::{StopError, StopOutcome};
+use crate::driver::{DriverSettings, StopError, StopOutcome};
 
 fn two_branches() -> String {
     format!(
@@ -78,7 +78,7 @@ async fn a_busy_execution_can_be_stopped() {
             let outbox = world.store.outbox(partition, 0).await.expect("the store answers").0;
             let late = world.runtime.now().plus_millis(10_000_000);
             let timers = world.store.due_timers(partition, late, 10).await.expect("the store answers");
-            let open = world.store.open_branches(&arn, None).await.expect("the store answers");
+            let open = world.store.open_branches(&arn, None, usize::MAX).await.expect("the store answers");
             outbox.is_empty() && timers.is_empty() && open.is_empty()
         })
         .await;
@@ -111,4 +111,82 @@ async fn an_execution_that_ends_in_time_leaves_no_timer() {
     world.pass(20).await;
     let metrics = node.driver.metrics();
     assert_eq!((metrics.timers_fired.get(), metrics.timers_stale.get()), (0, 0));
+}
+
+/// A Parallel of many branches that wait, and one task.
+fn many_branches(count: usize) -> String {
+    let wait = |index: usize| {
+        format!(
+            r#"{{"StartAt": "W{index}", "States": {{"W{index}": {{"Type": "Wait", "Seconds": 100000, "End": true}}}}}}"#
+        )
+    };
+    let branches = (0..count).map(wait).collect::<Vec<_>>().join(",");
+    format!(
+        r#"{{"StartAt": "P", "States": {{"P": {{"Type": "Parallel", "End": true, "Branches": [
+            {{"StartAt": "T", "States": {{"T": {{{TASK}, "End": true}}}}}}, {branches}]}}}}}}"#
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_of_very_many_branches_is_stopped() {
+    let world = World::new();
+    let node = world.started("a");
+    world.worker(|_, _| Act::Lose);
+    let arn = world.start(&node, &many_branches(4_500), "o", "1").await;
+    let open = async || world.store.open_branches(&arn, None, usize::MAX).await.expect("the store answers").len();
+    world.until("all wait", async || open().await == 4_502).await;
+    let stopped = node.driver.stop_execution(&arn, None, None).await;
+    assert!(matches!(stopped, Ok(StopOutcome::Stopped { .. })), "{stopped:?}");
+    world.ended(&arn).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_child_cuts_off_very_many_others() {
+    let world = World::new();
+    let node = world.started("a");
+    let worker = world.worker(|_, _| Act::Lose);
+    let arn = world.start(&node, &many_branches(600), "o", "1").await;
+    let open = async || world.store.open_branches(&arn, None, usize::MAX).await.expect("the store answers").len();
+    world.until("all wait", async || worker.seen().len() == 1 && open().await == 602).await;
+    let commits = node.driver.metrics().commits.get();
+    let report = report_on(&worker.seen().remove(0), boom(), world.runtime.now());
+    let reply_to = world.broker.reply_to(arn.partition(4));
+    world.broker.publish_reports(&reply_to, &[report]).await.expect("the broker is there");
+    let (head, history) = world.ended(&arn).await;
+    assert_eq!(head.end.expect("has ended").0.status, ExecutionStatus::Failed);
+    let aborted = kinds(&history).iter().filter(|kind| **kind == "WaitStateAborted").count();
+    assert_eq!(aborted, 600);
+    // The report, two commits that shut and close, and the last with the end.
+    assert_eq!(node.driver.metrics().commits.get() - commits, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cutting_off_goes_on_after_a_crash() {
+    let world = World::new();
+    let settings = DriverSettings { closed_at_once: 1, ..DriverSettings::default() };
+    let dying = world.node("a", settings.clone());
+    dying.driver.start();
+    let worker = world.worker(|_, _| Act::Lose);
+    let arn = world.start(&dying, &many_branches(300), "o", "1").await;
+    let open = async || world.store.open_branches(&arn, None, usize::MAX).await.expect("the store answers").len();
+    world.until("all wait", async || worker.seen().len() == 1 && open().await == 302).await;
+    let report = report_on(&worker.seen().remove(0), boom(), world.runtime.now());
+    let reply_to = world.broker.reply_to(arn.partition(4));
+    world.broker.publish_reports(&reply_to, &[report]).await.expect("the broker is there");
+    while open().await > 200 {
+        tokio::task::yield_now().await;
+    }
+    dying.runtime.kill();
+    let left = open().await;
+    assert!(left > 2, "{left} are open");
+    let other = world.node("b", settings);
+    other.driver.start();
+    let (head, history) = world.ended(&arn).await;
+    assert_eq!(head.end.expect("has ended").0.status, ExecutionStatus::Failed);
+    let aborted = kinds(&history).iter().filter(|kind| **kind == "WaitStateAborted").count();
+    assert_eq!(aborted, 300);
+}
+
+fn boom() -> Outcome {
+    Outcome::Failed { error: Some("Boom".to_owned()), cause: None }
 }

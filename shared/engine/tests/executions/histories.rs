@@ -78,7 +78,7 @@ fn outcome(report: &Value) -> Outcome {
     match report.as_str() {
         Some("started") => Outcome::Started,
         Some("heartbeat") => Outcome::Heartbeat,
-        Some("holding") => Outcome::Holding,
+        Some("holding") => Outcome::Holding { deliveries: 0 },
         Some("unhandled") => Outcome::Unhandled,
         Some(other) => panic!("no report {other:?}"),
         None => match text("ok") {

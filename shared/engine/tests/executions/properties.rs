@@ -134,6 +134,7 @@ fn input() -> String {
 /// Runs with choices drawn from `choices`: which event comes next, what handlers answer.
 fn execute(definition: &str, limits: Limits, seed: u64, choices: &[u8]) -> World {
     let mut world = World::start(definition, &input(), limits, seed);
+    world.closed_at_once = 1 + usize::from(choices[0]) % 4;
     let mut drawn = 0;
     let mut draw = || {
         drawn += 1;

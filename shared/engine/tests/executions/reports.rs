@@ -102,11 +102,11 @@ fn a_heartbeat_that_nobody_waits_for_changes_nothing() {
 fn a_held_item_is_dispatched_again_unless_the_hold_is_renewed() {
     let mut world = world(TASK);
     world.items.clear();
-    report(&mut world, Outcome::Holding).expect("is open");
+    report(&mut world, Outcome::Holding { deliveries: 0 }).expect("is open");
     let due = (BranchPath::root(), Timer::Redispatch { attempt: 1 });
     assert_eq!(world.timers[&due], START.plus_millis(30_000));
     world.now = START.plus_millis(10_000);
-    report(&mut world, Outcome::Holding).expect("is open");
+    report(&mut world, Outcome::Holding { deliveries: 0 }).expect("is open");
     assert_eq!(world.timers[&due], START.plus_millis(40_000));
     world.now = START.plus_millis(40_000);
     let attempt = task(&world).attempt;
@@ -198,17 +198,13 @@ fn a_long_map_of_passes_runs_within_its_bounds() {
 }
 
 #[test]
-fn stopping_records_one_event_and_cancels_the_work() {
-    let world = world(TASK);
-    let open: Vec<_> = world.branches.values().cloned().collect();
+fn stopping_records_one_event() {
     let end = engine::aborted(Some("E".into()), None);
     let moment = engine::Moment { at: START, seed: Nonce(0) };
-    let closing = engine::close_execution(&open, end, moment);
+    let closing = engine::close_execution(end, moment);
     assert_eq!(closing.history.len(), 1);
     assert_eq!(closing.history[0].kind, EventKind::ExecutionAborted);
     assert_eq!(closing.history[0].previous, model::EventRef::NONE);
-    let cancel = Effect::CancelWork { branch: BranchPath::root(), attempt: task(&world).attempt };
-    assert_eq!(closing.effects, [cancel]);
 }
 
 #[test]
@@ -216,7 +212,7 @@ fn a_full_history_ends_with_its_last_event() {
     let world = world(TASK);
     let root = &world.branches[&BranchPath::root()];
     let moment = engine::Moment { at: START, seed: Nonce(0) };
-    let closing = engine::close_full_history(root, std::slice::from_ref(root), moment, &Limits::default());
+    let closing = engine::close_full_history(root, moment, &Limits::default());
     assert_eq!(closing.history[0].previous, root.last_event);
     let cause = "The execution reached the maximum number of history events (25000).";
     assert_eq!(closing.end.cause.as_deref(), Some(cause));

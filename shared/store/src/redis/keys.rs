@@ -3,7 +3,7 @@
 use model::{ActivityArn, ExecutionArn, ScopeKey};
 use wire::record::DefinitionHash;
 
-use crate::{ExecutionQuery, OwnerId, ResourceKey, ResourceKind};
+use crate::{ExecutionQuery, ResourceKey, ResourceKind};
 
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -87,9 +87,9 @@ impl Keys {
         format!("{}:d:{hash}", self.prefix)
     }
 
-    /// Names the sign of life of a process; all of them share a slot.
-    pub(super) fn member(&self, owner: &OwnerId) -> String {
-        format!("{}:{{members}}:{owner}", self.prefix)
+    /// Names the signs of life of all processes.
+    pub(super) fn members(&self) -> String {
+        format!("{}:{{members}}", self.prefix)
     }
 
     /// Names what a connection writes before it waits for replicas.

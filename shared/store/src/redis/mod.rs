@@ -34,13 +34,15 @@ use keys::Keys;
 use link::Link;
 use read::{Bytes, HEAD};
 use replicas::Replicas;
-use script::{CLEAN_UP, DROP_TIMERS, HOLD};
+use script::{CLEAN_UP, DROP_TIMERS, HOLD, MEMBERS};
 
 use crate::bounds::{COMPLETIONS_MAX, ITEMS_PER_GROUP};
 use crate::chunks::Pager;
 use crate::commit::{Commit, CommitOutcome, OutboxEntry, OutboxKey, TimerKey};
 use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceQuery};
-use crate::store::{Error, ExecutionHead, ExecutionStore, HistoryPage, HistoryQuery, Join, OwnerId, StoredBranch};
+use crate::store::{
+    Error, ExecutionHead, ExecutionStore, HistoryPage, HistoryQuery, Join, OwnerId, Retention, StoredBranch,
+};
 use crate::text;
 
 /// How many entries one scan of a hash or set asks for.
@@ -264,9 +266,15 @@ impl ExecutionStore for RedisStore {
         Ok(Some((head, open)))
     }
 
-    async fn open_branches(&self, arn: &ExecutionArn, within: Option<&ScopeKey>) -> Result<Vec<StoredBranch>, Error> {
+    async fn open_branches(
+        &self,
+        arn: &ExecutionArn,
+        within: Option<&ScopeKey>,
+        most: usize,
+    ) -> Result<Vec<StoredBranch>, Error> {
         let mut paths = self.open_paths(arn).await?;
         paths.retain(|path| within.is_none_or(|scope| path.is_within(scope)));
+        paths.drain(..paths.len().saturating_sub(most));
         let mut branches = Vec::with_capacity(paths.len());
         for batch in paths.chunks(FIELDS / 2) {
             let wanted: Vec<_> = batch.iter().flat_map(|path| [format!("b:{path}"), format!("d:{path}")]).collect();
@@ -419,25 +427,42 @@ impl ExecutionStore for RedisStore {
     }
 
     async fn hold_sweep(&self, partition: u32, owner: &OwnerId, millis: u32) -> Result<bool, Error> {
-        self.hold(&format!("{}sweep", self.partition(partition)?), owner, millis).await
+        self.hold(&format!("{}sweep", self.partition(partition)?), owner, millis.max(1)).await
+    }
+
+    async fn release_sweep(&self, partition: u32, owner: &OwnerId) -> Result<(), Error> {
+        self.hold(&format!("{}sweep", self.partition(partition)?), owner, 0).await.map(|_| ())
     }
 
     async fn announce(&self, owner: &OwnerId, millis: u32) -> Result<(), Error> {
-        self.hold(&self.keys.member(owner), owner, millis).await.map(|_| ())
+        let members = self.keys.members();
+        let mut cmd = MEMBERS.call(1);
+        cmd.arg(&members).arg(millis.max(1)).arg(&*owner.0);
+        self.link.script::<Vec<String>>(&MEMBERS, &members, &cmd).await.map(|_| ())
     }
 
-    async fn is_alive(&self, owner: &OwnerId) -> Result<bool, Error> {
-        self.link.run(&command("EXISTS", &self.keys.member(owner))).await
+    async fn live_owners(&self) -> Result<BTreeSet<OwnerId>, Error> {
+        let members = self.keys.members();
+        let mut cmd = MEMBERS.call(1);
+        cmd.arg(&members).arg(0);
+        let owners: Vec<String> = self.link.script(&MEMBERS, &members, &cmd).await?;
+        Ok(owners.into_iter().map(|owner| OwnerId(owner.into())).collect())
     }
 
-    async fn clean_up(&self, partition: u32, retention_millis: u64) -> Result<bool, Error> {
+    async fn clean_up(&self, partition: u32, retention: &Retention) -> Result<bool, Error> {
         let prefix = self.partition(partition)?;
-        let mut cmd = CLEAN_UP.call(4);
-        for key in ["cleanup", "closed", "outbox", "timers"] {
+        let mut cmd = CLEAN_UP.call(5);
+        for key in ["cleanup", "closed", "outbox", "timers", "ended"] {
             cmd.arg(format!("{prefix}{key}"));
         }
-        cmd.arg(prefix).arg(retention_millis);
+        cmd.arg(prefix).arg(retention.millis).arg(retention.bytes.map_or_else(String::new, |bytes| bytes.to_string()));
         self.link.script(&CLEAN_UP, prefix, &cmd).await
+    }
+
+    async fn ended_bytes(&self, partition: u32) -> Result<u64, Error> {
+        let bytes: Option<u64> =
+            self.link.run(&command("GET", &format!("{}ended", self.partition(partition)?))).await?;
+        Ok(bytes.unwrap_or_default())
     }
 
     async fn time(&self) -> Result<Timestamp, Error> {
@@ -454,7 +479,7 @@ impl ExecutionStore for RedisStore {
 impl RedisStore {
     async fn hold(&self, key: &str, owner: &OwnerId, millis: u32) -> Result<bool, Error> {
         let mut cmd = HOLD.call(1);
-        cmd.arg(key).arg(&*owner.0).arg(millis.max(1));
+        cmd.arg(key).arg(&*owner.0).arg(millis);
         self.link.script(&HOLD, key, &cmd).await
     }
 }

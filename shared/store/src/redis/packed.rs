@@ -86,14 +86,15 @@ struct Scopes {
     opened: BTreeMap<ScopeKey, u32>,
     /// The branches that it closes by listing them, each once.
     closed: BTreeSet<BranchPath>,
-    /// By how much the number of open branches changes.
-    delta: i32,
 }
 
 #[derive(Default)]
 struct Use {
     is_around: bool,
     closed_with: Option<usize>,
+    is_shut: bool,
+    /// Whether something happens within, for which it must be open.
+    is_needed: bool,
     delta: i32,
 }
 
@@ -109,11 +110,13 @@ impl Scopes {
                 scopes.count(path, -1);
             }
         }
-        if matches!(&commit.subject, Subject::Creation { root: Some(_), .. }) {
-            scopes.delta += 1;
-        }
         for closed in &commit.closed {
-            scopes.used.entry(closed.key.clone()).or_default().closed_with = Some(closed.branches.len());
+            let used = scopes.used.entry(closed.key.clone()).or_default();
+            if closed.more_open {
+                used.is_shut = true;
+            } else {
+                used.closed_with = Some(closed.branches.len());
+            }
         }
         for path in commit.closed.iter().flat_map(|closed| closed.branches.iter().map(|(path, _)| path)) {
             if scopes.closed.insert(path.clone()) {
@@ -122,21 +125,29 @@ impl Scopes {
         }
         for child in &commit.children {
             scopes.count(&child.record.path, 1);
+            if let Some((scope, _)) = child.record.path.parent_scope() {
+                scopes.need(&scope);
+            }
         }
         let inline = commit.inline_results.iter().map(|(scope, _, _)| scope);
         let joined = commit.joined.iter().map(|joined| &joined.scope);
         let taken = commit.taken.iter().map(|(scope, _)| scope);
         for scope in inline.chain(joined).chain(taken) {
-            scopes.touch(scope, 0);
+            scopes.need(scope);
         }
         scopes
     }
 
     /// Counts a branch that opens (1) or closes (-1) in all scopes around it.
     fn count(&mut self, path: &BranchPath, delta: i32) {
-        self.delta += delta;
         for scope in path.scopes() {
             self.touch(&scope, delta);
+        }
+    }
+
+    fn need(&mut self, scope: &ScopeKey) {
+        if !self.opened.contains_key(scope) {
+            self.used.entry(scope.clone()).or_default().is_needed = true;
         }
     }
 
@@ -184,7 +195,7 @@ impl Args {
         let (kind, has_next) = match &commit.subject {
             Subject::Creation { root, .. } => (1, root.is_some()),
             Subject::Branch { next, .. } => (2, next.is_some()),
-            Subject::Execution { .. } => (3, false),
+            Subject::Execution => (3, false),
         };
         let latest = commit.history.events.iter().map(|event| event.at.as_millis()).max().unwrap_or_default();
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes();
@@ -203,7 +214,6 @@ impl Args {
         head.extend_from_slice(&commit.assumed_base.map_or(0, |base| base.0 + 1).to_le_bytes());
         head.extend_from_slice(&commit.events_max.map_or(0, |max| max.saturating_add(1)).to_le_bytes());
         head.extend_from_slice(&commit.lease_millis.to_le_bytes());
-        head.extend_from_slice(&scopes.delta.to_le_bytes());
         for length in [
             scopes.used.len(),
             listed(commit).count(),
@@ -231,7 +241,7 @@ impl Args {
                 self.text(path.as_str());
                 self.display(&format_args!("{revision};{token};"));
             }
-            Subject::Execution { .. } => {}
+            Subject::Execution => {}
         }
     }
 
@@ -240,7 +250,10 @@ impl Args {
             self.display(key);
             match used.closed_with {
                 Some(count) => self.display(&count),
-                None => self.text(if used.is_around { "-1" } else { "-2" }),
+                None if used.is_shut => self.text("-3"),
+                None if used.is_around => self.text("-1"),
+                None if used.is_needed => self.text("-2"),
+                None => self.text("-4"),
             }
             self.display(&used.delta);
         }
@@ -279,7 +292,7 @@ impl Args {
                 self.text(&names(path).join(","));
                 next
             }
-            Subject::Execution { .. } => &None,
+            Subject::Execution => &None,
         };
         if let Some(next) = next {
             self.branch(next, None);
@@ -354,10 +367,9 @@ impl Args {
 
 /// Lists the branches that must be as seen, each once.
 fn listed(commit: &Commit) -> impl Iterator<Item = &(BranchPath, model::Revision)> {
-    let whole = if let Subject::Execution { branches } = &commit.subject { branches.as_slice() } else { &[] };
     let mut seen = BTreeSet::new();
     let closed = commit.closed.iter().flat_map(|closed| &closed.branches);
-    whole.iter().chain(closed).filter(move |(path, _)| seen.insert(path))
+    closed.filter(move |(path, _)| seen.insert(path))
 }
 
 /// Renders timers as they stand in the header of a branch: `,a,b,`.

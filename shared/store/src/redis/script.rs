@@ -24,6 +24,7 @@ script!(COMMIT, "commit");
 script!(CLEAN_UP, "clean_up");
 script!(DROP_TIMERS, "drop_timers");
 script!(HOLD, "hold");
+script!(MEMBERS, "members");
 script!(RESOURCE, "resource");
 
 fn hash(source: &str) -> String {

@@ -1,12 +1,10 @@
 //! What closed scopes and ended executions left over, and its removal in bounded batches.
 
-use std::ops::ControlFlow;
-
 use model::{BranchPath, ExecutionArn, ScopeKey, Timestamp};
 
 use super::lists::utf8;
-use super::map::{Map, Order, View};
-use super::values::{Branch, Head};
+use super::map::{Map, View};
+use super::values::{self, Branch, Head};
 use super::{keys, lists, read, write};
 use crate::commit::PendingEffect;
 use crate::{Error, text};
@@ -17,10 +15,15 @@ const ENTRIES: usize = 512;
 const EXECUTIONS: usize = 16;
 
 /// Removes a batch; tells whether there is more.
-pub(crate) fn clean_up(map: &mut dyn Map, partition: u32, kept_from: Timestamp) -> Result<bool, Error> {
+pub(crate) fn clean_up(
+    map: &mut dyn Map,
+    partition: u32,
+    kept_from: Timestamp,
+    bytes_max: Option<u64>,
+) -> Result<bool, Error> {
     let view: &dyn View = map;
     let Some(name) = view.suffixes(&keys::leftovers(partition), 1)?.pop() else {
-        return drop_old(map, partition, kept_from);
+        return drop_old(map, partition, kept_from, bytes_max);
     };
     let (arn, scope) = parse(&name)?;
     let is_done = match &scope {
@@ -87,31 +90,34 @@ fn remove_batch(map: &mut dyn Map, prefixes: &[Vec<u8>]) -> Result<bool, Error> 
     Ok(true)
 }
 
-/// Removes executions that ended before an instant, each as a whole; tells whether there are more.
-fn drop_old(map: &mut dyn Map, partition: u32, kept_from: Timestamp) -> Result<bool, Error> {
+/// Removes executions that ended before an instant, or are over the bytes kept, those that ended first, each as a whole; tells whether
+/// there are more.
+fn drop_old(map: &mut dyn Map, partition: u32, kept_from: Timestamp, bytes_max: Option<u64>) -> Result<bool, Error> {
     let prefix = keys::all_closed(partition);
-    let mut old = Vec::new();
     let view: &dyn View = map;
-    view.scan(&prefix, &keys::closed_from(partition, kept_from), Order::Ascending, &mut |key, _| {
-        old.push(key.to_vec());
-        Ok(if old.len() <= EXECUTIONS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    })?;
-    let (mut removed, count) = (0, old.len());
-    for (index, key) in old.into_iter().enumerate() {
-        if index == EXECUTIONS || removed >= ENTRIES {
-            return Ok(index < count);
+    let first = view.suffixes(&prefix, EXECUTIONS + 1)?;
+    let (mut removed, mut bytes) = (0, read::ended_bytes(map, partition)?);
+    for (index, suffix) in first.iter().enumerate() {
+        let (ended, arn) = keys::split_instant(suffix)?;
+        if ended >= kept_from && bytes_max.is_none_or(|most| bytes <= most) {
+            return Ok(false);
         }
-        let (_, arn) = keys::split_instant(key.get(prefix.len()..).unwrap_or_default())?;
-        removed += drop_execution(map, partition, &text::execution(utf8(arn)?)?)?;
-        map.remove(&key)?;
+        if index == EXECUTIONS || removed >= ENTRIES {
+            return Ok(true);
+        }
+        let (entries, size) = drop_execution(map, partition, &text::execution(utf8(arn)?)?)?;
+        map.remove(&[&prefix[..], suffix].concat())?;
+        removed += entries;
+        bytes = bytes.saturating_sub(size);
+        map.put(&keys::ended_bytes(partition), &values::of_number(bytes))?;
     }
     Ok(false)
 }
 
-/// Removes an execution that has ended; tells how many entries it had.
-fn drop_execution(map: &mut dyn Map, partition: u32, arn: &ExecutionArn) -> Result<usize, Error> {
-    let Some(head) = map.get(&keys::head(arn))? else { return Ok(0) };
-    let chunks = Head::decode(&head)?.chunks;
+/// Removes an execution that has ended; tells how many entries it had, and how many bytes were kept of it.
+fn drop_execution(map: &mut dyn Map, partition: u32, arn: &ExecutionArn) -> Result<(usize, u64), Error> {
+    let Some(head) = map.get(&keys::head(arn))? else { return Ok((0, 0)) };
+    let Head { chunks, bytes, .. } = Head::decode(&head)?;
     for index in 0..chunks {
         map.remove(&keys::chunk(arn, index))?;
     }
@@ -121,5 +127,5 @@ fn drop_execution(map: &mut dyn Map, partition: u32, arn: &ExecutionArn) -> Resu
     for key in [keys::head(arn), keys::record(arn), keys::end(arn)] {
         map.remove(&key)?;
     }
-    Ok(usize::try_from(chunks).unwrap_or(usize::MAX).saturating_add(3))
+    Ok((usize::try_from(chunks).unwrap_or(usize::MAX).saturating_add(3), bytes))
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use model::{BranchPath, EventId, JsonText, Revision, ScopeKey, Timestamp};
+use model::{BranchPath, EventId, JsonText, ScopeKey, Timestamp};
 use wire::record::{EndRecord, ItemsRecord};
 
 use super::map::{Map, View};
-use super::values::{Answered, Branch, ChildResult, Head};
+use super::values::{Answered, Branch, ChildResult, Head, Scope};
 use super::{keys, write};
-use crate::commit::{Commit, CommitOutcome, Committed, OpenedScope, Refusal, Subject};
+use crate::commit::{ClosedScope, Commit, CommitOutcome, Committed, OpenedScope, Refusal, Subject};
 use crate::{Error, bounds};
 
 /// Is a commit of which everything is done that needs no transaction. It may be made again: the transaction of the first time
@@ -66,7 +66,7 @@ impl Texts {
         let (execution, next) = match &commit.subject {
             Subject::Creation { record, root } => (Some(record.encode()), root.as_deref()),
             Subject::Branch { next, .. } => (None, next.as_deref()),
-            Subject::Execution { .. } => (None, None),
+            Subject::Execution => (None, None),
         };
         let groups = |scope: &OpenedScope| {
             bounds::item_groups(&scope.items).map(|items| ItemsRecord { items: items.to_vec() }.encode()).collect()
@@ -81,6 +81,11 @@ impl Texts {
             completion: commit.joined.as_ref().map(|joined| joined.completion.encode()),
             end: end.map(|end| end.encode()),
         }
+    }
+
+    /// Counts what is kept as long as the execution is.
+    pub(super) fn kept(&self) -> u64 {
+        [&self.execution, &self.chunk, &self.end].into_iter().flatten().map(|text| text.len() as u64).sum()
     }
 
     fn bytes(&self) -> usize {
@@ -107,7 +112,7 @@ impl Seen {
         let head = map.get(&keys::head(&commit.execution))?;
         let branch = match &commit.subject {
             Subject::Branch { path, .. } => map.get(&keys::branch(&commit.execution, path))?,
-            Subject::Creation { .. } | Subject::Execution { .. } => None,
+            Subject::Creation { .. } | Subject::Execution => None,
         };
         Ok(Self {
             head: head.as_deref().map(Head::decode).transpose()?,
@@ -126,7 +131,7 @@ fn repeated(map: &dyn View, seen: &Seen, commit: &Commit) -> Result<Option<Commi
             Some(branch) => same(&branch.commit),
             None => as_child(map, commit, path)?.as_ref().and_then(same),
         },
-        Subject::Execution { .. } => None,
+        Subject::Execution => None,
     };
     Ok(of_subject.or_else(|| head.whole.as_ref().and_then(same)))
 }
@@ -145,6 +150,12 @@ fn has_scope(map: &dyn View, commit: &Commit, scope: &ScopeKey) -> Result<bool, 
     Ok(map.get(&keys::scope(&commit.execution, scope))?.is_some())
 }
 
+/// Tells whether things may happen within a scope.
+fn is_scope_open(map: &dyn View, commit: &Commit, scope: &ScopeKey) -> Result<bool, Error> {
+    let scope = map.get(&keys::scope(&commit.execution, scope))?;
+    Ok(scope.as_deref().map(Scope::decode).transpose()?.is_some_and(|scope| !scope.is_shut))
+}
+
 type Checked = Result<Result<(), Refusal>, Error>;
 
 fn check(map: &dyn View, seen: &Seen, commit: &Commit, now: Timestamp) -> Checked {
@@ -158,7 +169,7 @@ fn check(map: &dyn View, seen: &Seen, commit: &Commit, now: Timestamp) -> Checke
     if head.has_ended || !is_open_around(map, commit)? {
         return Ok(Err(Refusal::Closed));
     }
-    if !is_current(map, seen, commit)? || !are_scopes_as_seen(map, commit)? {
+    if !is_current(seen, commit) || !are_scopes_as_seen(map, commit)? {
         return Ok(Err(Refusal::Stale));
     }
     Ok(check_lease(seen, commit, now).and_then(|()| check_base(head.last_event, commit)))
@@ -168,7 +179,7 @@ fn check(map: &dyn View, seen: &Seen, commit: &Commit, now: Timestamp) -> Checke
 fn is_open_around(map: &dyn View, commit: &Commit) -> Result<bool, Error> {
     let Subject::Branch { path, .. } = &commit.subject else { return Ok(true) };
     for scope in path.scopes() {
-        if !has_scope(map, commit, &scope)? {
+        if !is_scope_open(map, commit, &scope)? {
             return Ok(false);
         }
     }
@@ -176,33 +187,26 @@ fn is_open_around(map: &dyn View, commit: &Commit) -> Result<bool, Error> {
 }
 
 /// Tells whether the subject is as the committer saw it.
-fn is_current(map: &dyn View, seen: &Seen, commit: &Commit) -> Result<bool, Error> {
+fn is_current(seen: &Seen, commit: &Commit) -> bool {
     match &commit.subject {
-        Subject::Creation { .. } => Ok(true),
+        Subject::Creation { .. } | Subject::Execution => true,
         Subject::Branch { revision, token, .. } => {
-            Ok(seen.branch.as_ref().is_some_and(|branch| branch.revision == *revision && branch.token == *token))
+            seen.branch.as_ref().is_some_and(|branch| branch.revision == *revision && branch.token == *token)
         }
-        Subject::Execution { branches } => is_all_open(map, commit, branches, None),
     }
 }
 
-/// Tells whether the listed branches are just the open ones, of all or of those within a scope, at these revisions.
-fn is_all_open(
-    map: &dyn View,
-    commit: &Commit,
-    listed: &[(BranchPath, Revision)],
-    within: Option<&ScopeKey>,
-) -> Result<bool, Error> {
-    let listed_paths: BTreeSet<&str> = listed.iter().map(|(path, _)| path.as_str()).collect();
-    let prefix = keys::branches(&commit.execution, None);
-    let (mut open, mut is_as_listed) = (0, true);
-    map.scan_prefix(&keys::branches(&commit.execution, within), &mut |key, _| {
-        let path = key.get(prefix.len()..).and_then(|path| std::str::from_utf8(path).ok());
+/// Tells whether the branches to be closed with a scope are those open within, or some of more, at these revisions.
+fn is_as_seen(map: &dyn View, commit: &Commit, closed: &ClosedScope) -> Result<bool, Error> {
+    let listed = &closed.branches;
+    let paths: BTreeSet<&BranchPath> = listed.iter().map(|(path, _)| path).collect();
+    let mut open = 0;
+    map.scan_prefix(&keys::branches(&commit.execution, Some(&closed.key)), &mut |_, _| {
         open += 1;
-        is_as_listed = path.is_some_and(|path| listed_paths.contains(path));
-        Ok(if is_as_listed { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        Ok(if open <= listed.len() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
-    if !is_as_listed || listed_paths.len() != listed.len() || open != listed.len() {
+    let is_right_count = if closed.more_open { open > listed.len() } else { open == listed.len() };
+    if !is_right_count || paths.len() != listed.len() || !paths.iter().all(|path| path.is_within(&closed.key)) {
         return Ok(false);
     }
     for (path, revision) in listed {
@@ -224,13 +228,12 @@ fn are_scopes_as_seen(map: &dyn View, commit: &Commit) -> Result<bool, Error> {
     let wanted: BTreeSet<ScopeKey> = parents.chain(results).chain(taken).chain(joined).collect();
     for scope in wanted {
         let is_opened = commit.opened.iter().any(|opened| opened.key == scope);
-        if !is_opened && !has_scope(map, commit, &scope)? {
+        if !is_opened && !is_scope_open(map, commit, &scope)? {
             return Ok(false);
         }
     }
     for closed in &commit.closed {
-        let is_open = has_scope(map, commit, &closed.key)?;
-        if !is_open || !is_all_open(map, commit, &closed.branches, Some(&closed.key))? {
+        if !has_scope(map, commit, &closed.key)? || !is_as_seen(map, commit, closed)? {
             return Ok(false);
         }
     }

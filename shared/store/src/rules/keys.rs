@@ -22,6 +22,7 @@ const TIMER_NAME: u8 = b'N';
 const EFFECT: u8 = b'E';
 const LEFTOVER: u8 = b'L';
 const CLOSED: u8 = b'C';
+const ENDED: u8 = b'F';
 const DEFINITION: u8 = b'D';
 const RESOURCE: u8 = b'M';
 const LISTED: u8 = b'J';
@@ -185,9 +186,9 @@ pub(super) fn all_closed(partition: u32) -> Vec<u8> {
     at(CLOSED, partition, &[])
 }
 
-/// Gives the least key of an execution that ended at an instant or later.
-pub(super) fn closed_from(partition: u32, from: Timestamp) -> Vec<u8> {
-    at(CLOSED, partition, &[&instant(from)])
+/// Names the sum of the bytes of the executions that have ended.
+pub(super) fn ended_bytes(partition: u32) -> Vec<u8> {
+    at(ENDED, partition, &[])
 }
 
 pub(super) fn definition(hash: &DefinitionHash) -> Vec<u8> {

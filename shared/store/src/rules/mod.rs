@@ -21,7 +21,7 @@ pub(crate) use lists::{clear_outbox, drop_timers, due_timers, executions, open_e
 pub use map::{Map, View};
 pub(crate) use map::{Order, Visit};
 
-pub(crate) use read::{dump, execution, history, join, load, open_branches, results};
+pub(crate) use read::{dump, ended_bytes, execution, history, join, load, open_branches, results};
 pub(crate) use resources::{
     claim_task, create_resource, definition, drop_task, offer_task, put_definition, replace_resource, resource,
     resources, return_task,

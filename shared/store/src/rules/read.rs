@@ -41,20 +41,31 @@ pub(crate) fn load(
     Ok(Some((public(view, arn, &head)?, branch)))
 }
 
-/// Reads the open branches, all of them or those within a scope at any depth.
+/// Tells how many bytes the ended executions of a partition take.
+pub(crate) fn ended_bytes(view: &dyn View, partition: u32) -> Result<u64, Error> {
+    view.get(&keys::ended_bytes(partition))?.map_or(Ok(0), |bytes| values::number_of(&bytes))
+}
+
+/// Reads open branches in order of their paths, all of them or those within a scope at any depth; of more than `most` the last ones.
 pub(crate) fn open_branches(
     view: &dyn View,
     arn: &ExecutionArn,
     within: Option<&ScopeKey>,
+    most: usize,
 ) -> Result<Vec<StoredBranch>, Error> {
     let mut branches = Vec::new();
     if head(view, arn)?.is_none_or(|head| head.has_ended) {
         return Ok(branches);
     }
-    view.scan_prefix(&keys::branches(arn, within), &mut |_, value| {
+    let prefix = keys::branches(arn, within);
+    view.scan(&prefix, &after_prefix(&prefix), Order::Descending, &mut |_, value| {
+        if branches.len() == most {
+            return Ok(ControlFlow::Break(()));
+        }
         branches.push(Branch::decode(value)?.stored()?);
         Ok(ControlFlow::Continue(()))
     })?;
+    branches.reverse();
     Ok(branches)
 }
 

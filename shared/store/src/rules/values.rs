@@ -31,6 +31,8 @@ pub(super) struct Head {
     pub(super) chunks: u64,
     /// Its number among the open executions.
     pub(super) sequence: u64,
+    /// The bytes of its own record, its history and its end.
+    pub(super) bytes: u64,
     pub(super) has_ended: bool,
     pub(super) creation: Answered,
     /// The last commit that was about the execution as a whole, or ended it.
@@ -56,6 +58,8 @@ pub(super) struct Branch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scope {
     pub(super) is_awake: bool,
+    /// Whether nothing may happen within any more.
+    pub(super) is_shut: bool,
     pub(super) completions: u32,
 }
 
@@ -91,6 +95,7 @@ impl Head {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut lines = Writer::new();
         lines.line(self.last_event).line(self.at).line(self.chunks).line(self.sequence);
+        lines.line(self.bytes);
         lines.line(u8::from(self.has_ended)).line(self.creation.text());
         lines.line(self.whole.as_ref().map(Answered::text).unwrap_or_default());
         lines.finish(&[])
@@ -103,6 +108,7 @@ impl Head {
             at: Timestamp::from_millis(number(lines.line()?)?),
             chunks: number(lines.line()?)?,
             sequence: number(lines.line()?)?,
+            bytes: number(lines.line()?)?,
             has_ended: lines.line()? == "1",
             creation: Answered::read(lines.line()?)?,
             whole: lines.optional()?.map(Answered::read).transpose()?,
@@ -173,13 +179,14 @@ impl Branch {
 impl Scope {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut lines = Writer::new();
-        lines.line(u8::from(self.is_awake)).line(self.completions);
+        lines.line(u8::from(self.is_awake)).line(u8::from(self.is_shut)).line(self.completions);
         lines.finish(&[])
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let mut lines = Reader::new("scope", bytes)?;
-        Ok(Self { is_awake: lines.line()? == "1", completions: number(lines.line()?)? })
+        let (is_awake, is_shut) = (lines.line()? == "1", lines.line()? == "1");
+        Ok(Self { is_awake, is_shut, completions: number(lines.line()?)? })
     }
 }
 
@@ -239,6 +246,16 @@ pub(super) fn of_resource(resource: &Resource) -> Vec<u8> {
 pub(super) fn resource(bytes: &[u8]) -> Result<Resource, Error> {
     let mut lines = Reader::new("resource", bytes)?;
     Ok(Resource { revision: id(lines.line()?)?, record: lines.rest().to_vec() })
+}
+
+/// Renders a number that is a value of its own.
+pub(super) fn of_number(number: u64) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+/// Reads a number that is a value of its own.
+pub(super) fn number_of(bytes: &[u8]) -> Result<u64, Error> {
+    number(std::str::from_utf8(bytes).map_err(|_| corrupt("number", "not UTF-8"))?)
 }
 
 /// Reads an instant that is a value of its own.

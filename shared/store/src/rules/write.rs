@@ -72,7 +72,11 @@ impl<'a> Writing<'a> {
     fn close_scopes(&mut self) -> Result<(), Error> {
         let commit = self.commit();
         for scope in &commit.closed {
-            self.close_scope(&scope.key)?;
+            if scope.more_open {
+                self.shut_scope(&scope.key)?;
+            } else {
+                self.close_scope(&scope.key)?;
+            }
             for (path, _) in &scope.branches {
                 let key = keys::branch(&commit.execution, path);
                 let Some(branch) = self.map.get(&key)? else { continue };
@@ -85,6 +89,12 @@ impl<'a> Writing<'a> {
             }
         }
         Ok(())
+    }
+
+    fn shut_scope(&mut self, key: &ScopeKey) -> Result<(), Error> {
+        let Some(mut scope) = self.scope(key)? else { return Ok(()) };
+        scope.is_shut = true;
+        self.map.put(&keys::scope(self.arn(), key), &scope.encode())
     }
 
     fn close_scope(&mut self, scope: &ScopeKey) -> Result<(), Error> {
@@ -152,7 +162,7 @@ impl<'a> Writing<'a> {
         let subject = match &commit.subject {
             Subject::Creation { root, .. } => root.as_deref(),
             Subject::Branch { next, .. } => next.as_deref(),
-            Subject::Execution { .. } => None,
+            Subject::Execution => None,
         };
         if let (Some(next), Some(record)) = (subject, &texts.next) {
             let timers = self.before.as_ref().map(|before| before.timers.clone()).unwrap_or_default();
@@ -207,6 +217,7 @@ impl<'a> Writing<'a> {
             self.map.put(&keys::chunk(&commit.execution, self.head.chunks), &values::chunk(&self.answer, chunk))?;
             self.head.chunks += 1;
         }
+        self.head.bytes += self.prepared.texts.kept();
         self.note_answer()?;
         self.close_subject()?;
         for (path, branch) in &mut self.branches {
@@ -241,7 +252,7 @@ impl<'a> Writing<'a> {
         }
         match &commit.subject {
             Subject::Creation { .. } => self.head.creation = made,
-            Subject::Execution { .. } => self.head.whole = Some(made),
+            Subject::Execution => self.head.whole = Some(made),
             Subject::Branch { .. } if commit.end.is_some() => self.head.whole = Some(made),
             Subject::Branch { .. } => {}
         }
@@ -267,6 +278,8 @@ impl<'a> Writing<'a> {
         let at = commit.end.as_ref().map_or(self.head.at, |(_, at)| self.head.at.max(*at));
         self.map.remove(&keys::open(partition, self.head.sequence))?;
         self.map.put(&keys::closed(partition, at, &commit.execution), &[])?;
+        let ended = read::ended_bytes(self.map, partition)? + self.head.bytes;
+        self.map.put(&keys::ended_bytes(partition), &values::of_number(ended))?;
         if let (Some((end, _)), Some(record)) = (&commit.end, read::record(self.map, &commit.execution)?) {
             let running = Some(ExecutionStatus::Running);
             lists::list_execution(self.map, partition, &record, running, Some(end.status))?;
@@ -305,6 +318,7 @@ fn create(map: &mut dyn Map, prepared: &Prepared) -> Result<Head, Error> {
         at: Timestamp::default(),
         chunks: 0,
         sequence,
+        bytes: 0,
         has_ended: false,
         creation: Answered { id: commit.id, answer: Committed::default() },
         whole: None,

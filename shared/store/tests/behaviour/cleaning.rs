@@ -1,7 +1,7 @@
 //! The end of executions: what is left over, and what retention removes.
 
 use model::EventId;
-use store::{HistoryQuery, OpenedScope, PendingEffect, Refusal};
+use store::{HistoryQuery, OpenedScope, PendingEffect, Refusal, Retention};
 
 use crate::fixture::*;
 
@@ -12,9 +12,11 @@ crate::on_all_stores!(
     what_a_closed_scope_left_is_removed,
     very_much_is_removed_in_batches,
     ended_executions_are_kept_as_long_as_wanted,
+    ended_executions_are_kept_up_to_so_many_bytes,
 );
 
 const LONG: u64 = 100_000_000_000_000;
+const KEEP: Retention = Retention { millis: LONG, bytes: None };
 
 async fn an_end_is_final(stage: Stage) {
     let root = stage.created("e").await;
@@ -37,7 +39,7 @@ async fn a_simple_end_leaves_nothing_over(stage: Stage) {
     stage.made(&end).await;
     assert!(stage.timers(&root.arn).await.is_empty() && stage.outbox(&root.arn).await.is_empty());
     let before = stage.dump().await;
-    assert!(!stage.store.clean_up(partition(&root.arn), LONG).await.expect("cleans"));
+    assert!(!stage.store.clean_up(partition(&root.arn), &KEEP).await.expect("cleans"));
     assert_eq!(stage.dump().await, before);
 }
 
@@ -78,7 +80,7 @@ async fn what_a_stopped_execution_left_is_removed(stage: Stage) {
     let (root, children) = busy(&stage, "e").await;
     let mut open: Vec<&Seen> = children.iter().collect();
     open.push(&root);
-    stage.made(&root.stop(&open)).await;
+    stage.made(&root.stop()).await;
     assert!(!stage.timers(&root.arn).await.is_empty());
     is_clean(&stage, &root).await;
     let events = stage.store.history(&root.arn, HistoryQuery { cursor: None, limit: 100, reverse: false }).await;
@@ -106,8 +108,8 @@ async fn very_much_is_removed_in_batches(stage: Stage) {
     assert_eq!(stage.timers(&root.arn).await.len(), 200);
     let mut open: Vec<&Seen> = children.iter().collect();
     open.push(&next);
-    stage.made(&root.stop(&open)).await;
-    assert!(stage.store.clean_up(partition(&root.arn), LONG).await.expect("cleans"));
+    stage.made(&root.stop()).await;
+    assert!(stage.store.clean_up(partition(&root.arn), &KEEP).await.expect("cleans"));
     is_clean(&stage, &root).await;
 }
 
@@ -129,4 +131,44 @@ async fn ended_executions_are_kept_as_long_as_wanted(stage: Stage) {
     let rest: Vec<String> = stage.dump().await.into_keys().filter(|key| key.contains("{p")).collect();
     assert_eq!(rest, Vec::<String>::new());
     stage.created("old").await;
+}
+
+async fn ended_executions_are_kept_up_to_so_many_bytes(stage: Stage) {
+    // Names of one partition and one length.
+    let all = (100..).map(|index| format!("e-{index}"));
+    let names: Vec<String> = all.filter(|name| partition(&arn(name)) == 1).take(40).collect();
+    let ended_bytes = async || stage.store.ended_bytes(1).await.expect("reads");
+    assert_eq!(ended_bytes().await, 0);
+    let mut sizes = vec![0];
+    for (name, millis) in names.iter().zip(10..) {
+        let root = stage.created(name).await;
+        assert_eq!(ended_bytes().await, *sizes.last().expect("is there"), "an open execution does not count");
+        let mut end = root.end();
+        end.history = events(1, 1 + millis);
+        end.end = Some((succeeded(), at(millis)));
+        stage.made(&end).await;
+        sizes.push(ended_bytes().await);
+    }
+    let one = sizes[1];
+    assert!(one > 300 && sizes.windows(2).all(|pair| pair[1] - pair[0] == one), "{sizes:?}");
+    let kept = async || {
+        let mut kept = Vec::new();
+        for name in &names {
+            if stage.store.execution(&arn(name)).await.expect("reads").is_some() {
+                kept.push(name.clone());
+            }
+        }
+        kept
+    };
+    let up_to = |bytes| Retention { millis: LONG, bytes: Some(bytes) };
+    stage.clean_up_for(&arn(&names[0]), &up_to(40 * one)).await;
+    assert_eq!(kept().await.len(), 40);
+    assert!(stage.store.clean_up(1, &up_to(3 * one)).await.expect("cleans"), "a batch is bounded");
+    stage.clean_up_for(&arn(&names[0]), &up_to(3 * one + 5)).await;
+    assert_eq!(kept().await, names[37..]);
+    assert_eq!(ended_bytes().await, 3 * one);
+    let open = stage.created(&names[0]).await;
+    stage.clean_up_for(&open.arn, &up_to(0)).await;
+    assert_eq!(kept().await, names[..1]);
+    assert_eq!(ended_bytes().await, 0);
 }

@@ -34,7 +34,7 @@ async fn an_execution_is_created_and_read(stage: Stage) {
     assert_eq!((branch.revision, branch.token, branch.owner), (root.revision, root.token, root.owner.clone()));
     let now = stage.store.time().await.expect("tells");
     assert!(branch.leased_until > now && branch.leased_until <= now.plus_millis(60_000));
-    let open = stage.store.open_branches(&root.arn, None).await.expect("reads");
+    let open = stage.store.open_branches(&root.arn, None, usize::MAX).await.expect("reads");
     assert_eq!(open.len(), 1);
 }
 
@@ -71,10 +71,10 @@ async fn an_execution_may_end_as_it_is_created(stage: Stage) {
 async fn what_does_not_exist_is_missing(stage: Stage) {
     let root = Seen::root("none");
     assert_eq!(stage.refused(&root.advance().1).await, Refusal::Missing);
-    assert_eq!(stage.refused(&root.stop(&[])).await, Refusal::Missing);
+    assert_eq!(stage.refused(&root.stop()).await, Refusal::Missing);
     assert_eq!(stage.store.execution(&root.arn).await.expect("reads"), None);
     assert_eq!(stage.store.load(&root.arn, &root.path).await.expect("reads"), None);
-    assert!(stage.store.open_branches(&root.arn, None).await.expect("reads").is_empty());
+    assert!(stage.store.open_branches(&root.arn, None, usize::MAX).await.expect("reads").is_empty());
 }
 
 fn state_machine() -> StateMachineRecord {

@@ -12,8 +12,8 @@ use model::{
 use runtime::Runtime;
 use store::{
     ClosedScope, Commit, CommitOutcome, Committed, EmbeddedConfig, EmbeddedStore, Joined, MemoryStore, NextBranch,
-    OpenedScope, OutboxKey, OwnerId, PendingEffect, RedisConfig, RedisMode, RedisStore, Refusal, SharedStore, Subject,
-    TimerKey,
+    OpenedScope, OutboxKey, OwnerId, PendingEffect, RedisConfig, RedisMode, RedisStore, Refusal, Retention,
+    SharedStore, Subject, TimerKey,
 };
 use support::{DataDir, RedisCluster, shared_redis, unique_name};
 use tokio::sync::OnceCell;
@@ -166,9 +166,13 @@ impl Stage {
     }
 
     /// Cleans up until nothing is left over.
-    pub(crate) async fn clean_up(&self, arn: &ExecutionArn, retention_millis: u64) {
+    pub(crate) async fn clean_up(&self, arn: &ExecutionArn, millis: u64) {
+        self.clean_up_for(arn, &Retention { millis, bytes: None }).await;
+    }
+
+    pub(crate) async fn clean_up_for(&self, arn: &ExecutionArn, retention: &Retention) {
         for _ in 0..10_000 {
-            if !self.store.clean_up(partition(arn), retention_millis).await.expect("cleans") {
+            if !self.store.clean_up(partition(arn), retention).await.expect("cleans") {
                 return;
             }
         }
@@ -342,6 +346,7 @@ impl Seen {
             heard_at: at(0),
             started: false,
             delivery: DeliveryRecord::Dispatched,
+            deliveries: 0,
         }))
     }
 
@@ -361,6 +366,7 @@ impl Seen {
             input: text("[]"),
             last_child_event: EventRef::New(0),
             results_bytes: 0,
+            cutting_off: false,
         }))
     }
 
@@ -420,10 +426,9 @@ impl Seen {
         commit
     }
 
-    /// Ends the execution as a whole, having seen these branches.
-    pub(crate) fn stop(&self, open: &[&Seen]) -> Commit {
-        let branches = open.iter().map(|seen| seen.guard()).collect();
-        let mut commit = self.empty(Subject::Execution { branches });
+    /// Ends the execution as a whole.
+    pub(crate) fn stop(&self) -> Commit {
+        let mut commit = self.empty(Subject::Execution);
         commit.history = events(1, 1);
         let end = ExecutionEnd { status: ExecutionStatus::Aborted, output: None, error: None, cause: None };
         commit.end = Some((end, at(2)));
@@ -431,7 +436,12 @@ impl Seen {
     }
 
     pub(crate) fn close(&self, open: &[&Seen]) -> ClosedScope {
-        ClosedScope { key: self.scope(), branches: open.iter().map(|seen| seen.guard()).collect() }
+        ClosedScope { key: self.scope(), branches: open.iter().map(|seen| seen.guard()).collect(), more_open: false }
+    }
+
+    /// Shuts the scope, more branches being open in it than these.
+    pub(crate) fn shut(&self, open: &[&Seen]) -> ClosedScope {
+        ClosedScope { more_open: true, ..self.close(open) }
     }
 
     pub(crate) fn timer(&self, name: &str) -> TimerKey {

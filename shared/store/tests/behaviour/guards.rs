@@ -1,7 +1,7 @@
 //! Every check of a commit. `Stage::refused` compares all that the store holds before and after.
 
 use model::{EventId, FencingToken, Revision};
-use store::{Refusal, Subject};
+use store::{ClosedScope, Refusal, Subject};
 
 use crate::fixture::*;
 
@@ -12,7 +12,7 @@ crate::on_all_stores!(
     a_commit_repeated_gives_its_first_answer,
     an_end_repeated_gives_its_first_answer,
     an_ended_execution_takes_nothing,
-    the_whole_execution_must_be_as_seen,
+    an_execution_is_closed_whatever_its_branches_are_about,
     an_assumed_base_must_hold,
     the_greatest_event_id_is_kept,
     too_large_a_commit_is_refused,
@@ -69,31 +69,30 @@ async fn an_end_repeated_gives_its_first_answer(stage: Stage) {
     assert_eq!(stage.made(&end).await, first);
     assert_eq!(stage.dump().await, before);
     let other = stage.created("f").await;
-    let stop = other.stop(&[&other]);
+    let stop = other.stop();
     let first = stage.made(&stop).await;
     assert_eq!(stage.made(&stop).await, first);
 }
 
 async fn an_ended_execution_takes_nothing(stage: Stage) {
     let (root, children) = stage.forked("e", 2).await;
-    stage.made(&root.stop(&[&root, &children[0], &children[1]])).await;
+    stage.made(&root.stop()).await;
     assert_eq!(stage.refused(&root.advance().1).await, Refusal::Closed);
     assert_eq!(stage.refused(&children[0].join(Some("1"))).await, Refusal::Closed);
-    assert_eq!(stage.refused(&root.stop(&[])).await, Refusal::Closed);
+    assert_eq!(stage.refused(&root.stop()).await, Refusal::Closed);
     let (head, branch) = stage.store.load(&root.arn, &root.path).await.expect("reads").expect("exists");
     assert_eq!((head.last_event, branch), (EventId(3), None));
-    assert!(stage.store.open_branches(&root.arn, None).await.expect("reads").is_empty());
+    assert!(stage.store.open_branches(&root.arn, None, usize::MAX).await.expect("reads").is_empty());
 }
 
-async fn the_whole_execution_must_be_as_seen(stage: Stage) {
+async fn an_execution_is_closed_whatever_its_branches_are_about(stage: Stage) {
     let (root, children) = stage.forked("e", 2).await;
-    let (first, second) = (&children[0], &children[1]);
-    assert_eq!(stage.refused(&root.stop(&[&root, first])).await, Refusal::Stale);
-    assert_eq!(stage.refused(&root.stop(&[&root, first, first])).await, Refusal::Stale);
-    assert_eq!(stage.refused(&root.stop(&[&root, first, &second.next()])).await, Refusal::Stale);
-    let strange = Seen { path: "r/9.9".parse().expect("is a path"), ..second.clone() };
-    assert_eq!(stage.refused(&root.stop(&[&root, first, second, &strange])).await, Refusal::Stale);
-    stage.made(&root.stop(&[second, &root, first])).await;
+    let stop = root.stop();
+    stage.made(&children[0].advance().1).await;
+    let first = stage.made(&stop).await;
+    assert_eq!(stage.made(&stop).await, first);
+    assert_eq!(stage.refused(&children[1].advance().1).await, Refusal::Closed);
+    assert_eq!(stage.refused(&Seen::root("none").stop()).await, Refusal::Missing);
 }
 
 async fn an_assumed_base_must_hold(stage: Stage) {
@@ -139,10 +138,10 @@ async fn too_large_a_commit_is_refused(stage: Stage) {
     branch.record.input = text(&large);
     let error = stage.store.commit(&commit).await.expect_err("is refused").to_string();
     assert!(error.contains("bytes for arn:aws"), "{error}");
-    let branches = (0..5_000).map(|_| (root.path.clone(), Revision::default())).collect();
-    let mut stop = root.stop(&[]);
-    stop.subject = Subject::Execution { branches };
-    let error = stage.store.commit(&stop).await.expect_err("is refused").to_string();
-    assert!(error.contains("5000 listed branches"), "{error}");
+    let mut close = root.advance().1;
+    let branches = (0..257).map(|_| (root.path.clone(), Revision::default())).collect();
+    close.closed.push(ClosedScope { key: root.scope(), branches, more_open: true });
+    let error = stage.store.commit(&close).await.expect_err("is refused").to_string();
+    assert!(error.contains("257 listed branches"), "{error}");
     assert_eq!(stage.dump().await, before);
 }

@@ -61,7 +61,7 @@ async fn references_are_settled_with_the_base_of_their_commit(stage: Stage) {
     let (_, stored) = stage.store.load(&root.arn, &next.path).await.expect("reads").expect("exists");
     assert_eq!(stored.expect("is open").record.last_event, EventRef::Id(EventId(3)));
     let (_, stored) = stage.store.load(&root.arn, &root.path).await.expect("reads").expect("exists");
-    let open = stage.store.open_branches(&root.arn, None).await.expect("reads");
+    let open = stage.store.open_branches(&root.arn, None, usize::MAX).await.expect("reads");
     assert_eq!(open[0], stored.expect("is open"));
     assert_eq!(open[0].record.entered_event, EventRef::Id(EventId(2)));
 }

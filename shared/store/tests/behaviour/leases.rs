@@ -13,6 +13,7 @@ crate::on_all_stores!(
     a_lease_that_ran_out_is_no_hindrance,
     one_owner_holds_the_sweep,
     a_sweep_that_ran_out_is_taken,
+    a_sweep_is_given_back,
     signs_of_life_run_out,
 );
 
@@ -73,14 +74,26 @@ async fn a_sweep_that_ran_out_is_taken(stage: Stage) {
     eventually(Duration::from_secs(10), taken, "the sweep is free").await.expect("is taken");
 }
 
+async fn a_sweep_is_given_back(stage: Stage) {
+    let (first, second) = (owner("c;1"), owner("c;2"));
+    assert!(stage.store.hold_sweep(1, &first, 60_000).await.expect("answers"));
+    stage.store.release_sweep(1, &second).await.expect("answers");
+    assert!(!stage.store.hold_sweep(1, &second, 60_000).await.expect("answers"));
+    stage.store.release_sweep(1, &first).await.expect("answers");
+    stage.store.release_sweep(2, &first).await.expect("answers");
+    assert!(stage.store.hold_sweep(1, &second, 60_000).await.expect("answers"));
+    assert!(!stage.store.hold_sweep(1, &first, 60_000).await.expect("answers"));
+}
+
 async fn signs_of_life_run_out(stage: Stage) {
     let (first, second) = (owner("c;1"), owner("c;2"));
-    assert!(!stage.store.is_alive(&first).await.expect("answers"));
+    let alive = async || stage.store.live_owners().await.expect("answers").into_iter().collect::<Vec<_>>();
+    assert_eq!(alive().await, []);
     stage.store.announce(&first, 60_000).await.expect("announces");
     stage.store.announce(&second, 20).await.expect("announces");
-    let is_gone = || async { !stage.store.is_alive(&second).await.expect("answers") };
+    let is_gone = || async { alive().await == [first.clone()] };
     eventually(Duration::from_secs(10), is_gone, "the sign of life ran out").await.expect("is gone");
-    assert!(stage.store.is_alive(&first).await.expect("answers"));
+    stage.store.announce(&second, 60_000).await.expect("announces again");
     stage.store.announce(&first, 60_000).await.expect("announces again");
-    assert!(stage.store.is_alive(&first).await.expect("answers"));
+    assert_eq!(alive().await, [first.clone(), second.clone()]);
 }

@@ -159,7 +159,7 @@ async fn executions_are_listed_by_status(stage: Stage) {
     creation.end = Some((succeeded(), at(5)));
     stage.made(&creation).await;
     let stopped = started(&stage, "stopped", 3).await;
-    stage.made(&stopped.stop(&[&stopped])).await;
+    stage.made(&stopped.stop()).await;
     let of = async |status| executions(&stage, Some(status), 10).await;
     assert_eq!(of(ExecutionStatus::Running).await, [running.arn.name()]);
     assert_eq!(of(ExecutionStatus::Aborted).await, [stopped.arn.name()]);

@@ -1,7 +1,7 @@
 //! Scopes: opened, nested, closed, and what is void afterwards.
 
 use model::ScopeKey;
-use store::{PendingEffect, Refusal};
+use store::{ClosedScope, PendingEffect, Refusal};
 
 use crate::fixture::*;
 
@@ -12,7 +12,9 @@ crate::on_all_stores!(
     a_scope_without_branches_is_closed_by_its_count,
     children_are_added_to_an_open_scope_only,
     open_branches_are_listed_by_scope,
-    a_scope_with_very_many_branches_is_closed,
+    a_scope_with_very_many_branches_is_closed_in_parts,
+    nothing_happens_in_a_shut_scope,
+    a_shut_scope_within_a_shut_scope_is_closed,
 );
 
 async fn closing_a_scope_closes_what_is_within(stage: Stage) {
@@ -20,7 +22,7 @@ async fn closing_a_scope_closes_what_is_within(stage: Stage) {
     let (next, mut commit) = root.advance();
     commit.closed.push(root.close(&[&children[0], &children[1]]));
     stage.made(&commit).await;
-    let open = stage.store.open_branches(&root.arn, None).await.expect("reads");
+    let open = stage.store.open_branches(&root.arn, None, usize::MAX).await.expect("reads");
     assert_eq!(open.iter().map(|stored| stored.record.path.as_str()).collect::<Vec<_>>(), ["r"]);
     assert_eq!(stage.refused(&children[0].advance().1).await, Refusal::Closed);
     assert_eq!(stage.refused(&children[1].join(Some("1"))).await, Refusal::Closed);
@@ -85,7 +87,7 @@ async fn children_are_added_to_an_open_scope_only(stage: Stage) {
     let mut commit = root.commit(Some(next.waiting_for(3)));
     commit.children = vec![root.child(1).branch(), root.child(2).branch()];
     stage.made(&commit).await;
-    assert_eq!(stage.store.open_branches(&root.arn, None).await.expect("reads").len(), 4);
+    assert_eq!(stage.store.open_branches(&root.arn, None, usize::MAX).await.expect("reads").len(), 4);
     let mut close = next.commit(Some(next.next().branch()));
     close.closed.push(root.close(&[&children[0]]));
     assert_eq!(stage.refused(&close).await, Refusal::Stale);
@@ -99,7 +101,7 @@ async fn open_branches_are_listed_by_scope(stage: Stage) {
     let (root, children) = stage.forked("e", 2).await;
     let (inner, grandchildren) = stage.fork(&children[1], 2).await;
     let paths = async |within: Option<ScopeKey>| {
-        let open = stage.store.open_branches(&root.arn, within.as_ref()).await.expect("reads");
+        let open = stage.store.open_branches(&root.arn, within.as_ref(), usize::MAX).await.expect("reads");
         open.into_iter().map(|stored| stored.record.path.to_string()).collect::<Vec<_>>()
     };
     let all = ["r", "r/1.0", "r/1.1", "r/1.1/1.0", "r/1.1/1.1"];
@@ -110,10 +112,10 @@ async fn open_branches_are_listed_by_scope(stage: Stage) {
     assert_eq!(paths(Some(inner.scope())).await, all[4..]);
 }
 
-async fn a_scope_with_very_many_branches_is_closed(stage: Stage) {
+async fn a_scope_with_very_many_branches_is_closed_in_parts(stage: Stage) {
     let root = stage.created("e").await;
     let (mut parent, mut children) = stage.fork(&root, 200).await;
-    for round in 1..6 {
+    for round in 1..4 {
         let next = parent.next();
         let mut commit = parent.commit(Some(next.waiting_for(1_200)));
         let more: Vec<Seen> = (0..200).map(|index| parent.child(200 * round + index)).collect();
@@ -123,14 +125,84 @@ async fn a_scope_with_very_many_branches_is_closed(stage: Stage) {
         children.extend(more);
         parent = next;
     }
-    let (next, mut commit) = parent.advance();
-    commit.closed.push(parent.close(&children.iter().collect::<Vec<_>>()));
-    commit.outbox_dropped = children.iter().map(Seen::dispatch).collect();
-    assert_eq!(stage.timers(&root.arn).await.len(), 500);
-    stage.made(&commit).await;
-    assert_eq!(stage.store.open_branches(&root.arn, None).await.expect("reads").len(), 1);
+    let inner = stage.fork(&children[0], 1).await.1.remove(0);
+    assert_eq!(stage.timers(&root.arn).await.len(), 300);
+    let mut open = 0;
+    loop {
+        let seen = stage.store.open_branches(&root.arn, Some(&root.scope()), 257).await.expect("reads");
+        let rest = seen.len() > 256;
+        let (next, mut commit) = parent.advance();
+        let listed = seen.iter().rev().take(256).map(|stored| (stored.record.path.clone(), stored.revision));
+        commit.closed = vec![ClosedScope { key: root.scope(), branches: listed.collect(), more_open: rest }];
+        commit.outbox_dropped = children.iter().skip(open).take(256).map(Seen::dispatch).collect();
+        open += 256;
+        stage.made(&commit).await;
+        parent = next;
+        if !rest {
+            break;
+        }
+        for within in [&children[0].next(), &children[1], &inner] {
+            assert_eq!(stage.refused(&within.advance().1).await, Refusal::Closed);
+        }
+    }
+    assert_eq!(open, 4 * 256);
+    assert_eq!(stage.store.open_branches(&root.arn, None, usize::MAX).await.expect("reads").len(), 1);
     stage.clean_up(&root.arn, 1_000_000).await;
     assert_eq!(stage.timers(&root.arn).await, Vec::<String>::new());
     assert_eq!(stage.outbox(&root.arn).await, Vec::<PendingEffect>::new());
-    stage.made(&next.end()).await;
+    stage.made(&parent.end()).await;
+}
+
+async fn nothing_happens_in_a_shut_scope(stage: Stage) {
+    let (root, children) = stage.forked("e", 3).await;
+    let (inner, grandchildren) = stage.fork(&children[0], 2).await;
+    stage.made(&children[1].join(None)).await;
+    // A scope is shut only while more is open than is closed at once.
+    let (next, mut commit) = root.advance();
+    commit.closed.push(root.shut(&[&inner, &children[2], &grandchildren[0], &grandchildren[1]]));
+    assert_eq!(stage.refused(&commit).await, Refusal::Stale);
+    commit.closed = vec![root.shut(&[&grandchildren[0].next()])];
+    assert_eq!(stage.refused(&commit).await, Refusal::Stale);
+    commit.closed = vec![root.shut(&[&grandchildren[1], &children[2]])];
+    let first = stage.made(&commit).await;
+    assert_eq!(stage.made(&commit).await, first);
+    for within in [&inner, &grandchildren[0]] {
+        assert_eq!(stage.refused(&within.advance().1).await, Refusal::Closed);
+    }
+    assert_eq!(stage.refused(&grandchildren[0].join(Some("1"))).await, Refusal::Closed);
+    let mut more = next.commit(Some(next.next().branch()));
+    more.children = vec![root.child(7).branch()];
+    assert_eq!(stage.refused(&more).await, Refusal::Stale);
+    // Its join record stays, so that whoever goes on knows why.
+    let join = stage.store.join(&root.arn, &root.scope(), 0, 0, 0).await.expect("reads");
+    assert_eq!(join.completions.len(), 1);
+    let (last, mut rest) = next.advance();
+    rest.closed.push(root.close(&[&inner, &grandchildren[0]]));
+    stage.made(&rest).await;
+    let join = stage.store.join(&root.arn, &root.scope(), 0, 0, 0).await.expect("reads");
+    assert!(join.completions.is_empty());
+    stage.made(&last.end()).await;
+}
+
+async fn a_shut_scope_within_a_shut_scope_is_closed(stage: Stage) {
+    let (root, children) = stage.forked("e", 3).await;
+    let (inner, grandchildren) = stage.fork(&children[0], 3).await;
+    let shut = inner.next();
+    let mut commit = inner.commit(Some(shut.waiting_for(3)));
+    commit.closed.push(inner.shut(&[&grandchildren[2]]));
+    stage.made(&commit).await;
+    let (next, mut commit) = root.advance();
+    commit.closed.push(root.shut(&[&grandchildren[1], &children[1], &children[2]]));
+    stage.made(&commit).await;
+    assert_eq!(stage.refused(&shut.advance().1).await, Refusal::Closed);
+    let (next, mut commit) = next.advance();
+    commit.closed.push(root.shut(&[&grandchildren[0]]));
+    stage.made(&commit).await;
+    let (last, mut commit) = next.advance();
+    commit.closed.push(root.close(&[&shut]));
+    stage.made(&commit).await;
+    stage.clean_up(&root.arn, 1_000_000).await;
+    stage.made(&last.end()).await;
+    let odd: Vec<String> = stage.dump().await.into_keys().filter(|key| key.contains(":c:")).collect();
+    assert_eq!(odd, Vec::<String>::new());
 }

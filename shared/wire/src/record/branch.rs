@@ -99,6 +99,8 @@ pub struct TaskRecord {
     pub started: bool,
     /// How the item stands with the broker.
     pub delivery: DeliveryRecord,
+    /// How often it was given to workers before its last dispatch.
+    pub deliveries: u32,
 }
 
 /// Is how a work item stands with the broker.
@@ -143,6 +145,8 @@ pub struct ChildrenRecord {
     pub last_child_event: EventRef,
     /// The summed size of the results, in bytes.
     pub results_bytes: u64,
+    /// Whether a child failed, and the others are being cut off.
+    pub cutting_off: bool,
 }
 
 impl BranchRecord {

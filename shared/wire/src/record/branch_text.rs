@@ -66,6 +66,7 @@ fn task(object: &mut Object<'_>, texts: &mut Texts, task: &TaskRecord) {
     object.optional("heartbeat", task.heartbeat_seconds.as_ref());
     object.time("heard_at", task.heard_at);
     object.flag("started", task.started);
+    object.count("deliveries", task.deliveries);
     match &task.delivery {
         DeliveryRecord::Dispatched => {}
         DeliveryRecord::Held { until } => object.time("held", *until),
@@ -86,6 +87,7 @@ fn children(object: &mut Object<'_>, texts: &mut Texts, children: &ChildrenRecor
     object.value("input", &texts.index(&children.input));
     object.event("last_child", children.last_child_event);
     object.value("results_bytes", &children.results_bytes);
+    object.flag("cutting_off", children.cutting_off);
 }
 
 #[derive(Deserialize)]
@@ -137,6 +139,8 @@ struct TaskText<'a> {
     heard_at: i64,
     #[serde(default)]
     started: bool,
+    #[serde(default)]
+    deliveries: u32,
     held: Option<i64>,
     unhandled: Option<(u32, i64)>,
 }
@@ -156,6 +160,8 @@ struct ChildrenText<'a> {
     input: usize,
     last_child: Reference,
     results_bytes: u64,
+    #[serde(default)]
+    cutting_off: bool,
 }
 
 impl BranchText<'_> {
@@ -209,6 +215,7 @@ impl TaskText<'_> {
             heard_at: Timestamp::from_millis(self.heard_at),
             started: self.started,
             delivery,
+            deliveries: self.deliveries,
         })
     }
 }
@@ -226,6 +233,7 @@ impl ChildrenText<'_> {
             input: texts.get(self.input)?,
             last_child_event: self.last_child.0,
             results_bytes: self.results_bytes,
+            cutting_off: self.cutting_off,
         })
     }
 }

@@ -61,6 +61,7 @@ fn task(delivery: DeliveryRecord) -> TaskRecord {
         heard_at: at(7),
         started: true,
         delivery,
+        deliveries: 0,
     }
 }
 
@@ -101,21 +102,26 @@ fn children() -> ChildrenRecord {
         input: text("[1,  2]"),
         last_child_event: id(16),
         results_bytes: 70,
+        cutting_off: false,
     }
 }
 
 fn branches() -> Vec<(&'static str, BranchRecord)> {
     let held = DeliveryRecord::Held { until: at(30_000) };
+    let held_again = TaskRecord { deliveries: 4, ..task(held.clone()) };
     let unhandled = DeliveryRecord::Unhandled { times: 3, until: at(9_000) };
+    let cutting_off = ChildrenRecord { cutting_off: true, ..children() };
     vec![
         ("branch.v1.task.json", branch(PhaseRecord::Task(task(DeliveryRecord::Dispatched)))),
         ("branch.v1.held.json", branch(PhaseRecord::Task(task(held)))),
+        ("branch.v1.held-again.json", branch(PhaseRecord::Task(held_again))),
         ("branch.v1.unhandled.json", branch(PhaseRecord::Task(task(unhandled)))),
         ("branch.v1.bare-task.json", branch(PhaseRecord::Task(bare_task()))),
         ("branch.v1.ready.json", bare_branch()),
         ("branch.v1.wait.json", branch(PhaseRecord::Wait { until: at(9_000) })),
         ("branch.v1.backoff.json", branch(PhaseRecord::Backoff { until: at(2_000) })),
         ("branch.v1.children.json", branch(PhaseRecord::Children(children()))),
+        ("branch.v1.cutting-off.json", branch(PhaseRecord::Children(cutting_off))),
     ]
 }
 

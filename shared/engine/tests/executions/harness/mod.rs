@@ -61,6 +61,10 @@ pub(crate) struct World {
     pub(crate) cancelled: Vec<(BranchPath, AttemptId)>,
     pub(crate) end: Option<ExecutionEnd>,
     pub(crate) commits: u32,
+    /// How many branches one commit closes.
+    pub(crate) closed_at_once: usize,
+    listed: BTreeSet<BranchPath>,
+    shut: BTreeSet<ScopeKey>,
     seed: u64,
 }
 
@@ -94,6 +98,9 @@ impl World {
             end: None,
             commits: 0,
             seed,
+            closed_at_once: usize::MAX,
+            listed: BTreeSet::new(),
+            shut: BTreeSet::new(),
         };
         let moment = world.moment();
         let run = engine::start(&world.definition, &world.execution, moment, &world.limits);
@@ -162,8 +169,7 @@ impl World {
     }
 
     pub(crate) fn close(&mut self, end: ExecutionEnd) {
-        let open: Vec<Branch> = self.branches.values().cloned().collect();
-        let closing = engine::close_execution(&open, end, self.moment());
+        let closing = engine::close_execution(end, self.moment());
         self.append(&closing.history);
         self.end = Some(closing.end);
         self.branches.clear();
@@ -204,8 +210,12 @@ impl World {
         let results = all.then(|| join.results.values().cloned().collect());
         let started = usize::try_from(phase.started).expect("fits");
         let items = join.items.iter().skip(started).take(256).cloned().collect();
-        let open = self.branches.values().filter(|branch| failed && branch.path.is_within(scope)).cloned().collect();
-        let event = Event::Children { scope: scope.clone(), completions, results, items, open };
+        let within = |branch: &&Branch| failed && branch.path.is_within(scope);
+        let mut open: Vec<Branch> = self.branches.values().filter(within).cloned().collect();
+        let more_open = open.len() > self.closed_at_once;
+        open.drain(..open.len().saturating_sub(self.closed_at_once));
+        self.listed = open.iter().map(|branch| branch.path.clone()).collect();
+        let event = Event::Children { scope: scope.clone(), completions, results, items, open, more_open };
         match self.apply(&scope.branch.clone(), event) {
             Ok(()) | Err(Rejected::Unchanged) => {}
             Err(rejected) => panic!("{rejected}"),
@@ -238,6 +248,10 @@ impl World {
         self.append(&run.history);
         for scope in &run.closed {
             self.close_scope(scope);
+        }
+        if let Some(scope) = run.shut {
+            let listed = std::mem::take(&mut self.listed);
+            self.shut_scope(scope, &listed);
         }
         if let Some(path) = driven {
             self.branches.remove(path);
@@ -294,6 +308,17 @@ impl World {
         }
     }
 
+    /// Lets nothing happen within a scope any more, and closes these branches of it.
+    fn shut_scope(&mut self, scope: ScopeKey, listed: &BTreeSet<BranchPath>) {
+        self.branches.retain(|path, _| !listed.contains(path));
+        self.timers.retain(|(path, _), _| !path.is_within(&scope));
+        self.items.retain(|(path, _)| !path.is_within(&scope));
+        self.runnable.retain(|path| !path.is_within(&scope));
+        self.joins.retain(|key, _| !listed.contains(&key.branch));
+        self.wakes.retain(|key| !key.branch.is_within(&scope));
+        self.shut.insert(scope);
+    }
+
     fn close_scope(&mut self, scope: &ScopeKey) {
         self.branches.retain(|path, _| !path.is_within(scope));
         self.timers.retain(|(path, _), _| !path.is_within(scope));
@@ -319,7 +344,9 @@ impl World {
     fn check(&self) {
         let mut timers: BTreeMap<(BranchPath, Timer), Timestamp> = BTreeMap::new();
         let mut runnable = BTreeSet::new();
-        for branch in self.branches.values() {
+        for branch in
+            self.branches.values().filter(|branch| !self.shut.iter().any(|scope| branch.path.is_within(scope)))
+        {
             invariants::branch(branch).unwrap_or_else(|violation| panic!("{violation}"));
             assert!(!matches!(branch.last_event, EventRef::New(_)), "references are settled");
             timers

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Removes a bounded batch of what is left over; gives 1 if there may be more. It only frees memory, so it runs without any.
 --
--- KEYS: cleanup, closed, outbox, timers
--- ARGV: the prefix of the partition's keys, how long ended executions are kept in milliseconds
+-- KEYS: cleanup, closed, outbox, timers, ended (the bytes of the closed ones)
+-- ARGV: the prefix of the partition's keys, how long ended executions are kept in milliseconds, how many bytes of them or nothing
 local call = redis.call
-local CLEANUP, CLOSED, OUTBOX, TIMERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local prefix, retention = ARGV[1], tonumber(ARGV[2])
+local CLEANUP, CLOSED, OUTBOX, TIMERS, ENDED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local prefix, retention, bytes_max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 -- Fields read at once from an ended execution; each comes with its payload.
 local FIELDS = 64
 local EXECUTIONS = 16
@@ -62,9 +62,15 @@ end
 
 local clock = call('TIME')
 local kept_from = clock[1] * 1000 + math.floor(clock[2] / 1000) - retention
-local old = call('ZRANGEBYSCORE', CLOSED, '-inf', '(' .. kept_from, 'LIMIT', 0, EXECUTIONS)
-for _, arn in ipairs(old) do
-    local status = call('HGET', prefix .. 'e:' .. arn, 'status')
+local bytes = tonumber(call('GET', ENDED) or '0')
+local count = 0
+-- Those that ended first: scores are whole milliseconds.
+local first = call('ZRANGE', CLOSED, 0, EXECUTIONS - 1, 'WITHSCORES')
+for index = 1, #first, 2 do
+    local arn, ended_at = first[index], tonumber(first[index + 1])
+    if ended_at >= kept_from and not (bytes_max and bytes > bytes_max) then break end
+    local status, size = unpack(call('HMGET', prefix .. 'e:' .. arn, 'status', 'bytes'))
+    if size then bytes = call('DECRBY', ENDED, size) end
     call('UNLINK', prefix .. 'e:' .. arn, prefix .. 'h:' .. arn)
     local account, machine = string.match(arn, '^(.*):execution:([^:]*):[^:]*$')
     if account then
@@ -73,5 +79,7 @@ for _, arn in ipairs(old) do
         if status then call('ZREM', prefix .. 'j:' .. status .. ';' .. of_machine, arn) end
     end
     call('ZREM', CLOSED, arn)
+    count = count + 1
 end
-return #old == EXECUTIONS and 1 or 0
+if count > 0 and call('EXISTS', CLOSED) == 0 then call('DEL', ENDED) end
+return count == EXECUTIONS and 1 or 0

@@ -11,6 +11,8 @@ local ARGV, unpack, tonumber = ARGV, unpack, tonumber
 local EXECUTION, HISTORY, OUTBOX, TIMERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local CREATION, BRANCH = 1, 2
 local COMMA = 44
+-- Stands for the wake flag of a scope in which nothing may happen any more.
+local SHUT = 'x'
 -- How many arguments go into one command: unpack breaks near 8,000.
 local STEP = 500
 -- How many fields an ended execution has of which nothing is left over.
@@ -25,9 +27,9 @@ local REST_OF_HEADER = '^[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;[^;]*;([^;]*);([^;]
 local ANSWER_NOTED = '^[^;]*;([^;]*);([^;]*);([^;]*);([^;|]*)'
 
 local kind, respects_lease, has_next, has_end, has_joined, has_taken, event_count, latest, assumed, events_max,
-    lease, opened_delta, scope_count, listed_count, child_count, opened_count, inline_count, timers_set_count,
+    lease, scope_count, listed_count, child_count, opened_count, inline_count, timers_set_count,
     timers_dropped_count, added_count, dropped_count =
-    struct.unpack('<BBBBBBI4I8I8I8I4i4I4I4I4I4I4I4I4I4I4', ARGV[1])
+    struct.unpack('<BBBBBBI4I8I8I8I4I4I4I4I4I4I4I4I4I4', ARGV[1])
 local commit, owner, arn, prefix = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 -- The place of the next argument.
 local at = 6
@@ -45,12 +47,13 @@ end
 
 local scopes, found
 if scope_count == 0 then
-    found = call('HMGET', EXECUTION, 'status', 'ev', 'at', 'x', 'open', subject_field)
+    found = call('HMGET', EXECUTION, 'status', 'ev', 'at', 'x', 'bytes', subject_field)
 else
     scopes = {}
-    local fields = { 'status', 'ev', 'at', 'x', 'open', subject_field }
+    local fields = { 'status', 'ev', 'at', 'x', 'bytes', subject_field }
     for index = 1, scope_count do
-        -- mode: -1 the scope is around the subject, -2 it is another that must be open, else it is closed and has so many branches.
+        -- mode: -1 the scope is around the subject, -2 it is another that must be open, -3 it is shut and has more branches open than
+        -- are listed, -4 it only counts what is closed within, else it is closed and has so many branches.
         scopes[index] = { name = ARGV[at], mode = tonumber(ARGV[at + 1]), delta = tonumber(ARGV[at + 2]) }
         fields[6 + index] = 's:' .. ARGV[at]
         at = at + 3
@@ -61,7 +64,7 @@ else
         for index = 1, #some do found[first + index - 1] = some[index] end
     end
 end
-local status, base, clamp, last_whole, open_count, header = unpack(found, 1, 6)
+local status, base, clamp, last_whole, bytes, header = unpack(found, 1, 6)
 local joined_scope, joined_index, completion, output
 if has_joined == 1 then
     joined_scope, joined_index, completion, output = unpack(ARGV, at, at + 3)
@@ -76,7 +79,7 @@ if kind == CREATION then
         if sub(header, 1, 16) ~= commit then return 'exists' end
         first_answer, pattern = header, ANSWER_NOTED
     end
-    base, clamp, open_count = '0', '0', '0'
+    base, clamp, bytes = '0', '0', '0'
 else
     if not status then return 'missing' end
     if last_whole and sub(last_whole, 1, 16) == commit then
@@ -102,6 +105,9 @@ if scopes then
         local scope, text = scopes[index], found[6 + index]
         if text then
             scope.wake, scope.open = sub(text, 1, 1), tonumber(sub(text, 3))
+            if scope.wake == SHUT and scope.mode == -1 then return 'closed' end
+            if scope.wake == SHUT and scope.mode == -2 then is_stale = true end
+            if scope.mode == -3 and scope.open <= -scope.delta then is_stale = true end
             if scope.mode >= 0 and scope.open ~= scope.mode then is_stale = true end
             by_name[scope.name] = scope
         elseif scope.mode == -1 then
@@ -133,7 +139,6 @@ if listed_count > 0 then
     at = at + 2 * listed_count
 end
 local is_whole = kind ~= CREATION and kind ~= BRANCH
-if is_whole and listed_count ~= tonumber(open_count) then return 'stale' end
 
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -255,6 +260,7 @@ if has_end == 0 and listed then
 end
 for index = 1, scope_count do
     local scope = scopes[index]
+    if scope.mode == -3 then scope.wake = SHUT end
     if not scope.is_closed and (scope.is_changed or scope.delta ~= 0) then
         set[set_count + 1] = 's:' .. scope.name
         set[set_count + 2] = scope.wake .. ';' .. format('%d', scope.open + scope.delta)
@@ -276,7 +282,10 @@ for _ = 1, inline_count do
     at = at + 3
 end
 
+-- Bytes that are kept as long as the execution is.
+local kept = record and #record or 0
 if event_count > 0 then
+    kept = kept + #ARGV[at]
     -- Two elements, since Lua would hash a joined text to the last byte.
     call('RPUSH', HISTORY, base .. ';' .. clamp, ARGV[at])
     at = at + 1
@@ -287,10 +296,6 @@ if event_count > 0 then
         set_count = set_count + 2
     end
 end
-if opened_delta ~= 0 then
-    set[set_count + 1], set[set_count + 2] = 'open', format('%d', open_count + opened_delta)
-    set_count = set_count + 2
-end
 
 local answer = base .. ';' .. clamp .. ';' .. woke .. ';' .. more
 local noted = commit .. ';' .. answer
@@ -300,7 +305,7 @@ if has_joined == 1 then
 end
 if kind == CREATION then
     -- Numbers that nothing else sets are 0.
-    call('HSET', EXECUTION, 'head', record, 'status', 'RUNNING', 'c', noted, 'ev', '0', 'at', '0', 'open', '0')
+    call('HSET', EXECUTION, 'head', record, 'status', 'RUNNING', 'c', noted, 'ev', '0', 'at', '0')
     call('SADD', prefix .. 'open', arn)
     call('ZADD', prefix .. 'i:' .. machine, started_at, arn)
     call('ZADD', prefix .. 'j:RUNNING;' .. machine, started_at, arn)
@@ -312,6 +317,8 @@ end
 if has_end == 1 then
     local end_status, end_at, end_text = unpack(ARGV, at, at + 2)
     at = at + 3
+    kept = kept + #end_text
+    call('INCRBY', prefix .. 'ended', format('%d', (bytes or 0) + kept))
     call('SREM', prefix .. 'open', arn)
     local account, name = match(arn, '^(.*):execution:([^:]*):[^:]*$')
     local of_machine = account .. ':stateMachine:' .. name
@@ -319,10 +326,14 @@ if has_end == 1 then
     started_at = started_at or call('ZSCORE', prefix .. 'i:' .. of_machine, arn)
     if started_at then call('ZADD', prefix .. 'j:' .. end_status .. ';' .. of_machine, started_at, arn) end
     call('ZADD', prefix .. 'closed', format('%d', math.max(tonumber(end_at), latest, tonumber(clamp))), arn)
-    for _, value in ipairs({ 'status', end_status, 'end', end_text, 'open', '0' }) do
+    for _, value in ipairs({ 'status', end_status, 'end', end_text }) do
         set_count = set_count + 1
         set[set_count] = value
     end
+end
+if kept > 0 then
+    set[set_count + 1], set[set_count + 2] = 'bytes', format('%d', (bytes or 0) + kept)
+    set_count = set_count + 2
 end
 for first = 1, set_count, STEP do
     call('HSET', EXECUTION, unpack(set, first, math.min(set_count, first + STEP - 1)))
