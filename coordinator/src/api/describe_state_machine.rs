@@ -1,5 +1,8 @@
 //! DescribeStateMachine: shows a definition and what goes with it.
 
+use std::sync::Arc;
+
+use asl::Definition;
 use serde_json::{Map, Value};
 use wire::record::StateMachineRecord;
 
@@ -23,11 +26,27 @@ impl Api {
         checks.finish()?;
         let arn = state_machine_arn(&arn.unwrap_or_default())?;
         let record = self.state_machine(&arn).await?;
-        Answer::render(&view(&record, included.as_deref() != Some("METADATA_ONLY")))
+        let with_data = included.as_deref() != Some("METADATA_ONLY");
+        let references = if with_data { self.variable_references(&record.definition).await } else { None };
+        Answer::render(&view(&record, with_data, references))
+    }
+
+    /// Lists the variables that each state of a definition refers to; nothing where there are none.
+    pub(super) async fn variable_references(&self, definition: &Arc<str>) -> Option<Value> {
+        // Without an Assign there are no variables.
+        if !definition.contains("\"Assign\"") {
+            return None;
+        }
+        let text = definition.clone();
+        let listed = move || Definition::load(&text).map(|definition| definition.variable_references());
+        let references = self.runtime().blocking(listed).await.ok()?.ok()?;
+        let references = references.into_iter().map(|(state, names)| (state.to_string(), names.into()));
+        let references: Map<String, Value> = references.collect();
+        (!references.is_empty()).then_some(Value::Object(references))
     }
 }
 
-fn view(record: &StateMachineRecord, with_data: bool) -> Value {
+fn view(record: &StateMachineRecord, with_data: bool, variable_references: Option<Value>) -> Value {
     let mut view = Map::new();
     let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
     set("stateMachineArn", record.arn.as_str().into());
@@ -41,6 +60,9 @@ fn view(record: &StateMachineRecord, with_data: bool) -> Value {
     set("loggingConfiguration", Logging::shown(record));
     set("tracingConfiguration", Tracing::shown(record));
     set("encryptionConfiguration", Encryption::shown(record));
+    if let Some(references) = variable_references {
+        set("variableReferences", references);
+    }
     if let Some(revision) = &record.revision_id {
         set("revisionId", revision.as_str().into());
     }

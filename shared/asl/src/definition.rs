@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::name::StateName;
-use crate::state::State;
+use crate::state::{State, StateKind};
 
 /// Is a valid definition, with everything in it compiled.
 #[derive(Clone, Debug)]
@@ -39,6 +39,35 @@ pub struct Machine {
     start_at: StateName,
     states: Vec<Arc<State>>,
     positions: BTreeMap<StateName, usize>,
+}
+
+impl Definition {
+    /// Lists the variables that each state refers to, of all machines, states without any left out: `variableReferences` of
+    /// the API.
+    pub fn variable_references(&self) -> BTreeMap<StateName, Vec<String>> {
+        let mut references = BTreeMap::new();
+        let mut machines = vec![&*self.machine];
+        while let Some(machine) = machines.pop() {
+            for state in machine.states() {
+                let names: Vec<String> =
+                    state.uses.variables.iter().filter(|name| *name != "states").cloned().collect();
+                if !names.is_empty() {
+                    references.insert(state.name.clone(), names);
+                }
+                match &state.kind {
+                    StateKind::Parallel(parallel) => machines.extend(parallel.branches.iter().map(|branch| &**branch)),
+                    StateKind::Map(map) => machines.push(&map.item_processor),
+                    StateKind::Task(_)
+                    | StateKind::Pass(_)
+                    | StateKind::Choice(_)
+                    | StateKind::Wait(_)
+                    | StateKind::Succeed(_)
+                    | StateKind::Fail(_) => {}
+                }
+            }
+        }
+        references
+    }
 }
 
 impl Machine {

@@ -33,7 +33,7 @@ pub struct State {
     pub output: Option<QueryTemplate>,
     /// The variables that it sets. Of a Choice where no rule holds.
     pub assign: Assignment,
-    /// What its expressions look at.
+    /// What its expressions look at; the variables are those of its paths and intrinsic functions too.
     pub uses: Arc<Uses>,
     /// What it does.
     pub kind: StateKind,

@@ -4,6 +4,8 @@ use jsonata::Uses;
 
 use crate::definition::QueryLanguage;
 use crate::diagnostics::{Code, Diagnostic, Diagnostics, Severity};
+use crate::intrinsic::{Argument, Intrinsic};
+use crate::path::{DataPath, Root};
 
 /// The most findings that are kept: what a person reads, and what AWS lists at most.
 const FINDINGS_MAX: usize = 100;
@@ -16,7 +18,7 @@ pub(crate) struct Findings {
     pub(crate) default_language: QueryLanguage,
     /// The language of the state at hand.
     pub(crate) language: QueryLanguage,
-    /// What the expressions of the state at hand look at.
+    /// What the expressions and paths of the state at hand look at.
     pub(crate) uses: Uses,
     /// Whether any expression may take long.
     pub(crate) may_be_long: bool,
@@ -36,6 +38,24 @@ impl Findings {
     /// Adds an error that AWS gives no place for.
     pub(crate) fn error_without_place(&mut self, code: Code, message: impl Into<String>) {
         self.add(code, message.into(), None);
+    }
+
+    /// Notes the variable that a path begins at, if it begins at one.
+    pub(crate) fn note_path(&mut self, path: &DataPath) {
+        if let Root::Variable(name) = path.root() {
+            self.uses.variables.insert(name.to_string());
+        }
+    }
+
+    /// Notes the variables that a call's arguments name.
+    pub(crate) fn note_call(&mut self, call: &Intrinsic) {
+        for argument in call.arguments() {
+            match argument {
+                Argument::Path(path) => self.note_path(path),
+                Argument::Call(call) => self.note_call(call),
+                Argument::Text { .. } | Argument::Literal(_) => {}
+            }
+        }
     }
 
     pub(crate) fn has_errors(&self) -> bool {

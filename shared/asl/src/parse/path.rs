@@ -24,8 +24,9 @@ pub(crate) fn selection(object: &Object<'_>, name: &str, findings: &mut Findings
 /// Reads any path.
 pub(crate) fn any(node: &Node<'_>, findings: &mut Findings) -> Option<DataPath> {
     let path = DataPath::parse(&node.string(findings)?);
-    if path.is_err() {
-        findings.schema("Value must be a valid JSONPath.", node.pointer());
+    match &path {
+        Ok(path) => findings.note_path(path),
+        Err(_) => findings.schema("Value must be a valid JSONPath.", node.pointer()),
     }
     path.ok()
 }
@@ -38,8 +39,9 @@ pub(crate) fn reference(node: &Node<'_>, findings: &mut Findings) -> Option<Data
         return None;
     }
     let path = DataPath::parse(&text).ok().filter(|path| path.path().is_definite());
-    if path.is_none() {
-        findings.schema("Value is not a Reference Path", node.pointer());
+    match &path {
+        Some(path) => findings.note_path(path),
+        None => findings.schema("Value is not a Reference Path", node.pointer()),
     }
     path
 }
@@ -94,8 +96,11 @@ pub(crate) fn text(object: &Object<'_>, name: &str, findings: &mut Findings) -> 
         return reference(node, findings).map(TextSource::Path);
     }
     let intrinsic = Intrinsic::parse(&written);
-    if intrinsic.is_err() {
-        findings.schema("Value must be a valid JSONPath or a valid intrinsic function call", node.pointer());
+    match &intrinsic {
+        Ok(call) => findings.note_call(call),
+        Err(_) => {
+            findings.schema("Value must be a valid JSONPath or a valid intrinsic function call", node.pointer());
+        }
     }
     intrinsic.ok().map(|intrinsic| TextSource::Intrinsic(Arc::new(intrinsic)))
 }

@@ -62,8 +62,14 @@ fn array(source: &Source<'_>, findings: &mut Findings) -> Option<Node> {
 fn computed(name: &str, value: &Source<'_>, place: &str, findings: &mut Findings) -> Option<Node> {
     let text = if value.text().starts_with('"') { value.string(findings)? } else { String::new() };
     let node = match DataPath::parse(&text) {
-        Ok(path) => Some(Node::Path(name.into(), path)),
-        Err(_) => Intrinsic::parse(&text).ok().map(|intrinsic| Node::Intrinsic(Arc::new(intrinsic))),
+        Ok(path) => {
+            findings.note_path(&path);
+            Some(Node::Path(name.into(), path))
+        }
+        Err(_) => Intrinsic::parse(&text).ok().map(|call| {
+            findings.note_call(&call);
+            Node::Intrinsic(Arc::new(call))
+        }),
     };
     if node.is_none() {
         let message = "must be a valid JSONPath or a valid intrinsic function call";

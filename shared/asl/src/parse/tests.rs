@@ -466,3 +466,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn variables_are_listed_by_state() {
+    let text = r#"{"StartAt": "A", "States": {
+        "A": {"Type": "Pass", "Assign": {"x": 1, "y.$": "States.Format('{}', States.MathAdd($n, $.a))"}, "Next": "C"},
+        "C": {"Type": "Choice", "Choices": [{"Variable": "$b", "StringEqualsPath": "$a.c", "Next": "M"}], "Default": "J"},
+        "M": {"Type": "Map", "ItemsPath": "$list", "ItemProcessor": {"StartAt": "I", "States": {
+            "I": {"Type": "Pass", "Parameters": {"v.$": "$v[0]", "w": "$w"}, "End": true}}}, "Next": "J"},
+        "J": {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% ($own := $z; $own & $states.input.q) %}", "Next": "E"},
+        "E": {"Type": "Succeed"}}}"#;
+    let references = Definition::load(text).expect("is valid").variable_references();
+    let listed: Vec<String> = references.iter().map(|(state, names)| format!("{state}: {}", names.join(" "))).collect();
+    assert_eq!(listed, ["A: n", "C: a b", "I: v", "J: z", "M: list"]);
+}
