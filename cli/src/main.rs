@@ -73,6 +73,8 @@ struct RunArguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // Every HTTP client wants one, even where it never speaks TLS. A provider that is there already serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::command(&arguments).await,
         Command::Dev(arguments) => dev::command(&arguments).await,
