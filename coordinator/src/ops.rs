@@ -53,7 +53,10 @@ impl Ops {
             return (unready, "waiting for the store (setting redis.url)\n");
         };
         if !*connections.store.borrow() {
-            return (unready, "no connection to the store (setting redis.url)\n");
+            return (
+                unready,
+                "no connection to the store (setting redis.url), or it is another one than before; see the log\n",
+            );
         }
         match *connections.broker.borrow() {
             Connection::Up { .. } => (StatusCode::OK, "ok\n"),

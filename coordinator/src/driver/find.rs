@@ -46,7 +46,8 @@ impl Inner {
 
     /// Gives what never changes of an execution whose head was read.
     pub(super) async fn known(&self, head: &ExecutionHead, patience: Patience<'_>) -> Result<Arc<Known>, Unable> {
-        if let Some(known) = self.cache.execution(&head.record.arn) {
+        // A name may be used again once retention has removed its execution.
+        if let Some(known) = self.cache.execution(&head.record.arn).filter(|known| known.record == head.record) {
             known.heard_of(head.last_event);
             return Ok(known);
         }

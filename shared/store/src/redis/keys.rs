@@ -92,6 +92,11 @@ impl Keys {
         format!("{}:{{members}}", self.prefix)
     }
 
+    /// Names what says that a partition has its data.
+    pub(super) fn mark(partition: &str) -> String {
+        format!("{partition}mark")
+    }
+
     /// Names what a connection writes before it waits for replicas.
     pub(super) fn replicated(partition: &str) -> String {
         format!("{partition}replicated")

@@ -176,8 +176,8 @@ impl Link {
         }
     }
 
-    /// Asks every server for its health.
-    async fn probe(&self, generation: &Generation) -> Result<(), Error> {
+    /// Asks every server for its health, and whether it still holds this store; after an outage also whether it still fits.
+    async fn probe(&self, generation: &Generation, is_back: bool) -> Result<(), Error> {
         let mut first = generation.connections[0].clone();
         let servers = servers::memory(&mut first).await.map_err(|error| meaning(&error))?;
         // The client leaves out nodes that it can't reach.
@@ -186,6 +186,12 @@ impl Link {
             return Err(Error::Unavailable(text));
         }
         self.note(&servers);
+        if is_back {
+            servers::check(&mut first, &self.config).await?;
+        }
+        if let Some(meta) = self.meta.get() {
+            meta.verify(&mut first, &self.config).await?;
+        }
         for connection in &generation.connections[1..] {
             let pinged: Result<String, _> = redis::cmd("PING").query_async(&mut connection.clone()).await;
             pinged.map_err(|error| meaning(&error))?;
@@ -215,7 +221,12 @@ async fn supervise(link: Weak<Link>, kick: Arc<Notify>, runtime: Runtime) {
             Err(_) => match alive.renew().await {
                 Ok(()) => PROBE,
                 Err(error) => {
-                    tracing::warn!(%error, retry_millis = backoff.as_millis(), "failed to connect to Redis");
+                    let retry_millis = backoff.as_millis();
+                    if matches!(error, Error::Unfit(_)) {
+                        tracing::error!(%error, retry_millis, "this Redis can't be used; nothing goes on until that is put right");
+                    } else {
+                        tracing::warn!(%error, retry_millis, "failed to connect to Redis");
+                    }
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                     alive.runtime.jittered(backoff)
                 }
@@ -233,13 +244,14 @@ async fn supervise(link: Weak<Link>, kick: Arc<Notify>, runtime: Runtime) {
 impl Link {
     /// Probes a generation; gives how many probes have failed in a row.
     async fn watch(&self, generation: &Generation, failed: u32) -> u32 {
-        let Err(error) = self.probe(generation).await else {
+        let Err(error) = self.probe(generation, failed > 0).await else {
             if self.note_connected(true) {
                 tracing::info!(url = self.config.shown_url(), "reached Redis again");
             }
             return 0;
         };
-        if self.config.mode != RedisMode::Cluster || failed + 1 >= PROBES_FAILED_MAX {
+        let is_unfit = matches!(error, Error::Unfit(_));
+        if is_unfit || self.config.mode != RedisMode::Cluster || failed + 1 >= PROBES_FAILED_MAX {
             self.drop_generation(generation.number, &error.to_string());
             return 0;
         }

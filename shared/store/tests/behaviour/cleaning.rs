@@ -128,7 +128,8 @@ async fn ended_executions_are_kept_as_long_as_wanted(stage: Stage) {
     assert!(stage.store.history(&old.arn, query).await.expect("reads").events.is_empty());
     stage.made(&open.end()).await;
     stage.clean_up(&open.arn, 1_000).await;
-    let rest: Vec<String> = stage.dump().await.into_keys().filter(|key| key.contains("{p")).collect();
+    let rest: Vec<String> =
+        stage.dump().await.into_keys().filter(|key| key.contains("{p") && !key.ends_with(":mark")).collect();
     assert_eq!(rest, Vec::<String>::new());
     stage.created("old").await;
 }

@@ -105,3 +105,83 @@ async fn an_outage_of_one_node_leaves_the_others() {
     let is_up = || async { *connection.borrow() };
     eventually(LONG, is_up, "the cluster is whole").await.expect("is whole");
 }
+
+async fn set(server: &RedisServer, field: &str, value: &str) {
+    server.command(&["HSET", "stepwell:meta", field, value]).await.expect("writes");
+}
+
+#[tokio::test]
+async fn another_store_than_before_is_not_gone_on_with() {
+    let server = RedisServer::start(RedisOptions::default()).await.expect("starts");
+    let store = open(&server).await;
+    let root = Seen::root("e");
+    store.commit(&root.creation()).await.expect("is made");
+    let mut connection = store.connection();
+    // Under a connection that stays.
+    let incarnation = store.incarnation();
+    set(&server, "incarnation", "another").await;
+    connection.wait_for(|connected| !connected).await.expect("is seen");
+    assert!(matches!(store.commit(&root.advance().1).await, Err(Error::Unavailable(_))));
+    server.restart().await.expect("restarts");
+    set(&server, "incarnation", &incarnation).await;
+    connection.wait_for(|connected| *connected).await.expect("comes back");
+    // Emptied, and never begun anew by itself.
+    server.command(&["FLUSHALL"]).await.expect("flushes");
+    connection.wait_for(|connected| !connected).await.expect("is seen");
+    let second = RedisStore::open(
+        RedisConfig { url: server.url(), partitions: PARTITIONS, ..RedisConfig::default() },
+        Runtime::system(),
+    );
+    assert_ne!(second.await.expect("begins a new store").incarnation(), incarnation);
+    assert!(matches!(store.commit(&root.advance().1).await, Err(Error::Unavailable(_))));
+    set(&server, "incarnation", &incarnation).await;
+    connection.wait_for(|connected| *connected).await.expect("comes back");
+    assert_eq!(store.execution(&root.arn).await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn a_server_that_became_unfit_is_not_gone_on_with() {
+    let server = RedisServer::start(RedisOptions::default()).await.expect("starts");
+    let store = open(&server).await;
+    let mut connection = store.connection();
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await.expect("sets");
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]).await.expect("kills");
+    connection.wait_for(|connected| !connected).await.expect("is seen");
+    // It is tried again several times meanwhile.
+    let is_refused = || async { matches!(store.time().await, Err(Error::Unavailable(_))) };
+    for _ in 0..20 {
+        assert!(is_refused().await);
+        tokio::task::yield_now().await;
+    }
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await.expect("sets");
+    connection.wait_for(|connected| *connected).await.expect("comes back");
+}
+
+#[tokio::test]
+async fn a_node_that_lost_its_data_is_seen() {
+    let cluster = RedisCluster::start(3).await.expect("starts");
+    let config = RedisConfig {
+        url: cluster.urls().join(","),
+        mode: RedisMode::Cluster,
+        partitions: 16,
+        response_timeout_millis: 1_000,
+        ..RedisConfig::default()
+    };
+    let store = RedisStore::open(config.clone(), Runtime::system()).await.expect("opens");
+    let mut connection = store.connection();
+    let mut lost = None;
+    for node in cluster.nodes() {
+        // Not the one that tells the store's name.
+        if node.command(&["KEYS", "stepwell:meta"]).await.is_ok_and(|keys| !keys.contains("meta")) {
+            lost = Some(node);
+        }
+    }
+    lost.expect("the others have partitions").command(&["FLUSHALL"]).await.expect("flushes");
+    connection.wait_for(|connected| !connected).await.expect("is seen");
+    let refused = RedisStore::open(config.clone(), Runtime::system()).await;
+    let Err(Error::Unfit(text)) = refused else { panic!("was opened") };
+    assert!(text.contains("lost the partition") && text.contains("redis.allow_volatile = true"), "{text}");
+    let borne = RedisConfig { allow_volatile: true, ..config };
+    RedisStore::open(borne, Runtime::system()).await.expect("goes on without what is lost");
+    connection.wait_for(|connected| *connected).await.expect("comes back");
+}

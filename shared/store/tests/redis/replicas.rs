@@ -107,3 +107,47 @@ async fn the_master_that_sentinel_names_is_followed() {
     assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
     assert_eq!(replica.command(&["ROLE"]).await.expect("tells").lines().next(), Some("master"));
 }
+
+#[tokio::test]
+async fn no_commit_that_a_replica_has_is_lost_in_a_failover() {
+    let master = master().await;
+    let replica = replica_of(&master).await;
+    for server in [&master, &replica] {
+        server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await.expect("sets");
+    }
+    let (port, folder) = (free_port(), DataDir::new("sentinel").expect("is made"));
+    let _sentinel = sentinel(port, &master, &folder);
+    let config = RedisConfig {
+        url: format!("redis://127.0.0.1:{port}"),
+        mode: RedisMode::Sentinel,
+        sentinel_master: "orders".to_owned(),
+        replicas_min: 1,
+        response_timeout_millis: 1_000,
+        ..RedisConfig::default()
+    };
+    let opened = || async { RedisStore::open(config.clone(), Runtime::system()).await.ok() };
+    let store = eventually_some(LONG, opened, "the master sees its replica").await.expect("opens");
+    let knows_replica = || async {
+        let ask = ["-p", &port.to_string(), "SENTINEL", "replicas", "orders"];
+        let answer = std::process::Command::new("redis-cli").args(ask).output().expect("redis-cli is there");
+        String::from_utf8_lossy(&answer.stdout).contains(&replica.port().to_string())
+    };
+    eventually(LONG, knows_replica, "the sentinel knows the replica").await.expect("knows it");
+    let roots: Vec<Seen> = (0..40).map(|index| Seen::root(&format!("e{index}"))).collect();
+    for root in &roots {
+        store.commit(&root.creation()).await.expect("is made");
+    }
+    master.kill().await.expect("kills");
+    let is_master = || async { replica.command(&["ROLE"]).await.is_ok_and(|role| role.starts_with("master")) };
+    eventually(LONG, is_master, "the replica is the master").await.expect("is the master");
+    // Alone it takes no write, until another replica is there.
+    let (_, commit) = roots[0].advance();
+    assert!(store.commit(&commit).await.is_err());
+    let _second = replica_of(&replica).await;
+    let attempt = || async { store.commit(&commit).await.ok() };
+    let outcome = eventually_some(LONG, attempt, "a replica has it").await.expect("has it");
+    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
+    for root in &roots {
+        assert!(store.execution(&root.arn).await.expect("reads").is_some(), "{} is lost", root.arn);
+    }
+}
