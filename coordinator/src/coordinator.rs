@@ -17,6 +17,9 @@ use crate::serve::serve;
 /// How often a stopping coordinator looks whether it is done.
 const IDLE_POLL: Duration = Duration::from_millis(20);
 
+/// How long the last spans may take to reach the collector where the grace is used up.
+const LAST_FLUSH: Duration = Duration::from_secs(1);
+
 /// Is what a coordinator is made of.
 pub struct Parts {
     /// Where executions are kept.
@@ -104,6 +107,8 @@ impl Coordinator {
         while !self.driver.is_idle() && self.runtime.instant() < end {
             self.runtime.sleep(IDLE_POLL).await;
         }
+        let left = end.saturating_duration_since(self.runtime.instant()).max(LAST_FLUSH);
+        self.driver.flush_traces(left).await;
     }
 }
 

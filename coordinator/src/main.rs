@@ -18,7 +18,7 @@ use coordinator::{Coordinator, Parts};
 use runtime::{Runtime, Task, watch};
 use settings::{Loaded, LogFormat, Sources};
 use store::{ExecutionStore as _, RedisStore, SharedStore};
-use telemetry::{Registry, Style};
+use telemetry::{ExportConfig, Registry, Style, Tracer};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -104,6 +104,8 @@ async fn coordinate(settings: &Settings) -> anyhow::Result<()> {
     // A provider that is there already serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (runtime, registry) = (Runtime::system(), Registry::new());
+    let export = ExportConfig::of_process("stepwell-coordinator")?;
+    let (tracing, traced) = (runtime.clone(), registry.clone());
     let stopping = stop_on_signal(&runtime)?;
     let api = Api::new(runtime.clone(), settings.api(), &registry);
     let ops = Ops::new(registry.clone());
@@ -126,6 +128,11 @@ async fn coordinate(settings: &Settings) -> anyhow::Result<()> {
     let (store, queue): (SharedStore, SharedQueue) = (Arc::new(store), Arc::new(queue));
     let (driver, api_settings) = (settings.driver(), settings.api());
     let coordinator = Coordinator::behind(api, Parts { store, queue, runtime, driver, api: api_settings, registry });
+    if let Some(export) = export {
+        info!(endpoint = export.endpoint(), "exporting traces");
+        let tracer = Tracer::start(export, &coordinator.driver().owner().to_string(), &tracing, &traced)?;
+        coordinator.driver().trace_to(tracer);
+    }
     coordinator.start();
     info!(owner = %coordinator.driver().owner(), "coordinating");
 

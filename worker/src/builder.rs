@@ -9,7 +9,7 @@ use model::JsonText;
 use runtime::{Runtime, watch};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use telemetry::Registry as MetricsRegistry;
+use telemetry::{Registry as MetricsRegistry, Tracer};
 
 use crate::aws::Aws;
 use crate::config::{WorkConfig, WorkerConfig};
@@ -39,13 +39,23 @@ pub struct WorkerBuilder {
     work: WorkConfig,
     metrics: MetricsRegistry,
     aws: Option<Arc<Aws>>,
+    tracer: Tracer,
     declared: Vec<(Declared, Box<dyn Handler>)>,
 }
 
 impl WorkerBuilder {
     pub(crate) fn new(queue: SharedQueue, runtime: Runtime) -> Self {
         let (config, work) = (WorkerConfig::default(), WorkConfig::default());
-        Self { queue, runtime, config, work, metrics: MetricsRegistry::new(), aws: None, declared: Vec::new() }
+        Self {
+            queue,
+            runtime,
+            config,
+            work,
+            metrics: MetricsRegistry::new(),
+            aws: None,
+            tracer: Tracer::off(),
+            declared: Vec::new(),
+        }
     }
 
     /// Takes over all settings; to be called before the methods that change one.
@@ -150,12 +160,19 @@ impl WorkerBuilder {
         self
     }
 
+    /// Exports the spans of its work.
+    #[must_use]
+    pub fn tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
     /// Builds the worker.
     ///
     /// # Errors
     /// `BuildError` when the handlers file is wrong or a function is declared twice.
     pub fn build(self) -> Result<Worker, BuildError> {
-        let Self { queue, runtime, config, work, metrics, aws, declared } = self;
+        let Self { queue, runtime, config, work, metrics, aws, tracer, declared } = self;
         let mut registry = Registry::default();
         let from_code = declared.into_iter().map(|(declared, handler)| (declared, Entry { handler, slots: None }));
         let (outgoing, output_bytes_max) = (Outgoing::default(), config.output_bytes_max);
@@ -171,7 +188,7 @@ impl WorkerBuilder {
         }
         let name = config.name.clone().unwrap_or_else(|| format!("worker-{:08x}", runtime.random() >> 32)).into();
         let (deliveries_max, metrics) = (work.deliveries_max, Metrics::new(&metrics));
-        let parts = Parts { queue, runtime, config, deliveries_max, name, registry, metrics };
+        let parts = Parts { queue, runtime, config, deliveries_max, name, registry, metrics, tracer };
         Ok(Worker { parts, stop: Arc::new(watch::Sender::new(false)) })
     }
 }

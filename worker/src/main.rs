@@ -10,7 +10,7 @@ use broker::amqp::AmqpBroker;
 use clap::{Parser, Subcommand};
 use runtime::Runtime;
 use settings::{Loaded, LogFormat, Sources};
-use telemetry::{Registry, Style};
+use telemetry::{ExportConfig, Registry, Style, Tracer};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 use worker::ops::{self, Ops};
@@ -96,10 +96,18 @@ async fn work(config: Config) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (runtime, metrics) = (Runtime::system(), Registry::new());
     let queue: SharedQueue = Arc::new(AmqpBroker::connect(runtime.clone(), config.broker())?);
+    let tracer = match ExportConfig::of_process("stepwell-worker")? {
+        Some(export) => {
+            info!(endpoint = export.endpoint(), "exporting traces");
+            Tracer::start(export, config.worker.name.as_deref().unwrap_or_default(), &runtime, &metrics)?
+        }
+        None => Tracer::off(),
+    };
     let worker = Worker::builder(Arc::clone(&queue), runtime.clone())
         .config(config.worker.clone(), config.work.clone())
         .aws(Aws::of_settings(&config.worker)?)
         .metrics(metrics.clone())
+        .tracer(tracer)
         .build()
         .context("use the setting worker.handlers")?;
     if !worker.has_handlers() {

@@ -16,7 +16,7 @@ use coordinator::serve::{listen, serve, stop_on_signal};
 use coordinator::{Coordinator, Parts};
 use runtime::{Runtime, Task, watch};
 use store::{EmbeddedConfig, EmbeddedStore, ExecutionStore as _, SharedStore};
-use telemetry::{Registry, Style};
+use telemetry::{ExportConfig, Registry, Style, Tracer};
 use tokio::net::TcpListener;
 use tracing::warn;
 use worker::{Aws, Worker};
@@ -85,10 +85,15 @@ impl Server {
         let store = EmbeddedStore::open(&EmbeddedConfig::new(data), runtime.clone()).await?;
         let broker = MemoryBroker::new(runtime.clone(), EVENTS_QUEUES);
         let of_worker: SharedQueue = Arc::new(broker.handle(runtime.clone()));
+        let tracer = match ExportConfig::of_process("stepwell-dev")? {
+            Some(export) => Tracer::start(export, "dev", runtime, &registry)?,
+            None => Tracer::off(),
+        };
         let worker = Worker::builder(of_worker, runtime.clone())
             .config(settings.worker.clone(), settings.work.clone())
             .aws(Aws::of_settings(&settings.worker)?)
             .metrics(registry.clone())
+            .tracer(tracer.clone())
             .build()
             .context("use the handlers (flag --handlers)")?;
 
@@ -122,6 +127,7 @@ impl Server {
             tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz, /metrics");
             ports.push(spawn(listener, ops.router()));
         }
+        coordinator.driver().trace_to(tracer);
         coordinator.start();
         let stopper = worker.stopper();
         if !worker.has_handlers() {

@@ -15,7 +15,7 @@ use super::relay::outstanding;
 
 impl Inner {
     /// Lets the effects of a commit leave, and keeps what it wrote.
-    pub(super) fn after(self: &Arc<Self>, plan: Plan, committed: &Committed) {
+    pub(super) fn after(self: &Arc<Self>, mut plan: Plan, committed: &Committed) {
         self.count(&plan);
         self.tell(&plan.commit, committed);
         let events = plan.commit.history.events.len() as u64;
@@ -23,7 +23,8 @@ impl Inner {
         self.forget_closed(&plan);
         self.set_timers(&plan);
         self.proceed_with_joins(&plan, committed);
-        let Plan { known, commit, branches, before, cancels } = plan;
+        self.let_spans_go(std::mem::take(&mut plan.spans), plan.known.partition);
+        let Plan { known, commit, branches, before, cancels, spans: _ } = plan;
         let mut kept = Vec::with_capacity(branches.len());
         for (mut branch, revision, token) in branches {
             branch.settle(committed.base);
@@ -42,7 +43,7 @@ impl Inner {
                     let (execution, branch) = (commit.execution.clone(), path.clone());
                     self.proceed(Item::Resume { execution, branch, background: false });
                 }
-                PendingEffect::Wake(_) => {}
+                PendingEffect::Wake(_) | PendingEffect::Export(_) => {}
             }
         }
         for of in cancels {

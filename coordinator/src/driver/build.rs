@@ -5,12 +5,14 @@ use std::sync::Arc;
 use engine::{Branch, Effect, NewEvent, Phase, Run};
 use model::{CommitId, ExecutionEnd, FencingToken, Revision, Timestamp};
 use store::{ClosedScope, Commit, NextBranch, OpenedScope, OutboxKey, PendingEffect, StoredBranch, Subject, TimerKey};
+use telemetry::TraceContext;
 use wire::message::Cancelled;
 use wire::record::{HistoryChunk, PhaseRecord};
 
 use super::Inner;
 use super::cache::{Held, Known};
 use super::events::Trigger;
+use super::spans::{Cause, Spans};
 use super::trace;
 use crate::convert;
 use crate::timers::timer_name;
@@ -25,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) before: Option<Arc<Held>>,
     /// What workers are to stop.
     pub(crate) cancels: Vec<Cancelled>,
+    /// The spans of what the commit ends.
+    pub(crate) spans: Spans,
 }
 
 impl Inner {
@@ -32,7 +36,7 @@ impl Inner {
     pub(super) fn plan(
         &self,
         held: &Arc<Held>,
-        run: Run,
+        mut run: Run,
         open: &[StoredBranch],
         trigger: Trigger<'_>,
         background: bool,
@@ -40,6 +44,7 @@ impl Inner {
         let token = if held.is_own { held.token } else { held.token.next(self.runtime.nonce()) };
         let revision = held.revision.next(self.runtime.nonce());
         let path = held.branch.path.clone();
+        let left = std::mem::take(&mut run.left);
         let subject = |next| Subject::Branch { path: path.clone(), revision: held.revision, token: held.token, next };
         let mut plan = self.plan_run(&held.known, run, Some((revision, token)), subject);
         plan.commit.respects_lease = background;
@@ -57,23 +62,42 @@ impl Inner {
         let added = &plan.commit.outbox_added;
         plan.commit.outbox_dropped.retain(|key| !added.contains(key));
         plan.before = Some(held.clone());
+        self.add_spans(&mut plan, &left, open, Cause::Event(held, trigger));
         plan
     }
 
-    /// Makes the commit of an execution's first run.
-    pub(super) fn plan_creation(&self, known: &Arc<Known>, run: Run) -> Plan {
+    /// Makes the commit of an execution's first run, asked for at a time by a caller in a trace.
+    pub(super) fn plan_creation(
+        &self,
+        known: &Arc<Known>,
+        mut run: Run,
+        asked: (Timestamp, Option<TraceContext>),
+    ) -> Plan {
+        let left = std::mem::take(&mut run.left);
         let root = Some((Revision::first(self.runtime.nonce()), FencingToken::first(self.runtime.nonce())));
         let record = Box::new(known.record.as_ref().clone());
-        self.plan_run(known, run, root, |root| Subject::Creation { record, root })
+        let mut plan = self.plan_run(known, run, root, |root| Subject::Creation { record, root });
+        let (begun, caller) = asked;
+        self.add_spans(&mut plan, &left, &[], Cause::Start { begun, caller });
+        plan
     }
 
-    /// Makes a commit that ends the execution as a whole, however many branches it has: what they leave is cleaned up later.
-    pub(super) fn plan_end(&self, known: &Arc<Known>, history: Vec<NewEvent>, end: ExecutionEnd) -> Plan {
+    /// Makes a commit that ends the execution as a whole, however many branches it has: what they leave is cleaned up later. `open` is
+    /// what was seen open, where it is traced.
+    pub(super) fn plan_end(
+        &self,
+        known: &Arc<Known>,
+        open: &[StoredBranch],
+        history: Vec<NewEvent>,
+        end: ExecutionEnd,
+    ) -> Plan {
         let mut commit = self.empty_commit(known, Subject::Execution);
         commit.history = HistoryChunk { events: history.into_iter().map(convert::event_to_record).collect() };
         commit.end = Some((end, self.runtime.now()));
-        let cancels = vec![Cancelled::Execution];
-        Plan { known: known.clone(), commit, branches: Vec::new(), before: None, cancels }
+        let (known, cancels) = (known.clone(), vec![Cancelled::Execution]);
+        let mut plan = Plan { known, commit, branches: Vec::new(), before: None, cancels, spans: Spans::default() };
+        self.add_spans(&mut plan, &[], open, Cause::Closing);
+        plan
     }
 
     fn plan_run(
@@ -110,7 +134,7 @@ impl Inner {
         let reserve = u64::from(commit.end.is_none());
         commit.events_max = self.settings.limits.events_max.map(|max| max.saturating_sub(reserve));
         let cancels = sort_effects(known, run.effects, &mut commit);
-        Plan { known: known.clone(), commit, branches, before: None, cancels }
+        Plan { known: known.clone(), commit, branches, before: None, cancels, spans: Spans::default() }
     }
 
     /// Lists what the closed scopes hold: it is closed with them, at the revisions seen, and its effects need not leave any more.

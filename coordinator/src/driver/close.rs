@@ -15,6 +15,9 @@ use super::error::{Patience, Unable};
 /// How long a caller of the API waits for a store that can't be reached: less than a client's own time-out.
 pub(super) const CALLER_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many branches that are cut off get a span.
+const TRACED_MAX: usize = 4_096;
+
 /// Is what became of a wish to stop an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StopOutcome {
@@ -107,7 +110,12 @@ impl Inner {
             }
             let known = self.known(&head, patience).await?;
             let Closing { history, end } = closing(self.moment());
-            let plan = self.plan_end(&known, history, end);
+            let open = if self.is_traced(&known) {
+                persist!(self, patience, self.store.open_branches(execution, None, TRACED_MAX))
+            } else {
+                Vec::new()
+            };
+            let plan = self.plan_end(&known, &open, history, end);
             match self.commit(&plan.commit, patience).await? {
                 CommitOutcome::Committed(committed) => {
                     let at = plan.commit.end.as_ref().map_or_else(|| self.runtime.now(), |(_, at)| *at);

@@ -29,6 +29,7 @@ mod relay;
 mod routing;
 mod seldom;
 mod settings;
+mod spans;
 mod start;
 mod sweep;
 mod trace;
@@ -38,11 +39,12 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use broker::SharedQueue;
 use runtime::{Runtime, watch};
 use store::{OwnerId, SharedStore};
-use telemetry::Registry;
+use telemetry::{Registry, Tracer};
 use tokio::sync::broadcast;
 
 pub use close::{StopError, StopOutcome};
@@ -59,6 +61,7 @@ use local::Local;
 use outgoing::Outgoing;
 use relay::Relay;
 use seldom::Seldom;
+use spans::Traces;
 use sweep::HeldPartitions;
 
 /// Is what a driver is made of.
@@ -104,6 +107,7 @@ struct Inner {
     /// When the connection to the broker came up last, in milliseconds; 0 before the first time.
     broker_up_at: AtomicU64,
     stopping: watch::Sender<bool>,
+    traces: Traces,
 }
 
 impl Driver {
@@ -126,6 +130,7 @@ impl Driver {
             is_over_high_water: AtomicBool::new(false),
             broker_up_at: AtomicU64::new(0),
             stopping: watch::Sender::new(false),
+            traces: Traces::default(),
             store,
             queue,
             runtime,
@@ -133,6 +138,16 @@ impl Driver {
             owner,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Has traces exported from now on. To be called at most once, before anything else.
+    pub fn trace_to(&self, tracer: Tracer) {
+        self.inner.traces.attach(tracer);
+    }
+
+    /// Hands over the spans that wait, at most for a while. To be called at the end.
+    pub async fn flush_traces(&self, at_most: Duration) {
+        self.inner.flush_spans(at_most).await;
     }
 
     /// Spawns the driver's loops: consumers of all events queues, relay, timer wheel, sweeps, reconciler, announcements. To be

@@ -88,7 +88,18 @@ impl Inner {
         }
     }
 
+    /// Clears the entries of spans that were exported or given up.
+    pub(super) async fn clear_exported(&self) {
+        for (partition, keys) in self.traces.take_done() {
+            if let Err(error) = self.store.clear_outbox(partition, &keys).await {
+                tracing::debug!(partition, %error, "can't clear the outbox now");
+                self.traces.put_back(partition, keys);
+            }
+        }
+    }
+
     async fn clear_left(&self) {
+        self.clear_exported().await;
         for (partition, keys) in self.outgoing.take_left() {
             match self.store.clear_outbox(partition, &keys).await {
                 Ok(()) => self.metrics.outbox_cleared.add(keys.len() as u64),

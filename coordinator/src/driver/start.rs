@@ -63,15 +63,17 @@ pub enum StartError {
 
 impl Inner {
     pub(super) async fn start_execution(self: &Arc<Self>, request: StartRequest) -> Result<StartOutcome, StartError> {
+        let begun = self.runtime.now();
         if self.is_over_high_water.load(Ordering::Relaxed) {
             self.metrics.executions_throttled.inc();
             return Err(StartError::Throttled);
         }
-        let known = Arc::new(self.new_execution(request).await?);
+        let caller = trace::of_caller(request.trace.as_ref(), request.trace_header.as_deref());
+        let known = Arc::new(self.new_execution(request, caller).await?);
         let record = &known.record;
         let span = tracing::debug_span!("start", execution = %record.arn, traceparent = record.traceparent);
         let run = self.first_run(&known).instrument(span).await?;
-        let plan = self.plan_creation(&known, run);
+        let plan = self.plan_creation(&known, run, (begun, caller));
         let patience = self.caller_patience();
         let outcome = self.commit(&plan.commit, patience).await.map_err(unavailable)?;
         match outcome {
@@ -105,15 +107,15 @@ impl Inner {
         self.runtime.blocking(run).await.map_err(|stopped| StartError::Unavailable(stopped.to_string()))
     }
 
-    async fn new_execution(&self, request: StartRequest) -> Result<Known, StartError> {
-        let StartRequest { machine, name, input, trace, trace_header } = request;
+    async fn new_execution(&self, request: StartRequest, caller: Option<TraceContext>) -> Result<Known, StartError> {
+        let StartRequest { machine, name, input, trace: _, trace_header } = request;
         let definition = self.definitions.get_or_parse(&machine.hash, &machine.definition).await;
         let definition = definition.map_err(|error| match error {
             DefinitionError::Store(error) => StartError::Unavailable(error.to_string()),
             DefinitionError::Missing(_) | DefinitionError::Invalid { .. } => StartError::Definition(chain(&error)),
         })?;
         let arn = machine.arn.execution(&name);
-        let context = trace::of_start(&arn, trace.as_ref(), trace_header.as_deref(), &self.runtime);
+        let context = self.trace_of_start(&arn, caller);
         let partition = arn.partition(self.partitions);
         let record = ExecutionRecord {
             arn,

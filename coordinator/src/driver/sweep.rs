@@ -184,6 +184,11 @@ impl Inner {
 
     /// Tells whether nobody sees to an entry: its committer is dead, or should have seen to it by now.
     fn is_forgotten(&self, partition: u32, entry: &OutboxEntry, age: u64, round: &Round) -> bool {
+        let is_orphaned = || u128::from(age) >= BEGINNING.as_millis() && !round.live.contains(&entry.committer);
+        if matches!(entry.key.effect, PendingEffect::Export(_)) {
+            // A live committer waits for the collector, however long that takes.
+            return is_orphaned();
+        }
         let grace = self.settings.outbox_grace.as_millis();
         if let PendingEffect::Dispatch(_, attempt) = &entry.key.effect {
             if !self.is_broker_up() || self.outgoing.sees_to(partition, *attempt) {
@@ -197,7 +202,7 @@ impl Inner {
         } else if u128::from(age) > grace {
             return true;
         }
-        u128::from(age) >= BEGINNING.as_millis() && !round.live.contains(&entry.committer)
+        is_orphaned()
     }
 
     /// Lets an effect leave again; gives its key if there is nothing to leave any more.
@@ -219,6 +224,10 @@ impl Inner {
             }
             PendingEffect::Continue(path) => (key.execution.clone(), path.clone()),
             PendingEffect::Wake(scope) => (key.execution.clone(), scope.branch.clone()),
+            PendingEffect::Export(spans) => {
+                let spans = spans.clone();
+                return self.adopt_spans(key, &spans);
+            }
         };
         // A branch that is closed has nothing to go on with, and nothing opens it again.
         match self.store.load(&execution, &path).await {

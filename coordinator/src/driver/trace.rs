@@ -2,24 +2,25 @@
 //! takes over goes on with the same trace.
 
 use model::{AttemptId, BranchPath, ExecutionArn};
-use runtime::Runtime;
-use telemetry::{TraceContext, execution_span, span_id, trace_id};
+use telemetry::{Role, TraceContext, execution_span, role_span, trace_id};
 
-/// What tells the spans of publishes from those of state entries, which are numbered by their entry.
-const PUBLISH: u64 = 1 << 32;
+use super::Inner;
 
-/// Gives the context of a new execution's span: in the caller's trace, from W3C's header or else X-Ray's, or in a new one.
-pub(crate) fn of_start(
-    arn: &ExecutionArn,
-    caller: Option<&TraceContext>,
-    xray: Option<&str>,
-    runtime: &Runtime,
-) -> TraceContext {
-    let caller = caller.copied().or_else(|| xray.and_then(|header| TraceContext::from_xray(header).ok()));
-    let span = execution_span(arn);
-    match caller {
-        Some(context) => context.at(span),
-        None => TraceContext { trace: trace_id(arn, runtime.random()), span, sampled: true },
+/// Gives the caller's place in a trace, from W3C's header or else X-Ray's.
+pub(crate) fn of_caller(caller: Option<&TraceContext>, xray: Option<&str>) -> Option<TraceContext> {
+    caller.copied().or_else(|| xray.and_then(|header| TraceContext::from_xray(header).ok()))
+}
+
+impl Inner {
+    /// Gives the context of a new execution's span: in the caller's trace, or in a new one.
+    pub(super) fn trace_of_start(&self, arn: &ExecutionArn, caller: Option<TraceContext>) -> TraceContext {
+        let trace = caller.map_or_else(|| trace_id(arn, self.runtime.random()), |caller| caller.trace);
+        let decided = caller.map(|caller| caller.sampled);
+        let sampled = match self.traces.tracer() {
+            Some(tracer) => tracer.samples(trace, decided),
+            None => decided.unwrap_or(false),
+        };
+        TraceContext { trace, span: execution_span(arn), sampled }
     }
 }
 
@@ -31,7 +32,7 @@ pub(crate) fn of_record(arn: &ExecutionArn, traceparent: &str) -> TraceContext {
 
 /// Gives the context of the span of a state entry.
 pub(crate) fn of_state(context: TraceContext, arn: &ExecutionArn, branch: &BranchPath, entry: u32) -> TraceContext {
-    context.at(span_id(arn, branch, u64::from(entry)))
+    context.at(role_span(arn, branch, Role::State, entry))
 }
 
 /// Gives the context of the span of a work item's publish.
@@ -41,7 +42,7 @@ pub(crate) fn of_publish(
     branch: &BranchPath,
     attempt: AttemptId,
 ) -> TraceContext {
-    context.at(span_id(arn, branch, PUBLISH + u64::from(attempt.number)))
+    context.at(role_span(arn, branch, Role::Publish, attempt.number))
 }
 
 #[cfg(test)]
@@ -53,7 +54,7 @@ mod tests {
     #[test]
     fn spans_follow_from_the_transition() {
         let arn = ExecutionArn::parse("arn:aws:states:us-east-1:123456789012:execution:Orders:o-1").expect("is an ARN");
-        let start = of_start(&arn, None, None, &Runtime::system());
+        let start = TraceContext { trace: trace_id(&arn, 1), span: execution_span(&arn), sampled: true };
         let root = BranchPath::root();
         let again = of_record(&arn, &start.to_string());
         assert_eq!(of_state(start, &arn, &root, 1), of_state(again, &arn, &root, 1));
@@ -63,11 +64,12 @@ mod tests {
     }
 
     #[test]
-    fn the_callers_trace_is_joined() {
-        let arn = ExecutionArn::parse("arn:aws:states:us-east-1:123456789012:execution:Orders:o-1").expect("is an ARN");
+    fn the_callers_trace_is_known_by_either_header() {
         let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-        let context = of_start(&arn, None, Some(header), &Runtime::system());
-        assert_eq!(context.trace.to_string(), "5759e988bd862e3fe1be46a994272793");
-        assert_eq!(context.span, execution_span(&arn));
+        let xray = of_caller(None, Some(header)).expect("is a header");
+        assert_eq!(xray.trace.to_string(), "5759e988bd862e3fe1be46a994272793");
+        let w3c = TraceContext { sampled: false, ..xray };
+        assert_eq!(of_caller(Some(&w3c), Some(header)), Some(w3c));
+        assert_eq!(of_caller(None, Some("rubbish")), None);
     }
 }

@@ -1,7 +1,9 @@
 //! What happens to a branch, and what follows.
 
+use asl::StateName;
 use model::{
-    AttemptId, BranchPath, Details, EventId, EventKind, EventRef, ExecutionEnd, JsonText, Nonce, ScopeKey, Timestamp,
+    AttemptId, BranchPath, Details, EventId, EventKind, EventRef, ExecutionEnd, JsonText, Nonce, ScopeKey, StateType,
+    Timestamp,
 };
 
 use crate::branch::Branch;
@@ -208,6 +210,38 @@ pub enum Effect {
     },
 }
 
+/// Is a state entry that a run brought to its end, for those who trace it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The branch.
+    pub branch: BranchPath,
+    /// The number of the state entry within the branch.
+    pub entry: u32,
+    /// The state.
+    pub state: StateName,
+    /// Its type.
+    pub kind: StateType,
+    /// When it was entered.
+    pub entered_at: Timestamp,
+    /// When it was left.
+    pub at: Timestamp,
+    /// How.
+    pub leaving: Leaving,
+}
+
+/// Is how a state entry ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// With an output.
+    Succeeded,
+    /// With an error of this name, if it has one, whether or not a Catcher took it.
+    Failed(Option<String>),
+    /// A Parallel or Map failed and is tried again, which counts as a new entry.
+    Retried,
+    /// Its scope was closed.
+    CutOff,
+}
+
 /// Is a scope that a run opened: the children of a Parallel or Map state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenedScope {
@@ -268,6 +302,8 @@ pub struct Run {
     pub end: Option<ExecutionEnd>,
     /// What else is to be done, in order.
     pub effects: Vec<Effect>,
+    /// The state entries that ended, in order.
+    pub left: Vec<Left>,
 }
 
 /// Says why an event changes nothing.

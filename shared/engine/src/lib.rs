@@ -38,8 +38,8 @@ mod wait;
 pub use branch::{Branch, ChildrenPhase, Delivery, Execution, Location, MapItem, Phase, TaskPhase};
 pub use close::{Closing, aborted, close_execution, close_full_history, timed_out};
 pub use event::{
-    ChildResult, Completion, Effect, Event, InlineResult, JoinEntry, Moment, NewEvent, OpenedScope, Outcome, Rejected,
-    Run, Timer,
+    ChildResult, Completion, Effect, Event, InlineResult, JoinEntry, Leaving, Left, Moment, NewEvent, OpenedScope,
+    Outcome, Rejected, Run, Timer,
 };
 pub use limits::{Limits, RunLimits};
 pub use outstanding::{Outstanding, outstanding, timers_of};

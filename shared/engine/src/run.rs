@@ -15,7 +15,7 @@ use model::{BranchPath, Details, EventId, EventKind, EventRef, ExecutionEnd, Exe
 use crate::branch::{Branch, Execution, Phase};
 use crate::children::{self, Joined};
 use crate::event::{
-    ChildResult, Completion, Effect, Event, InlineResult, JoinEntry, Moment, OpenedScope, Rejected, Run, Timer,
+    ChildResult, Completion, Effect, Event, InlineResult, JoinEntry, Leaving, Moment, OpenedScope, Rejected, Run, Timer,
 };
 use crate::invariants;
 use crate::limits::Limits;
@@ -211,7 +211,8 @@ impl<'a> Runner<'a> {
     /// Takes the open branches within a scope out of the run.
     fn cut_off(&mut self, scope: &ScopeKey) -> Vec<Branch> {
         let within = |node: &&mut Node| node.branch.as_ref().is_some_and(|branch| branch.path.is_within(scope));
-        self.nodes
+        let cut_off: Vec<Branch> = self
+            .nodes
             .iter_mut()
             .filter(within)
             .filter_map(|node| {
@@ -219,7 +220,13 @@ impl<'a> Runner<'a> {
                 node.effects.clear();
                 node.branch.take()
             })
-            .collect()
+            .collect();
+        for branch in cut_off.iter().filter(|branch| branch.phase != Phase::Ready) {
+            if let Ok(state) = self.turn.state(branch) {
+                self.turn.note_left(branch, state, Leaving::CutOff);
+            }
+        }
+        cut_off
     }
 
     /// Notes what became of a node; gives the children created.
@@ -259,11 +266,13 @@ impl<'a> Runner<'a> {
         while let Some(child) = queue.pop_front() {
             let start = self.nodes[child].branch.clone();
             let (history, bytes, assumed) = (self.turn.history.len(), self.turn.bytes, self.turn.assumed);
+            let left = self.turn.left.len();
             let nodes = self.nodes.len();
             self.drive(child);
             let Some(end) = self.nodes[child].end.take() else { continue };
             if end.result.is_err() {
                 self.turn.history.truncate(history);
+                self.turn.left.truncate(left);
                 (self.turn.bytes, self.turn.assumed) = (bytes, assumed);
                 self.nodes.truncate(nodes);
                 self.nodes[child].branch = start;
@@ -321,6 +330,7 @@ impl<'a> Runner<'a> {
             taken: self.taken,
             end: None,
             effects: Vec::new(),
+            left: self.turn.left,
         };
         if let Some(end) = root_end {
             let is_root = end.path.is_root();

@@ -5,7 +5,7 @@ use model::{Details, EventId, EventKind, EventRef, JsonText};
 
 use crate::branch::{Branch, Execution, Phase};
 use crate::children::{self, Joined};
-use crate::event::{Effect, Event, Moment, NewEvent, OpenedScope, Rejected, Timer};
+use crate::event::{Effect, Event, Leaving, Moment, NewEvent, OpenedScope, Rejected, Timer};
 use crate::exit::{self, Exit};
 use crate::failure::{Evaluation, Failure};
 use crate::kinds::{self, state_type};
@@ -153,7 +153,7 @@ fn enter(turn: &mut Turn<'_>, mut branch: Branch, state: &State) -> After {
             Ok(None) => {}
             Err(failure) => {
                 record_evaluation(turn, &mut branch, &failure);
-                return end_failed(turn, branch, failure);
+                return end_failed(turn, branch, state, failure);
             }
         }
     }
@@ -183,10 +183,12 @@ fn try_again(turn: &mut Turn<'_>, mut branch: Branch, state: &State) -> Result<A
     let result = match &state.kind {
         StateKind::Task(kind) => task::enter(turn, &mut branch, state, kind),
         StateKind::Parallel(kind) => {
+            turn.note_left(&branch, state, Leaving::Retried);
             branch.entry += 1;
             parallel::enter(turn, &mut branch, state, kind)
         }
         StateKind::Map(kind) => {
+            turn.note_left(&branch, state, Leaving::Retried);
             branch.entry += 1;
             map::enter(turn, &mut branch, state, kind)
         }
@@ -201,8 +203,11 @@ fn try_again(turn: &mut Turn<'_>, mut branch: Branch, state: &State) -> Result<A
 pub(crate) fn settle(turn: &mut Turn<'_>, branch: Branch, state: &State, result: Result<Move, Failure>) -> After {
     match result {
         Ok(Move::Stay) => open(branch),
-        Ok(Move::Leave { exit, next, previous }) => leave(turn, branch, state, exit, next, previous),
-        Ok(Move::End(failure)) => end_failed(turn, branch, failure),
+        Ok(Move::Leave { exit, next, previous }) => {
+            turn.note_left(&branch, state, Leaving::Succeeded);
+            leave(turn, branch, state, exit, next, previous)
+        }
+        Ok(Move::End(failure)) => end_failed(turn, branch, state, failure),
         Err(failure) => fail_state(turn, branch, state, failure),
     }
 }
@@ -249,15 +254,16 @@ pub(crate) fn fail_state(turn: &mut Turn<'_>, mut branch: Branch, state: &State,
     match catch::leave(turn, &branch, state, &failure) {
         Ok(Some((exit, next))) => {
             let previous = branch.last_event;
+            turn.note_left(&branch, state, Leaving::Failed(failure.error.clone()));
             leave(turn, branch, state, exit, next, previous)
         }
         Ok(None) => {
             record_aborted(turn, &branch, state, &failure);
-            end_failed(turn, branch, failure)
+            end_failed(turn, branch, state, failure)
         }
         Err(failure) => {
             record_evaluation(turn, &mut branch, &failure);
-            end_failed(turn, branch, failure)
+            end_failed(turn, branch, state, failure)
         }
     }
 }
@@ -306,7 +312,8 @@ fn end_succeeded(turn: &mut Turn<'_>, branch: &Branch, output: JsonText) -> Afte
     After::Ended(BranchEnd { path: branch.path.clone(), last_event: branch.last_event, result: Ok(output) })
 }
 
-fn end_failed(turn: &mut Turn<'_>, branch: Branch, failure: Failure) -> After {
+fn end_failed(turn: &mut Turn<'_>, branch: Branch, state: &State, failure: Failure) -> After {
+    turn.note_left(&branch, state, Leaving::Failed(failure.error.clone()));
     let Failure { error, cause, .. } = failure;
     if branch.path.is_root() {
         let details = Details::Failure { error: error.clone(), cause: cause.clone() };

@@ -4,7 +4,8 @@ use asl::{Definition, Machine, State, StateKind};
 use model::{BranchPath, Details, EventId, EventKind, EventRef, JsonText, ScopeKey};
 
 use crate::branch::{Branch, Execution, Location};
-use crate::event::{Effect, Moment, NewEvent, OpenedScope, Rejected};
+use crate::event::{Effect, Leaving, Left, Moment, NewEvent, OpenedScope, Rejected};
+use crate::kinds::state_type;
 use crate::limits::Limits;
 
 /// Is the surroundings of transitions, and their yield.
@@ -24,6 +25,8 @@ pub(crate) struct Turn<'a> {
     /// How many children the transition may still create.
     pub(crate) room: u32,
     pub(crate) yielded: Yield,
+    /// The state entries that ended.
+    pub(crate) left: Vec<Left>,
 }
 
 /// Is what one transition yields beside the next branch and history.
@@ -84,6 +87,7 @@ impl<'a> Turn<'a> {
             // A run that only starts children must start one.
             room: limits.run.records.saturating_sub(1).max(1),
             yielded: Yield::default(),
+            left: Vec::new(),
         }
     }
 
@@ -99,6 +103,21 @@ impl<'a> Turn<'a> {
         let index = u32::try_from(self.history.len()).expect("a run's limits keep its history short");
         self.history.push(event);
         EventRef::New(self.first + index)
+    }
+
+    /// Notes that a state entry ended at the moment; a branch that never entered a state has none.
+    pub(crate) fn note_left(&mut self, branch: &Branch, state: &State, leaving: Leaving) {
+        if branch.entry > 0 {
+            self.left.push(Left {
+                branch: branch.path.clone(),
+                entry: branch.entry,
+                state: branch.state.clone(),
+                kind: state_type(&state.kind),
+                entered_at: branch.entered_at,
+                at: self.moment.at,
+                leaving,
+            });
+        }
     }
 
     /// Gives the id of an event for a text, and notes if that depends on the base.

@@ -1,5 +1,7 @@
 //! The one write of the system: a commit.
 
+use std::sync::Arc;
+
 use model::{
     AttemptId, BranchPath, CommitId, EventId, ExecutionArn, ExecutionEnd, FencingToken, JsonText, Revision, ScopeKey,
     Timestamp,
@@ -148,7 +150,7 @@ pub struct OutboxKey {
     pub effect: PendingEffect,
 }
 
-/// Is an effect that has to leave; its content follows from the committed branch.
+/// Is an effect that has to leave; its content follows from the committed branch, but for spans.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PendingEffect {
     /// The work item of the branch's open attempt has to reach the broker.
@@ -157,6 +159,8 @@ pub enum PendingEffect {
     Continue(BranchPath),
     /// The branch whose scope it is has completions to take.
     Wake(ScopeKey),
+    /// Spans have to reach the collector of traces: their text, which holds no semicolon.
+    Export(Arc<str>),
 }
 
 /// Is an entry of the outbox.

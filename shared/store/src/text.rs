@@ -23,12 +23,13 @@ pub(crate) fn parse_timer(text: &str) -> Result<TimerKey, Error> {
     Ok(TimerKey { execution: execution(arn)?, branch: id(branch)?, name: name.to_owned() })
 }
 
-/// Renders an effect: `d;branch;attempt;ARN`, `c;branch;;ARN`, `w;scope;;ARN`.
+/// Renders an effect: `d;branch;attempt;ARN`, `c;branch;;ARN`, `w;scope;;ARN`, `t;spans;;ARN`.
 pub(crate) fn effect(arn: &ExecutionArn, effect: &PendingEffect) -> String {
     match effect {
         PendingEffect::Dispatch(branch, attempt) => format!("d;{branch};{attempt};{arn}"),
         PendingEffect::Continue(branch) => format!("c;{branch};;{arn}"),
         PendingEffect::Wake(scope) => format!("w;{scope};;{arn}"),
+        PendingEffect::Export(spans) => format!("t;{spans};;{arn}"),
     }
 }
 
@@ -42,6 +43,7 @@ pub(crate) fn parse_entry(effect: &str, value: &str) -> Result<OutboxEntry, Erro
         "d" => PendingEffect::Dispatch(id(place)?, id(attempt)?),
         "c" => PendingEffect::Continue(id(place)?),
         "w" => PendingEffect::Wake(id(place)?),
+        "t" => PendingEffect::Export(place.into()),
         _ => return Err(corrupt()),
     };
     let (at, committer) = value.split_once(';').ok_or_else(corrupt)?;
@@ -94,6 +96,7 @@ mod tests {
             PendingEffect::Dispatch(id("r/4.2").expect("is a path"), id("3-00000000000000ff").expect("is an attempt")),
             PendingEffect::Continue(id("r").expect("is a path")),
             PendingEffect::Wake(id("r/4.2@1").expect("is a scope")),
+            PendingEffect::Export("{\"v\":1,\"spans\":[]}".into()),
         ];
         for pending in effects {
             let committer = OwnerId("host;1".into());

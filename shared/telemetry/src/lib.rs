@@ -15,4 +15,6 @@ pub use export::{Done, ExportConfig, ExportError, Tracer};
 pub use logs::{InitError, Style, init};
 pub use metrics::{Counter, Gauge, Histogram, METRICS_CONTENT_TYPE, Metric, Registry};
 pub use span::{Attribute, Kind, Span};
-pub use trace::{SpanId, TraceContext, TraceError, TraceId, execution_span, span_id, trace_id};
+pub use trace::{
+    Role, SpanId, TraceContext, TraceError, TraceId, execution_span, role_span, span_id, trace_id, trace_id_of,
+};

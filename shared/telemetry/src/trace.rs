@@ -110,6 +110,11 @@ fn parse_span(text: &str) -> Option<SpanId> {
     (id != SpanId::INVALID).then_some(id)
 }
 
+/// Gives the id of the trace within a `traceparent`, for a log line; empty where there is none.
+pub fn trace_id_of(traceparent: &str) -> &str {
+    traceparent.split('-').nth(1).unwrap_or_default()
+}
+
 /// Derives the id of the trace of an execution whose caller brought none. The nonce tells apart executions that bear the same
 /// name, one after the other was forgotten.
 pub fn trace_id(execution: &ExecutionArn, nonce: u64) -> TraceId {
@@ -129,6 +134,30 @@ pub fn span_id(execution: &ExecutionArn, branch: &BranchPath, transition: u64) -
     let state = hash(state, b"\n");
     let state = hash(state, branch.as_str().as_bytes());
     SpanId::from(mix(hash(state, &transition.to_be_bytes())).max(1))
+}
+
+/// Is what a span stands for, of those whose ids are derived. The numbers never change: releases work side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A state entry, by its number.
+    State = 0,
+    /// A work item given to the broker, by the number of its attempt.
+    Publish = 1,
+    /// A work item in a worker's hands, by the number of its attempt.
+    Consume = 2,
+    /// A run of a handler, by the number of its attempt.
+    Handle = 3,
+    /// A report given to the broker, by the number of its attempt.
+    Report = 4,
+    /// A report applied, by the number of its attempt.
+    Apply = 5,
+    /// The request that started the execution.
+    Request = 6,
+}
+
+/// Derives the id of a span by what it stands for and its number among those of its branch.
+pub fn role_span(execution: &ExecutionArn, branch: &BranchPath, role: Role, number: u32) -> SpanId {
+    span_id(execution, branch, ((role as u64) << 32) | u64::from(number))
 }
 
 fn derive_span(seed: &[u8]) -> SpanId {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use broker::{DeadLetter, Delivery, Error, Receipt, ReplyTo};
 use model::Nonce;
-use telemetry::{SpanId, TraceContext};
+use telemetry::{Role, TraceContext, role_span};
 use tracing::{debug, warn};
 use wire::message::{Outcome, WORK_TYPE, WorkItem, encode_items};
 
@@ -90,7 +90,8 @@ impl Shared {
 
     /// Gives the place in the item's trace that this run has.
     fn trace(&self, item: &WorkItem) -> TraceContext {
-        let span = SpanId::from(self.runtime.random().max(1));
+        // Derived, so that what a handler exported for a worker that died hangs on the run that comes after.
+        let span = role_span(&item.execution, &item.branch, Role::Handle, item.attempt.number);
         let parent = item.traceparent.as_deref().and_then(|text| text.parse::<TraceContext>().ok());
         match parent {
             Some(parent) => parent.at(span),

@@ -34,6 +34,12 @@ impl Share {
         std::iter::repeat_n(ticket, count).map(Share)
     }
 
+    /// Makes the share of no delivery.
+    #[cfg(test)]
+    pub(crate) fn of_nothing() -> Self {
+        Self(Arc::new(Ticket { receipt: Mutex::default(), open: 1.into() }))
+    }
+
     /// Releases the share; the last one of its delivery gives the receipt to be acknowledged.
     pub(crate) fn release(self) -> Option<Receipt> {
         if self.0.open.fetch_sub(1, Ordering::AcqRel) > 1 {

@@ -16,6 +16,7 @@ mod held;
 mod lane;
 mod reporter;
 mod run;
+mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use broker::{Connection, Consumer, SharedQueue};
 use runtime::{Runtime, Task, watch};
+use telemetry::Tracer;
 use tokio::sync::{Notify, Semaphore};
 use tracing::{info, warn};
 use wire::message::Cancel;
@@ -39,6 +41,7 @@ use crate::handlers::Registry;
 use crate::metrics::Metrics;
 use held::Why;
 use lane::BatchLimits;
+use spans::Traces;
 use table::Table;
 
 /// How long, after the grace, is waited for items that go back to their queue and for last acknowledgements.
@@ -64,6 +67,7 @@ pub(crate) struct Shared {
     table: Arc<Mutex<Table>>,
     emptied: Arc<Notify>,
     metrics: Metrics,
+    traces: Traces,
     phase: watch::Sender<Phase>,
 }
 
@@ -76,6 +80,7 @@ pub(crate) struct Parts {
     pub(crate) name: Arc<str>,
     pub(crate) registry: Registry,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
 }
 
 /// Consumes until `stop` turns true, then finishes what is in hand within the grace.
@@ -120,7 +125,8 @@ async fn tell_connection(mut connection: watch::Receiver<Connection>) {
 
 impl Shared {
     fn start(parts: Parts) -> (Arc<Self>, Task) {
-        let Parts { queue, runtime, config, deliveries_max, name, registry, metrics } = parts;
+        let Parts { queue, runtime, config, deliveries_max, name, registry, metrics, tracer } = parts;
+        let traces = Traces { tracer, pool: config.pool.as_str().into(), worker: Arc::clone(&name) };
         let emptied = Arc::<Notify>::default();
         let table = Arc::new(Mutex::new(Table::new(Arc::clone(&emptied), metrics.held.clone())));
         let limits = BatchLimits {
@@ -129,11 +135,24 @@ impl Shared {
             publishes_max: config.publishes_max,
         };
         let connections = (Arc::clone(&queue), runtime.clone());
-        let (reporter, sending) = Reporter::start(name, connections, Arc::clone(&table), limits, metrics.clone());
+        let (reporter, sending) =
+            Reporter::start(name, connections, Arc::clone(&table), limits, metrics.clone(), traces.clone());
         let slots = Arc::new(Semaphore::new(usize::from(config.concurrency.max(1))));
         let phase = watch::Sender::new(Phase::Consuming);
-        let shared =
-            Self { queue, runtime, config, deliveries_max, registry, slots, reporter, table, emptied, metrics, phase };
+        let shared = Self {
+            queue,
+            runtime,
+            config,
+            deliveries_max,
+            registry,
+            slots,
+            reporter,
+            table,
+            emptied,
+            metrics,
+            traces,
+            phase,
+        };
         (Arc::new(shared), sending)
     }
 
@@ -172,6 +191,9 @@ impl Shared {
         tokio::select! { biased;
             _ = sending.join() => {}
             () = self.runtime.sleep(LAST_MOMENTS) => self.reporter.abort(),
+        }
+        if !self.traces.tracer.flush(LAST_MOMENTS).await {
+            warn!("some traces were not exported before the end (OTEL_EXPORTER_OTLP_ENDPOINT)");
         }
     }
 

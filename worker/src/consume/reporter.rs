@@ -22,6 +22,7 @@ use wire::message::{Outcome, REPORT_TYPE, Report, encode_reports};
 
 use super::held::Held;
 use super::lane::{BatchLimits, Lane, Subject, Waiting};
+use super::spans::Traces;
 use super::table::Table;
 use crate::metrics::Metrics;
 
@@ -55,6 +56,7 @@ impl Reporter {
         table: Arc<Mutex<Table>>,
         limits: BatchLimits,
         metrics: Metrics,
+        traces: Traces,
     ) -> (Self, Task) {
         let (orders, to_send) = mpsc::unbounded_channel();
         let connection = queue.connection();
@@ -64,6 +66,7 @@ impl Reporter {
             table,
             limits,
             metrics,
+            traces,
             runtime: runtime.clone(),
             orders: to_send,
             in_flight: FuturesUnordered::new(),
@@ -132,6 +135,7 @@ struct Sending {
     table: Arc<Mutex<Table>>,
     limits: BatchLimits,
     metrics: Metrics,
+    traces: Traces,
     orders: mpsc::UnboundedReceiver<Order>,
     lanes: BTreeMap<Arc<str>, Lane>,
     in_flight: FuturesUnordered<BoxFuture<'static, Flight>>,
@@ -240,12 +244,13 @@ impl Sending {
 
     /// Draws the conclusions from reports that the broker has taken over.
     fn settle(&mut self, batch: Vec<Waiting>) {
-        let mut receipts = Vec::new();
+        let (mut receipts, now) = (Vec::new(), self.runtime.now());
         {
             let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-            for Waiting { held, subject, .. } in batch {
+            for Waiting { held, subject, report } in batch {
                 match subject {
                     Subject::Last => {
+                        self.traces.reported(&held, &report, now);
                         table.finish(&held);
                         receipts.extend(held.release());
                     }

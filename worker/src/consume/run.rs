@@ -77,7 +77,7 @@ impl Shared {
         let item = &held.item;
         let span = tracing::info_span!(
             "run", execution = %item.execution, branch = %item.branch, attempt = %item.attempt,
-            resource = item.resource, traceparent = held.traceparent,
+            resource = item.resource, trace_id = telemetry::trace_id_of(&held.traceparent),
         );
         let context = Context::new(Arc::clone(held), self.reporter.clone());
         let mut running = pin!(entry.handler.run(Call { function, input, context }).instrument(span));
@@ -116,10 +116,12 @@ impl Shared {
                 self.metrics.late.inc();
                 info!(execution = %held.item.execution, attempt = %held.item.attempt, "stopped a task at its deadline");
                 held.stop.set(Why::Late);
+                self.traces.forgotten(held, "past its deadline", self.runtime.now());
                 self.forget(held);
             }
             End::Unwanted(Why::Cancelled) => {
                 self.metrics.cancelled.inc();
+                self.traces.forgotten(held, "cancelled", self.runtime.now());
                 self.forget(held);
             }
             End::Unwanted(Why::Abandoned) if !held.is_acknowledged() => {

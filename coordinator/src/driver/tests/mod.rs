@@ -7,4 +7,5 @@ mod outages;
 mod reports;
 mod retention;
 mod stops;
+mod traces;
 mod world;

@@ -211,6 +211,16 @@ impl World {
         }
     }
 
+    /// Counts the entries of the whole outbox.
+    pub(super) async fn store_outbox(&self) -> usize {
+        let mut count = 0;
+        for partition in 0..self.store.partitions() {
+            let (entries, _) = self.store.outbox(partition, 0).await.expect("the store answers");
+            count += entries.len();
+        }
+        count
+    }
+
     /// Waits for a condition by the paused clock.
     pub(super) async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let end = self.runtime.instant() + PATIENCE;

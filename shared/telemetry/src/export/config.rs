@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry::KeyValue;
+use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanExporter as _;
@@ -64,7 +67,6 @@ pub struct ExportConfig {
     protocol: Protocol,
     timeout: Duration,
     service: Option<&'static str>,
-    instance: String,
     pub(super) batching: Batching,
     pub(super) sampler: Sampler,
 }
@@ -72,19 +74,15 @@ pub struct ExportConfig {
 impl ExportConfig {
     /// Reads the process's variables; nothing where no endpoint is set, or exporting is switched off.
     ///
-    /// `service` names the program where neither `OTEL_SERVICE_NAME` nor `OTEL_RESOURCE_ATTRIBUTES` does, `instance` this process.
+    /// `service` names the program where neither `OTEL_SERVICE_NAME` nor `OTEL_RESOURCE_ATTRIBUTES` does.
     ///
     /// # Errors
     /// [`ExportError::Value`] where a value is not allowed.
-    pub fn of_process(service: &'static str, instance: &str) -> Result<Option<Self>, ExportError> {
-        Self::read(&|name| std::env::var(name).ok(), service, instance)
+    pub fn of_process(service: &'static str) -> Result<Option<Self>, ExportError> {
+        Self::read(&|name| std::env::var(name).ok(), service)
     }
 
-    fn read(
-        variable: &dyn Fn(&str) -> Option<String>,
-        service: &'static str,
-        instance: &str,
-    ) -> Result<Option<Self>, ExportError> {
+    fn read(variable: &dyn Fn(&str) -> Option<String>, service: &'static str) -> Result<Option<Self>, ExportError> {
         let variable = |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let either = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, variable(name)?)));
         if variable("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
@@ -127,7 +125,6 @@ impl ExportConfig {
             protocol,
             timeout: Duration::from_millis(timeout),
             service: (!is_named).then_some(service),
-            instance: instance.to_owned(),
             batching: Batching {
                 queue_max: size("OTEL_BSP_MAX_QUEUE_SIZE", Batching::DEFAULT.queue_max)?,
                 batch_max: size("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Batching::DEFAULT.batch_max)?,
@@ -143,19 +140,24 @@ impl ExportConfig {
     }
 
     /// Builds the exporter. Endpoint, headers and compression it reads from the same variables.
-    pub(super) fn exporter(&self) -> Result<SpanExporter, ExportError> {
+    pub(super) fn exporter(&self, instance: &str) -> Result<SpanExporter, ExportError> {
         let failed = |reason: String| ExportError::Exporter { endpoint: self.endpoint.clone(), reason };
         let built = match self.protocol {
             Protocol::Grpc => SpanExporter::builder().with_tonic().with_timeout(self.timeout).build(),
             Protocol::HttpProtobuf => {
-                let client = reqwest::Client::builder().timeout(self.timeout).no_proxy().build();
-                let client = client.map_err(|error| failed(error.to_string()))?;
+                let mut plain = HttpConnector::new();
+                plain.enforce_http(false);
+                let provider = rustls::crypto::ring::default_provider();
+                let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider);
+                let tls = tls.map_err(|error| failed(error.to_string()))?;
+                let connector = tls.https_or_http().enable_http1().wrap_connector(plain);
+                let client = HyperClient::new(connector, self.timeout, None);
                 let protocol = opentelemetry_otlp::Protocol::HttpBinary;
                 SpanExporter::builder().with_http().with_protocol(protocol).with_http_client(client).build()
             }
         };
         let mut exporter = built.map_err(|error| failed(error.to_string()))?;
-        let instance = KeyValue::new("service.instance.id", self.instance.clone());
+        let instance = KeyValue::new("service.instance.id", instance.to_owned());
         let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
         let resource = Resource::builder().with_attributes([instance, version]);
         let resource = match self.service {
@@ -183,7 +185,7 @@ mod tests {
     fn read(variables: &[(&str, &str)]) -> Result<Option<ExportConfig>, ExportError> {
         let variable =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        ExportConfig::read(&variable, "stepwell-test", "test-1")
+        ExportConfig::read(&variable, "stepwell-test")
     }
 
     #[test]

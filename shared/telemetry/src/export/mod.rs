@@ -42,13 +42,19 @@ impl Tracer {
         Self::default()
     }
 
-    /// Starts the loop that hands spans to the collector which the configuration names. Needs a tokio context, and a crypto
+    /// Starts the loop that hands spans to the collector which the configuration names; `instance` tells this process
+    /// from others of its service. Needs a tokio context, and a crypto
     /// provider of rustls where the endpoint is `https`.
     ///
     /// # Errors
     /// [`ExportError`] if the exporter can't be built from its variables.
-    pub fn start(config: ExportConfig, runtime: &Runtime, registry: &Registry) -> Result<Self, ExportError> {
-        let exporter = config.exporter()?;
+    pub fn start(
+        config: ExportConfig,
+        instance: &str,
+        runtime: &Runtime,
+        registry: &Registry,
+    ) -> Result<Self, ExportError> {
+        let exporter = config.exporter(instance)?;
         let queue = Queue::start(exporter, config.batching, runtime, registry);
         Ok(Self(Some(Arc::new(Target::Queue { queue, sampler: config.sampler }))))
     }

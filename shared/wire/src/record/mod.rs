@@ -12,6 +12,7 @@ mod execution;
 mod execution_text;
 mod history_text;
 mod reader;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -24,6 +25,8 @@ pub use execution::{
     CompletionRecord, CompletionResult, DefinitionHash, EndRecord, EventRecord, ExecutionRecord, HistoryChunk,
     ItemsRecord, StateMachineRecord,
 };
+
+pub use spans::{SpanRecord, decode_spans, encode_spans};
 
 /// Is the version that records are written in; all versions up to it are read.
 pub const VERSION: u32 = 1;
