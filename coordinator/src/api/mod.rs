@@ -27,6 +27,7 @@ mod request;
 mod settings;
 mod start_execution;
 mod stop_execution;
+mod test_state;
 mod token;
 mod validate_state_machine_definition;
 

@@ -15,6 +15,8 @@ pub(crate) enum Operation {
     StartExecution,
     /// Ends an execution.
     StopExecution,
+    /// Runs one state alone.
+    TestState,
     /// Says what is wrong with a definition.
     ValidateStateMachineDefinition,
 }
@@ -63,7 +65,7 @@ const TABLE: [(&str, Option<Operation>); 37] = [
     ("StartSyncExecution", None),
     ("StopExecution", Some(Operation::StopExecution)),
     ("TagResource", None),
-    ("TestState", None),
+    ("TestState", Some(Operation::TestState)),
     ("UntagResource", None),
     ("UpdateMapRun", None),
     ("UpdateStateMachine", None),

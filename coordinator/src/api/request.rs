@@ -114,6 +114,7 @@ impl Api {
             Operation::GetExecutionHistory => self.get_execution_history(members).await,
             Operation::StartExecution => self.start_execution(members, caller).await,
             Operation::StopExecution => self.stop_execution(members).await,
+            Operation::TestState => self.test_state(members, caller).await,
             Operation::ValidateStateMachineDefinition => self.validate_state_machine_definition(members).await,
         }
     }

@@ -71,7 +71,7 @@ impl Api {
     }
 }
 
-fn payload(input: Option<String>) -> Result<JsonText, ApiError> {
+pub(super) fn payload(input: Option<String>) -> Result<JsonText, ApiError> {
     let Some(text) = input else { return Ok(JsonText::trusted("{}")) };
     if text.is_empty() {
         return Err(ApiError::new(ErrorCode::InvalidExecutionInput, "Invalid execution input."));

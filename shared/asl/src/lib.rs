@@ -32,6 +32,7 @@ pub use diagnostics::{Code, Diagnostic, Diagnostics, Severity};
 pub use flow::DataFlow;
 pub use jackson::explain as explain_json;
 pub use name::StateName;
+pub use parse::StateFault;
 pub use path::{DataPath, PathError, Reason, Root};
 pub use query::{Query, QueryError, QueryScope, QueryTemplate};
 pub use resource::{IntegrationPattern, Resource, ResourceKind};

@@ -17,9 +17,11 @@ pub(crate) fn leave(
     state: &State,
     failure: &Failure,
 ) -> Result<Option<(Exit, Transition)>, Failure> {
-    let Some(catcher) = state.catch().iter().find(|catcher| retry::matches(&catcher.error_equals, failure)) else {
+    let Some(index) = state.catch().iter().position(|catcher| retry::matches(&catcher.error_equals, failure)) else {
         return Ok(None);
     };
+    let catcher = &state.catch()[index];
+    turn.note(|inspection| inspection.catch_index = Some(index));
     let exit = exit::of_catcher(turn, branch, state, (catcher, error_output(failure)))?;
     Ok(Some((exit, Transition::Next(catcher.next.clone()))))
 }

@@ -149,9 +149,31 @@ fn complete(
     let is_map = kinds::map(state).is_some();
     let kind = if is_map { EventKind::MapStateSucceeded } else { EventKind::ParallelStateSucceeded };
     branch.last_event = turn.emit(phase.last_child_event, kind, Details::None);
-    let exit = exit::of_state(turn, branch, state, array(results))?;
+    leave(turn, branch, state, phase.last_child_event, array(results))
+}
+
+fn leave(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    previous: EventRef,
+    results: JsonText,
+) -> Result<Move, Failure> {
+    let exit = exit::of_state(turn, branch, state, results)?;
     let next = state.transition().cloned().unwrap_or(Transition::End);
-    Ok(Move::Leave { exit, next, previous: phase.last_child_event })
+    Ok(Move::Leave { exit, next, previous })
+}
+
+/// Ends a state that waits for its children with what TestState says that they come to.
+pub(crate) fn finish(
+    turn: &mut Turn<'_>,
+    mut branch: Branch,
+    state: &State,
+    results: Result<JsonText, Failure>,
+) -> After {
+    branch.phase = Phase::Ready;
+    let left = results.and_then(|results| leave(turn, &branch, state, branch.last_event, results));
+    settle(turn, branch, state, left)
 }
 
 fn array(results: &[JsonText]) -> JsonText {

@@ -44,6 +44,13 @@ impl<'a> StateScope<'a> {
     }
 }
 
+impl StateScope<'_> {
+    /// Puts a context object in the place of the real one.
+    pub(crate) fn with_context(self, context: JsonText) -> Self {
+        Self { context: OnceLock::from(Document::new(context)), ..self }
+    }
+}
+
 impl Scope for StateScope<'_> {
     fn input(&self) -> &Document {
         &self.input
@@ -113,7 +120,7 @@ fn retry_count(definition: &Definition, branch: &Branch) -> String {
 }
 
 /// Renders an instant as AWS does in the context object: `2024-02-29T23:59:59.007Z`.
-fn iso_8601(instant: Timestamp) -> String {
+pub fn iso_8601(instant: Timestamp) -> String {
     const DAY_MILLIS: i64 = 86_400_000;
     let (days, millis) = (instant.as_millis().div_euclid(DAY_MILLIS), instant.as_millis().rem_euclid(DAY_MILLIS));
     let (year, month, day) = civil_from_days(days);

@@ -24,7 +24,9 @@ pub(crate) enum Field {
 
 /// Gives what InputPath selects.
 pub(crate) fn selected(turn: &mut Turn<'_>, branch: &Branch, state: &State) -> Result<JsonText, Failure> {
-    select(turn, branch, state.flow.input_path.as_ref(), branch.input.clone(), Field::Input)
+    let selected = select(turn, branch, state.flow.input_path.as_ref(), branch.input.clone(), Field::Input)?;
+    turn.note(|inspection| inspection.after_input_path = Some(selected.clone()));
+    Ok(selected)
 }
 
 /// Gives the effective input: what Parameters make of the selected one, or Arguments.
@@ -38,16 +40,19 @@ pub(crate) fn parameters(
         let filled = arguments.evaluate(&mut Queries::new(turn, branch, state, salt(branch, Field::Parameters)));
         let payload = filled.map_err(|error| Failure::query(turn, branch, &error))?;
         check_size(turn, branch, &payload)?;
+        turn.note(|inspection| inspection.after_arguments = Some(payload.clone()));
         return Ok(payload);
     }
-    match &state.flow.parameters {
+    let payload = match &state.flow.parameters {
         Some(template) => {
             let payload = fill(turn, branch, template, selected, Field::Parameters)?;
             check_size(turn, branch, &payload)?;
-            Ok(payload)
+            payload
         }
-        None => Ok(selected),
-    }
+        None => selected,
+    };
+    turn.note(|inspection| inspection.after_parameters = Some(payload.clone()));
+    Ok(payload)
 }
 
 /// Gives what ResultSelector makes of a raw result.
@@ -70,11 +75,13 @@ pub(crate) fn output(
     state: &State,
     result: JsonText,
 ) -> Result<JsonText, Failure> {
+    turn.note(|inspection| inspection.after_result_selector = Some(result.clone()));
     let placed = match &state.flow.result_path {
         None => branch.input.clone(),
         Some(path) if path.is_root() => result,
         Some(path) => place(turn, branch, path, &result)?,
     };
+    turn.note(|inspection| inspection.after_result_path = Some(placed.clone()));
     let output = select(turn, branch, state.flow.output_path.as_ref(), placed, Field::Output)?;
     check_size(turn, branch, &output)?;
     Ok(output)
@@ -127,7 +134,11 @@ fn fill(
 
 /// Makes the scope of a field of the branch's state.
 pub(crate) fn scope<'a>(turn: &Turn<'a>, branch: &'a Branch, input: JsonText, field: Field) -> StateScope<'a> {
-    StateScope::new(turn.definition, turn.execution, turn.moment, branch, input, salt(branch, field))
+    let scope = StateScope::new(turn.definition, turn.execution, turn.moment, branch, input, salt(branch, field));
+    match &turn.test {
+        Some(test) => scope.with_context(test.context.clone()),
+        None => scope,
+    }
 }
 
 /// Gives the number by which chance tells the fields of a state apart.

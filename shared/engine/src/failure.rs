@@ -52,6 +52,10 @@ impl Failure {
 
     /// Makes the failure of a state in AWS's words, which tell where the state was entered.
     pub(crate) fn evaluation(turn: &mut Turn<'_>, branch: &Branch, error: &str, message: &str) -> Self {
+        // TestState gives the bare message: there is no execution to speak of.
+        if turn.test.is_some() {
+            return Self::new(Some(error.to_owned()), Some(message.to_owned()));
+        }
         let entered = turn.print_id(branch.entered_event);
         let cause = format!(
             "An error occurred while executing the state '{}' (entered at the event id #{entered}). {message}",

@@ -18,6 +18,7 @@ mod event;
 mod exit;
 mod fail;
 mod failure;
+mod inspection;
 pub mod invariants;
 mod kinds;
 mod limits;
@@ -32,17 +33,21 @@ mod run;
 mod step;
 mod succeed;
 mod task;
+mod test_state;
 mod turn;
 mod wait;
 
 pub use branch::{Branch, ChildrenPhase, Delivery, Execution, Location, MapItem, Phase, TaskPhase};
 pub use close::{Closing, aborted, close_execution, close_full_history, timed_out};
+pub use context_object::iso_8601;
 pub use event::{
     ChildResult, Completion, Effect, Event, InlineResult, JoinEntry, Leaving, Left, Moment, NewEvent, OpenedScope,
     Outcome, Rejected, Run, Timer,
 };
+pub use inspection::Inspection;
 pub use limits::{Limits, RunLimits};
 pub use outstanding::{Outstanding, outstanding, timers_of};
 pub use run::{run, start};
 pub use step::{Context, Step, step};
+pub use test_state::{StateTest, TestStatus, TestStep, Tested, test_state};
 pub use turn::{BranchEnd, EndFailure};

@@ -22,6 +22,9 @@ pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, map
     let details = Details::MapStarted { length: u64::from(total) };
     branch.last_event = turn.emit(branch.last_event, EventKind::MapStateStarted, details);
     let concurrency = concurrency(turn, branch, state, (map, &input))?;
+    if turn.test.is_some() {
+        note_tolerance(turn, branch, state, (map, &input))?;
+    }
     children::open(turn, branch, state, Scope { total, concurrency, input, items })
 }
 
@@ -57,18 +60,24 @@ fn items(
     state: &State,
     (map, input): (&Map, &JsonText),
 ) -> Result<Vec<JsonText>, Failure> {
-    if state.query_language == QueryLanguage::Jsonata {
+    let given = turn.test.as_ref().and_then(|test| test.items.clone());
+    if state.query_language == QueryLanguage::Jsonata && given.is_none() {
         return computed_items(turn, branch, state, (map, input));
     }
-    let text = match &map.items_path {
-        None => JsonText::trusted("{}"),
-        Some(path) => {
+    let text = match (&map.items_path, given) {
+        (_, Some(items)) => items,
+        (None, None) => JsonText::trusted("{}"),
+        (Some(path), None) => {
             let found = path.read(&dataflow::scope(turn, branch, input.clone(), Field::Other));
             found.map_err(|error| Failure::path(turn, branch, &error))?
         }
     };
-    elements(&text).ok_or_else(|| {
-        let path = map.items_path.as_ref().map_or("$", |path| path.as_str());
+    let elements = elements(&text);
+    if elements.is_some() {
+        turn.note(|inspection| inspection.after_items_path = Some(text));
+    }
+    elements.ok_or_else(|| {
+        let path = map.items_path.as_ref().map_or("$", |path| path.path().as_str());
         Failure::runtime(turn, branch, &format!("Reference path \"{path}\" must point to array."))
     })
 }
@@ -101,6 +110,41 @@ fn elements(text: &JsonText) -> Option<Vec<JsonText>> {
     Some(elements.into_iter().map(JsonText::from_raw).collect())
 }
 
+/// Tells TestState how many failures the Map tolerates.
+fn note_tolerance(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    (map, input): (&Map, &JsonText),
+) -> Result<(), Failure> {
+    let count = tolerated(turn, branch, state, input, map.tolerated_failure_count.as_ref())?;
+    let percentage = tolerated(turn, branch, state, input, map.tolerated_failure_percentage.as_ref())?;
+    turn.note(|inspection| {
+        inspection.tolerated_failure_count = count.map(|count| count as u64);
+        inspection.tolerated_failure_percentage = percentage;
+    });
+    Ok(())
+}
+
+fn tolerated(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    input: &JsonText,
+    limit: Option<&Limit>,
+) -> Result<Option<f64>, Failure> {
+    match limit {
+        None => Ok(None),
+        Some(Limit::Fixed(limit)) => Ok(Some(*limit as f64)),
+        Some(Limit::Query(query)) => number(turn, branch, state, query).map(|limit| Some(limit as f64)),
+        Some(Limit::Path(path)) => {
+            let found = path.read(&dataflow::scope(turn, branch, input.clone(), Field::Other));
+            let text = found.map_err(|error| Failure::path(turn, branch, &error))?;
+            Ok(text.as_str().parse().ok())
+        }
+    }
+}
+
 /// Gives how many iterations run at once; 0 in the definition stands for as many as allowed.
 fn concurrency(
     turn: &mut Turn<'_>,
@@ -131,6 +175,7 @@ fn concurrency(
             wanted.map_err(|message| Failure::runtime(turn, branch, &message))?
         }
     };
+    turn.note(|inspection| inspection.max_concurrency = Some(wanted));
     let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
     Ok(if wanted == 0 { most } else { wanted.min(most) })
 }

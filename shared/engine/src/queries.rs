@@ -30,7 +30,13 @@ impl<'a> Queries<'a> {
             branch,
             result: None,
             error_output: None,
-            context: Box::new(move || context_object::render(definition, execution, branch)),
+            context: match &turn.test {
+                Some(test) => {
+                    let context = test.context.clone();
+                    Box::new(move || context.clone())
+                }
+                None => Box::new(move || context_object::render(definition, execution, branch)),
+            },
             moment: jsonata::Moment { millis: turn.moment.at.as_millis(), seed: chance.draw() },
             session: None,
         }

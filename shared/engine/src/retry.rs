@@ -14,16 +14,18 @@ use crate::turn::Turn;
 const DELAY_SECONDS_MAX: f64 = 31_622_400.0;
 
 /// Puts the branch into the back-off before the next try, if a Retrier takes the failure.
-pub(crate) fn back_off(turn: &Turn<'_>, branch: &mut Branch, state: &State, failure: &Failure) -> bool {
+pub(crate) fn back_off(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, failure: &Failure) -> bool {
     let Some(index) = state.retry().iter().position(|retrier| matches(&retrier.error_equals, failure)) else {
         return false;
     };
     let retrier = &state.retry()[index];
+    turn.note(|inspection| inspection.retry_index = Some(index));
     branch.retries.resize(state.retry().len(), 0);
     if u64::from(branch.retries[index]) >= retrier.max_attempts {
         return false;
     }
     let delay = delay_millis(turn, branch, retrier, branch.retries[index]);
+    turn.note(|inspection| inspection.retry_backoff_seconds = u64::try_from(delay / 1_000).ok());
     branch.retries[index] += 1;
     branch.retry_count += 1;
     branch.phase = Phase::Backoff { until: turn.moment.at.plus_millis(delay) };

@@ -226,6 +226,7 @@ fn leave(
 ) -> After {
     let Exit { output, assigned } = exit;
     exit::assign(&mut branch, &assigned);
+    turn.note(|inspection| inspection.variables = Some(branch.variables.clone()));
     if let Some(kind) = state_type(&state.kind).exited() {
         let name = state.name.to_string();
         let details = Details::StateExited { name, output: output.clone(), assigned };
@@ -245,6 +246,8 @@ fn leave(
 /// Goes through Retry and Catch; what neither takes ends the branch.
 pub(crate) fn fail_state(turn: &mut Turn<'_>, mut branch: Branch, state: &State, failure: Failure) -> After {
     record_evaluation(turn, &mut branch, &failure);
+    let failed = EndFailure { error: failure.error.clone(), cause: failure.cause.clone() };
+    turn.note(|inspection| inspection.failure = Some(failed));
     if retry::back_off(turn, &mut branch, state, &failure) {
         return open(branch);
     }

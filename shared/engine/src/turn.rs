@@ -5,8 +5,10 @@ use model::{BranchPath, Details, EventId, EventKind, EventRef, JsonText, ScopeKe
 
 use crate::branch::{Branch, Execution, Location};
 use crate::event::{Effect, Leaving, Left, Moment, NewEvent, OpenedScope, Rejected};
+use crate::inspection::Inspection;
 use crate::kinds::state_type;
 use crate::limits::Limits;
+use crate::test_state::TestTurn;
 
 /// Is the surroundings of transitions, and their yield.
 pub(crate) struct Turn<'a> {
@@ -27,6 +29,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) yielded: Yield,
     /// The state entries that ended.
     pub(crate) left: Vec<Left>,
+    /// What TestState has put in the place of the world, and what it wants to see.
+    pub(crate) test: Option<Box<TestTurn>>,
 }
 
 /// Is what one transition yields beside the next branch and history.
@@ -88,6 +92,14 @@ impl<'a> Turn<'a> {
             room: limits.run.records.saturating_sub(1).max(1),
             yielded: Yield::default(),
             left: Vec::new(),
+            test: None,
+        }
+    }
+
+    /// Notes something for TestState, if this is a test.
+    pub(crate) fn note(&mut self, note: impl FnOnce(&mut Inspection)) {
+        if let Some(test) = &mut self.test {
+            note(&mut test.inspection);
         }
     }
 

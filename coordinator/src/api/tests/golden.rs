@@ -83,3 +83,8 @@ async fn golden_stop_execution() {
 async fn golden_validate_state_machine_definition() {
     check("validate_state_machine_definition").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn golden_test_state() {
+    check("test_state").await;
+}

@@ -22,9 +22,23 @@ pub(crate) struct Findings {
     pub(crate) uses: Uses,
     /// Whether any expression may take long.
     pub(crate) may_be_long: bool,
+    /// Whether what is right but not supported is let pass.
+    lenient: bool,
 }
 
 impl Findings {
+    /// Makes a list into which nothing comes that is right but not supported.
+    pub(crate) fn lenient() -> Self {
+        Self { lenient: true, ..Self::default() }
+    }
+
+    /// Adds that something right is not supported when it is run.
+    pub(crate) fn unsupported(&mut self, message: impl Into<String>, pointer: &str) {
+        if !self.lenient {
+            self.error(Code::Unsupported, message, pointer);
+        }
+    }
+
     /// Adds an error at a place.
     pub(crate) fn error(&mut self, code: Code, message: impl Into<String>, pointer: &str) {
         self.add(code, message.into(), Some(pointer.to_owned()));

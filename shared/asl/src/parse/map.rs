@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::assign::Payload;
 use crate::definition::{Machine, QueryLanguage};
-use crate::diagnostics::Code;
 use crate::parse::findings::Findings;
 use crate::parse::source::Object;
 use crate::parse::state::transition;
@@ -60,7 +59,7 @@ fn mode(processor: &Object<'_>, findings: &mut Findings) -> Option<ProcessorMode
     };
     config.require(&["ExecutionType"], findings);
     config.get("ExecutionType").and_then(|kind| kind.one_of(&["STANDARD", "EXPRESS"], findings));
-    findings.error(Code::Unsupported, "The mode 'DISTRIBUTED' is not supported yet", node.pointer());
+    findings.unsupported("The mode 'DISTRIBUTED' is not supported yet", node.pointer());
     Some(ProcessorMode::Distributed)
 }
 
@@ -68,7 +67,7 @@ fn check_distributed_fields(state: &Object<'_>, findings: &mut Findings) {
     for name in ["ItemBatcher", "ItemReader", "Label", "ResultWriter"] {
         if let Some(node) = state.get(name) {
             let message = format!("The field '{name}' of the mode 'DISTRIBUTED' is not supported yet");
-            findings.error(Code::Unsupported, message, node.pointer());
+            findings.unsupported(message, node.pointer());
         }
     }
 }

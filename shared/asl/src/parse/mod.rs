@@ -2,16 +2,15 @@
 //!
 //! ```text
 //! text ─► source (typed fields, each with its place) ─► machine ─► state ─► choice, map, retry, template, path
-//!                                                          └─► graph (transitions, names)
 //! ```
-//! Findings are collected, not returned at the first: parsing goes on as far as it can. The transitions are looked at
-//! only if the fields are right, as AWS does it.
+//! Definitions come here after `validate` has judged them. Findings are collected, not returned at the first: parsing goes
+//! on as far as it can.
 
+mod alone;
 mod choice;
 mod document;
 mod fields;
 mod findings;
-mod graph;
 mod map;
 mod path;
 mod query;
@@ -24,6 +23,8 @@ mod template;
 mod tests;
 
 use std::sync::Arc;
+
+pub use crate::parse::alone::StateFault;
 
 use crate::definition::{Definition, Machine, QueryLanguage};
 use crate::diagnostics::{Code, Diagnostics};
@@ -81,7 +82,6 @@ fn parse_definition(root: &Node<'_>, findings: &mut Findings) -> Option<Definiti
         return None;
     }
     let machine = machine?;
-    graph::check(&machine, findings);
     Some(Definition {
         machine,
         comment,

@@ -1,6 +1,9 @@
 //! JSONata expressions: `{% … %}` in any text of a field that allows it.
 
+use jsonata::Expression;
+
 use crate::definition::QueryLanguage;
+use crate::diagnostics::Code;
 use crate::timestamp;
 use crate::validate::place::Place;
 use crate::validate::report::Report;
@@ -91,6 +94,49 @@ fn text_of(text: &str, place: Place<'_>, report: &mut Report) {
     };
     let blank = |letter: Option<char>| letter.is_none_or(char::is_whitespace);
     if !inner.is_empty() && !blank(inner.chars().next()) && !blank(inner.chars().next_back()) {
-        report.schema("A JSONata expression must be separated from '{%' and '%}' by blanks", place);
+        return report.schema("A JSONata expression must be separated from '{%' and '%}' by blanks", place);
     }
+    match Expression::parse(inner) {
+        Err(error) => report.error(Code::InvalidJsonataExpression, without_code(&error.message), place),
+        Ok(expression) => references(&expression, place, report),
+    }
+}
+
+/// Finds fault with what Step Functions does not offer to expressions.
+fn references(expression: &Expression, place: Place<'_>, report: &mut Report) {
+    if expression.uses().states.contains("errorOutput") && !report.has_error_output() {
+        let message = "Field '$states.errorOutput' does not exist.";
+        report.error(Code::UnsupportedJsonataExpression, message, place);
+    }
+    if names_root(expression.as_str()) {
+        report.error(Code::UnsupportedJsonataExpression, "Reference to '$$' is not supported.", place);
+    }
+}
+
+/// Takes off JSONata's code, such as `S0207: `, as AWS does.
+fn without_code(message: &str) -> &str {
+    let is_code = |code: &str| code.len() == 5 && code[1..].bytes().all(|byte| byte.is_ascii_digit());
+    match message.split_once(": ") {
+        Some((code, rest)) if code.is_ascii() && is_code(code) => rest,
+        Some(_) | None => message,
+    }
+}
+
+/// Tells whether an expression names `$$`, other than in a string.
+fn names_root(text: &str) -> bool {
+    let mut quote = None;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (letter, quote) {
+            ('\\', Some(_)) => {
+                letters.next();
+            }
+            (_, Some(open)) if letter == open => quote = None,
+            (_, Some(_)) => {}
+            ('"' | '\'' | '`', None) => quote = Some(letter),
+            ('$', None) if letters.peek() == Some(&'$') => return true,
+            (_, None) => {}
+        }
+    }
+    false
 }

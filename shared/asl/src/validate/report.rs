@@ -14,11 +14,21 @@ pub(crate) struct Report {
     options: Options,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
+    error_output: bool,
 }
 
 impl Report {
     pub(crate) fn new(options: Options) -> Self {
-        Self { options, errors: Vec::new(), warnings: Vec::new() }
+        Self { options, errors: Vec::new(), warnings: Vec::new(), error_output: false }
+    }
+
+    /// Says whether the expressions that follow see `$states.errorOutput`.
+    pub(crate) fn set_error_output(&mut self, is_there: bool) {
+        self.error_output = is_there;
+    }
+
+    pub(crate) fn has_error_output(&self) -> bool {
+        self.error_output
     }
 
     pub(crate) fn options(&self) -> Options {

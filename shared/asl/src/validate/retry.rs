@@ -48,11 +48,13 @@ pub(crate) fn catchers(state: State<'_>, report: &mut Report) {
         if let Some(next) = entry.get("Next") {
             report.string(next, place.field("Next"));
         }
+        report.set_error_output(true);
         match state.language {
             QueryLanguage::JsonPath => path::optional(entry, "ResultPath", Required::Place, place, report),
             QueryLanguage::Jsonata => expression::field(entry, "Output", place, report),
         }
         variables::check(entry, state.language, place, report);
+        report.set_error_output(false);
     });
 }
 

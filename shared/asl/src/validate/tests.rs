@@ -93,6 +93,30 @@ fn expressions_stand_where_values_do() {
 }
 
 #[test]
+fn expressions_are_parsed() {
+    let output = |expression: &str| {
+        jsonata(&format!(r#"{{"Type": "Pass", "End": true, "Output": {{"a": "{{% {expression} %}}"}}}}"#))
+    };
+    for expression in ["1 +", "a[1,2)", "$sum($states.input.items", "10 + * 2"] {
+        let findings = validate(&output(expression), Options::default());
+        let finding = findings.iter().next().expect("is refused");
+        assert_eq!(finding.code, crate::Code::InvalidJsonataExpression, "{expression}");
+        assert_eq!(finding.pointer.as_deref(), Some("/States/S/Output/a"));
+        assert!(!finding.message.starts_with("S0"), "{}", finding.message);
+    }
+    let unsupported = "UNSUPPORTED_JSONATA_EXPRESSION:";
+    errors(&output("$$"), &[&format!("{unsupported} Reference to '$$' is not supported. at /States/S/Output/a")]);
+    errors(&output("'$$'"), &[]);
+    errors(
+        &output("$states.errorOutput.Error"),
+        &[&format!("{unsupported} Field '$states.errorOutput' does not exist. at /States/S/Output/a")],
+    );
+    let catch = r#"[{"ErrorEquals": ["E"], "Next": "S", "Output": "{% $states.errorOutput %}"}]"#;
+    let task = r#""Type": "Task", "End": true, "Resource": "arn:aws:states:::lambda:invoke""#;
+    errors(&jsonata(&format!("{{{task}, \"Catch\": {catch}}}")), &[]);
+}
+
+#[test]
 fn rules_of_a_language_are_not_those_of_the_other() {
     let only = "field 'Variable' is only supported for the 'JSONPath' QueryLanguage at /States/S/Choices[0]";
     let operator = "field 'IsNull' is only supported for the 'JSONPath' QueryLanguage at /States/S/Choices[0]";

@@ -1,0 +1,77 @@
+//! The call of a tested task without mock: an execution of its own with that one task, which no state machine lists.
+
+use std::time::Duration;
+
+use engine::Outcome;
+use model::{ExecutionEnd, ExecutionStatus, JsonText, StateMachineStatus};
+use serde_json::json;
+use wire::record::StateMachineRecord;
+
+use super::super::Api;
+use super::super::caller::Caller;
+use super::super::error::ApiError;
+use super::defect;
+use crate::definitions::hash_of;
+use crate::driver::{StartOutcome, StartRequest};
+
+/// How often the end of the call is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+impl Api {
+    /// Has a worker run a task, and waits for what it comes to; the caller's time-out bounds the wait.
+    pub(super) async fn call(
+        &self,
+        caller: &Caller,
+        resource: &str,
+        payload: JsonText,
+        timeout_seconds: Option<u64>,
+    ) -> Result<Outcome, ApiError> {
+        let request = StartRequest {
+            machine: self.machine(caller, resource, timeout_seconds),
+            name: self.runtime().uuid(),
+            input: payload,
+            trace: caller.trace,
+            trace_header: caller.trace_header.clone(),
+        };
+        let arn = match self.driver()?.start_execution(request).await? {
+            StartOutcome::Started { arn, .. } => arn,
+            StartOutcome::Exists(_) => return Err(defect("a random name was taken")),
+        };
+        loop {
+            let head = self.execution(&arn).await?;
+            if let Some((end, _)) = head.end {
+                return outcome(end);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn machine(&self, caller: &Caller, resource: &str, timeout_seconds: Option<u64>) -> StateMachineRecord {
+        let mut task = json!({ "Type": "Task", "Resource": resource, "End": true });
+        if let Some(seconds) = timeout_seconds {
+            task["TimeoutSeconds"] = json!(seconds);
+        }
+        let definition = json!({ "StartAt": "Call", "States": { "Call": task } }).to_string();
+        StateMachineRecord {
+            arn: caller.state_machine(&self.runtime().uuid()),
+            hash: hash_of(&definition),
+            definition: definition.into(),
+            role_arn: String::new(),
+            kind: "STANDARD".to_owned(),
+            status: StateMachineStatus::Active,
+            created_at: self.runtime().now(),
+            revision_id: None,
+            tags: Vec::new(),
+            logging: None,
+            tracing: None,
+            encryption: None,
+        }
+    }
+}
+
+fn outcome(end: ExecutionEnd) -> Result<Outcome, ApiError> {
+    match (end.status, end.output) {
+        (ExecutionStatus::Succeeded, Some(output)) => Ok(Outcome::Succeeded { output }),
+        _ => Ok(Outcome::Failed { error: end.error, cause: end.cause }),
+    }
+}

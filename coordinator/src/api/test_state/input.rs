@@ -1,0 +1,195 @@
+//! The request of TestState, and what AWS refuses of it.
+
+use asl::StateKind;
+use engine::Outcome;
+use model::JsonText;
+
+use super::super::checks::Checks;
+use super::super::error::{ApiError, ErrorCode};
+use super::super::members::Members;
+use super::super::settings::ApiSettings;
+use super::super::start_execution::payload;
+use super::{context, mock, type_name, unsupported_without_mock};
+
+/// Says how much of the data's way is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Is what stands in for the call of a task, or for children.
+pub(crate) enum Mock {
+    Result(JsonText),
+    Error { error: Option<String>, cause: Option<String> },
+}
+
+/// Says how a mocked result is held against the service's model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Validation {
+    Strict,
+    Present,
+    None,
+}
+
+/// Is a request.
+pub(crate) struct Input {
+    pub(crate) definition: String,
+    pub(crate) state_name: Option<String>,
+    pub(crate) role_arn: Option<String>,
+    pub(crate) input: JsonText,
+    pub(crate) level: Level,
+    pub(crate) variables: Vec<(String, JsonText)>,
+    pub(crate) context: Option<JsonText>,
+    pub(crate) mock: Option<Mock>,
+    pub(crate) validation: Validation,
+    pub(crate) retries: u32,
+    pub(crate) failures: Option<u32>,
+    pub(crate) items: Option<JsonText>,
+    reveal_secrets: bool,
+}
+
+impl Input {
+    pub(crate) fn read(mut members: Members, settings: &ApiSettings) -> Result<Self, ApiError> {
+        let mut checks = Checks::default();
+        let definition = members.text("definition")?;
+        let role_arn = members.text("roleArn")?;
+        let input = members.text("input")?;
+        let level = members.text("inspectionLevel")?;
+        let state_name = members.text("stateName")?;
+        checks.required("definition", definition.as_ref());
+        checks.secret_length("definition", definition.as_deref(), 1, settings.definition_bytes_max);
+        checks.length("roleArn", role_arn.as_deref(), 1, 256);
+        checks.payload("input", input.as_deref(), settings.payload_bytes_max);
+        checks.one_of("inspectionLevel", level.as_deref(), &["INFO", "DEBUG", "TRACE"]);
+        checks.length("stateName", state_name.as_deref(), 1, 80);
+        let (mock, validation) = read_mock(&mut members, &mut checks)?;
+        let configuration = Configuration::read(&mut members, &mut checks)?;
+        checks.finish()?;
+        Ok(Self {
+            definition: definition.unwrap_or_default(),
+            state_name,
+            role_arn,
+            input: payload(input)?,
+            level: match level.as_deref() {
+                Some("DEBUG") => Level::Debug,
+                Some("TRACE") => Level::Trace,
+                Some(_) | None => Level::Info,
+            },
+            variables: variables(members.text("variables")?)?,
+            context: json("context", members.text("context")?)?.map(checked).transpose()?,
+            mock,
+            validation,
+            retries: configuration.retries,
+            failures: configuration.failures,
+            items: json("mapItemReaderData", configuration.items)?,
+            reveal_secrets: members.boolean("revealSecrets")?.unwrap_or_default(),
+        })
+    }
+
+    /// Refuses what does not go together.
+    pub(crate) fn check_against(&self, kind: &StateKind) -> Result<(), ApiError> {
+        if self.mock.is_some() && self.reveal_secrets {
+            return refuse("TestState does not support RevealSecrets when a mock is specified.");
+        }
+        if self.mock.is_none() && self.failures.is_some() {
+            return refuse("TestState does not support MapIterationFailureCount when a mock is not specified.");
+        }
+        let has_children = matches!(kind, StateKind::Map(_) | StateKind::Parallel(_));
+        match &self.mock {
+            None if has_children => Err(unsupported_without_mock()),
+            None => Ok(()),
+            Some(_) if !has_children && !matches!(kind, StateKind::Task(_)) => {
+                refuse(format!("State type '{}' is not supported when a mock is specified", type_name(kind)))
+            }
+            Some(Mock::Result(result)) => mock::check(result, kind, &self.definition, self.validation),
+            Some(Mock::Error { .. }) => Ok(()),
+        }
+    }
+
+    /// Gives the mock as what a task comes to.
+    pub(crate) fn mocked(&self) -> Result<Option<Outcome>, ApiError> {
+        Ok(self.mock.as_ref().map(|mock| match mock {
+            Mock::Result(output) => Outcome::Succeeded { output: output.clone() },
+            Mock::Error { error, cause } => Outcome::Failed { error: error.clone(), cause: cause.clone() },
+        }))
+    }
+}
+
+fn checked(context: JsonText) -> Result<JsonText, ApiError> {
+    context::check(&context).map(|()| context)
+}
+
+#[derive(Default)]
+struct Configuration {
+    retries: u32,
+    failures: Option<u32>,
+    items: Option<String>,
+}
+
+impl Configuration {
+    fn read(members: &mut Members, checks: &mut Checks) -> Result<Self, ApiError> {
+        let Some(mut members) = members.structure("stateConfiguration")? else { return Ok(Self::default()) };
+        let retries = members.integer("retrierRetryCount")?;
+        let failures = members.integer("mapIterationFailureCount")?;
+        checks.range("stateConfiguration.retrierRetryCount", retries, 0, i64::from(i32::MAX));
+        checks.range("stateConfiguration.mapIterationFailureCount", failures, 0, i64::from(i32::MAX));
+        // Which state of an iteration failed changes nothing of what the Map comes to.
+        members.text("errorCausedByState")?;
+        let count = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
+        Ok(Self {
+            retries: count(retries).unwrap_or_default(),
+            failures: count(failures),
+            items: members.text("mapItemReaderData")?,
+        })
+    }
+}
+
+fn read_mock(members: &mut Members, checks: &mut Checks) -> Result<(Option<Mock>, Validation), ApiError> {
+    let Some(mut members) = members.structure("mock")? else { return Ok((None, Validation::None)) };
+    let mode = members.text("fieldValidationMode")?;
+    checks.one_of("mock.fieldValidationMode", mode.as_deref(), &["STRICT", "PRESENT", "NONE"]);
+    let validation = match mode.as_deref() {
+        Some("NONE") => Validation::None,
+        Some("PRESENT") => Validation::Present,
+        Some(_) | None => Validation::Strict,
+    };
+    let result = json("mock.result", members.text("result")?)?;
+    let error = members.structure("errorOutput")?;
+    let mock = match (result, error) {
+        (Some(_), Some(_)) => {
+            let message = "A test mock should have only one of the following fields: [result, errorOutput].";
+            return Err(ApiError::new(ErrorCode::ValidationException, message));
+        }
+        (Some(result), None) => Some(Mock::Result(result)),
+        (None, Some(mut error)) => Some(Mock::Error { error: error.text("error")?, cause: error.text("cause")? }),
+        (None, None) => None,
+    };
+    Ok((mock, validation))
+}
+
+fn variables(text: Option<String>) -> Result<Vec<(String, JsonText)>, ApiError> {
+    let Some(text) = json("variables", text)? else { return Ok(Vec::new()) };
+    let parsed: Result<std::collections::BTreeMap<String, Box<serde_json::value::RawValue>>, _> =
+        serde_json::from_str(text.as_str());
+    match parsed {
+        Ok(variables) => Ok(variables.into_iter().map(|(name, value)| (name, JsonText::from_raw(&value))).collect()),
+        Err(_) => refuse("The variables must be a JSON object"),
+    }
+}
+
+fn json(field: &str, text: Option<String>) -> Result<Option<JsonText>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    match JsonText::parse(&text) {
+        Ok(parsed) => Ok(Some(parsed)),
+        Err(fault) => {
+            let reason = asl::explain_json(&text).unwrap_or_else(|| fault.to_string());
+            refuse(format!("Value at '{field}' is not valid JSON: {reason}"))
+        }
+    }
+}
+
+pub(crate) fn refuse<T>(message: impl Into<String>) -> Result<T, ApiError> {
+    Err(ApiError::new(ErrorCode::ValidationException, message))
+}
