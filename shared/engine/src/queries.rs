@@ -70,7 +70,7 @@ impl<'a> Queries<'a> {
             .collect();
         let variables = self.branch.variables.iter().filter(|(name, _)| uses.variables.contains(name));
         let variables = variables.map(|(name, text)| (name.as_str(), text.as_str()));
-        Session::new(self.moment, Bounds::default(), variables, &members).map_err(|error| error.to_string())
+        Session::new(uses, self.moment, Bounds::default(), variables, &members).map_err(|error| error.to_string())
     }
 }
 

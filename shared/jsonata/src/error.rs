@@ -8,6 +8,16 @@ pub struct SyntaxError {
     pub message: String,
 }
 
+impl SyntaxError {
+    /// Gives the text without JSONata's code, as AWS prints it when it refuses a definition.
+    pub fn without_code(&self) -> &str {
+        match jsonata_core::evaluator::error_code_prefix(&self.message) {
+            Some(code) => self.message[code.len()..].trim_start_matches([':', ' ']),
+            None => &self.message,
+        }
+    }
+}
+
 /// Says why an evaluation failed. Its text is what AWS prints behind `threw an error during evaluation. `.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

@@ -32,6 +32,8 @@ pub struct Uses {
     pub states: BTreeSet<String>,
     /// Whether it looks at `$states` as a whole, so that any member may matter.
     pub all_states: bool,
+    /// What it refers to at the top level, where there is nothing to refer to: names, `$`, `$$`, `*` and `**`.
+    pub top_level: BTreeSet<String>,
     /// The functions that it calls without binding them.
     pub functions: BTreeSet<String>,
     /// Whether it binds variables of its own or makes functions.
@@ -50,6 +52,12 @@ impl Uses {
         self.all_states |= other.all_states;
         self.binds |= other.binds;
         self.may_be_long |= other.may_be_long;
+        self.top_level.extend(other.top_level.iter().cloned());
+    }
+
+    /// Tells whether a function may be called, or taken as a value.
+    pub(crate) fn names(&self, function: &str) -> bool {
+        self.functions.contains(function) || self.variables.contains(function)
     }
 
     /// Tells whether the expression may look at a member of `$states`.
@@ -71,7 +79,7 @@ impl Expression {
         let parsed = std::panic::catch_unwind(|| jsonata_core::parser::parse(text));
         let ast = match parsed {
             Ok(Ok(ast)) => ast,
-            Ok(Err(error)) => return Err(SyntaxError { message: without_prefix(&error.to_string()).to_owned() }),
+            Ok(Err(error)) => return Err(SyntaxError { message: without_prefix(&error.to_string()) }),
             Err(_) => return Err(SyntaxError { message: "S0500: The expression can't be parsed".to_owned() }),
         };
         let mut reader = Reader::default();
@@ -96,9 +104,21 @@ impl Expression {
     }
 }
 
-/// Takes off what jsonata-core puts before the code of some errors.
-fn without_prefix(message: &str) -> &str {
-    message.strip_prefix("Invalid syntax: ").unwrap_or(message)
+/// Takes off what jsonata-core puts before the code of some errors, and writes tokens as they are written.
+fn without_prefix(message: &str) -> String {
+    let message = message.strip_prefix("Invalid syntax: ").unwrap_or(message);
+    let tokens = [
+        ("RightParen", "\")\""),
+        ("LeftParen", "\"(\""),
+        ("RightBracket", "\"]\""),
+        ("LeftBracket", "\"[\""),
+        ("RightBrace", "\"}\""),
+        ("LeftBrace", "\"{\""),
+        ("Comma", "\",\""),
+        ("Semicolon", "\";\""),
+        ("Colon", "\":\""),
+    ];
+    tokens.iter().fold(message.to_owned(), |message, (token, text)| message.replace(token, text))
 }
 
 impl fmt::Debug for Expression {
@@ -119,12 +139,14 @@ impl Eq for Expression {}
 #[derive(Default)]
 struct Reader {
     uses: Uses,
+    /// How many steps there are around that give a context item.
+    contexts: usize,
     bound: BTreeSet<String>,
 }
 
 impl Reader {
     fn into_uses(self) -> Uses {
-        let Reader { mut uses, bound } = self;
+        let Reader { mut uses, bound, .. } = self;
         uses.variables.retain(|name| !bound.contains(name));
         uses.functions.retain(|name| !bound.contains(name));
         uses.may_be_long |= uses.binds || LONG.iter().any(|name| uses.functions.contains(*name));
@@ -137,9 +159,26 @@ impl Reader {
         }
     }
 
+    /// Runs what has a context item.
+    fn within(&mut self, read: impl FnOnce(&mut Self)) {
+        self.contexts += 1;
+        read(self);
+        self.contexts -= 1;
+    }
+
+    /// Notes a reference to the context item.
+    fn refer(&mut self, name: &str) {
+        if self.contexts == 0 {
+            self.uses.top_level.insert(name.to_owned());
+        }
+    }
+
     fn node(&mut self, node: &AstNode) {
         match node {
             AstNode::Variable(name) => {
+                if name.is_empty() {
+                    self.refer("$");
+                }
                 if name == "states" {
                     self.uses.all_states = true;
                 }
@@ -169,14 +208,14 @@ impl Reader {
             AstNode::Lambda { params, body, .. } => {
                 self.uses.binds = true;
                 self.bound.extend(params.iter().cloned());
-                self.node(body);
+                self.within(|this| this.node(body));
             }
             AstNode::Unary { operand, .. } => self.node(operand),
             AstNode::Array(nodes) | AstNode::Block(nodes) | AstNode::ArrayGroup(nodes) => self.nodes(nodes),
             AstNode::Object(pairs) => self.pairs(pairs),
             AstNode::ObjectTransform { input, pattern } => {
                 self.node(input);
-                self.pairs(pattern);
+                self.within(|this| this.pairs(pattern));
             }
             AstNode::Conditional { condition, then_branch, else_branch } => {
                 self.node(condition);
@@ -186,25 +225,32 @@ impl Reader {
             AstNode::FunctionApplication(inner) => self.node(inner),
             AstNode::Sort { input, terms } => {
                 self.node(input);
-                self.nodes(terms.iter().map(|(term, _)| term));
+                self.within(|this| this.nodes(terms.iter().map(|(term, _)| term)));
             }
             AstNode::Transform { location, update, delete } => {
-                self.node(location);
-                self.node(update);
-                self.nodes(delete.as_deref());
+                self.within(|this| {
+                    this.node(location);
+                    this.node(update);
+                    this.nodes(delete.as_deref());
+                });
             }
             AstNode::String(_)
-            | AstNode::Name(_)
             | AstNode::Number(_)
             | AstNode::Boolean(_)
             | AstNode::Null
             | AstNode::Undefined
             | AstNode::Placeholder
             | AstNode::Regex { .. }
-            | AstNode::ParentVariable(_)
-            | AstNode::Wildcard
             | AstNode::Parent(_) => {}
-            AstNode::Descendant => self.uses.may_be_long = true,
+            AstNode::ParentVariable(_) => {
+                self.uses.top_level.insert("$$".to_owned());
+            }
+            AstNode::Name(name) => self.refer(name),
+            AstNode::Wildcard => self.refer("*"),
+            AstNode::Descendant => {
+                self.refer("**");
+                self.uses.may_be_long = true;
+            }
         }
     }
 
@@ -230,13 +276,15 @@ impl Reader {
             self.uses.states.insert(member.clone());
         }
         for (position, step) in steps.iter().enumerate() {
-            if position > 0 || member.is_none() {
+            if position > 0 {
+                self.within(|this| this.node(&step.node));
+            } else if member.is_none() {
                 self.node(&step.node);
             }
             self.bound.extend(step.focus.iter().chain(&step.index_var).cloned());
             for stage in &step.stages {
                 match stage {
-                    Stage::Filter(filter) => self.node(filter),
+                    Stage::Filter(filter) => self.within(|this| this.node(filter)),
                     Stage::Index(name) => {
                         self.bound.insert(name.clone());
                     }

@@ -8,9 +8,9 @@ use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
 use jsonata_core::value::JValue;
 
 use crate::bounds::Bounds;
-use crate::builtins;
+use crate::builtins::{self, Need};
 use crate::error::{EvaluationError, worded};
-use crate::expression::Expression;
+use crate::expression::{Expression, Uses};
 use crate::outcome::Outcome;
 use crate::render;
 
@@ -34,11 +34,12 @@ pub struct Session {
 
 impl Session {
     /// Makes a session in which these variables, named without the `$` and given as JSON, are bound, and `$states` with these
-    /// members, if there are any.
+    /// members, if there are any. `uses` are what its expressions use, all together.
     ///
     /// # Errors
     /// `EvaluationError` for a text that is not JSON.
     pub fn new<'a>(
+        uses: &Uses,
         moment: Moment,
         bounds: Bounds,
         variables: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -54,7 +55,7 @@ impl Session {
             context.bind("states".to_owned(), JValue::object(members?.into_iter().collect()));
         }
         let mut evaluator = Evaluator::with_options(context, options(bounds));
-        builtins::register(&mut evaluator, moment, bounds, None);
+        builtins::register(&mut evaluator, moment, bounds, &Need::Named(uses));
         Ok(Self { evaluator, bounds })
     }
 

@@ -5,10 +5,11 @@ use jsonata::{Bounds, Expression, Moment, Outcome, Session};
 const STATES: &[(&str, &str)] =
     &[("input", r#"{"a":1.50,"list":[1,2,3],"deep":{"x":"y"}}"#), ("context", r#"{"State":{"Name":"S"}}"#)];
 
-fn session() -> Session {
+fn session(expression: &Expression) -> Session {
     let variables = [("answer", "42"), ("text", "\"abc\"")];
     let moment = Moment { millis: 1_767_323_045_000, seed: 7 };
-    Session::new(moment, Bounds { time_millis: 1_000, ..Bounds::default() }, variables, STATES).expect("all is JSON")
+    Session::new(expression.uses(), moment, Bounds { time_millis: 1_000, ..Bounds::default() }, variables, STATES)
+        .expect("all is JSON")
 }
 
 fn evaluate(text: &str) -> String {
@@ -16,7 +17,7 @@ fn evaluate(text: &str) -> String {
         Ok(expression) => expression,
         Err(error) => return format!("no expression: {error}"),
     };
-    match session().evaluate(&expression) {
+    match session(&expression).evaluate(&expression) {
         Ok(Outcome::Nothing) => "nothing".to_owned(),
         Ok(Outcome::Function) => "function".to_owned(),
         Ok(Outcome::Value { kind, text }) => format!("{} {text}", kind.as_str()),
@@ -159,6 +160,26 @@ fn uses_are_listed() {
     assert_eq!(one.variables.iter().collect::<Vec<_>>(), ["states", "x"]);
     assert!(one.functions.contains("f") && !one.all_states);
     assert!(uses("$lookup($states, 'input')").all_states);
+    let top = |text: &str| uses(text).top_level.into_iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(top("phone & $states.input.a"), "phone");
+    assert_eq!(top("a.b + $f(c)"), "a c");
+    assert_eq!(top("$"), "$");
+    assert_eq!(top("$$.a"), "$$");
+    assert_eq!(top("*"), "*");
+    for fine in [
+        "$states.input.list[price > 1].(a & b)",
+        "$map($states.input.list, function($v){$v.a})",
+        "$states.input.list^(>price).name",
+        "$states.input.list{kind: $sum(price)}",
+        "$states.input ~> |a|{'b': c}|",
+        "{'a': $x.b.c, 'd': [$x.e]}",
+        "($y := $x; $y.a)[b = 1]",
+        "$x.$string()",
+        "$x.*.a",
+        "$filter($x, function($v){ $v in [1] })[0].name",
+    ] {
+        assert_eq!(top(fine), "", "{fine}");
+    }
     for short in ["$states.input.a", "$sum($states.input.list) > 1", "$states.input.list[v = 1].{'a': b}"] {
         assert!(!uses(short).may_be_long, "{short}");
     }
@@ -172,7 +193,7 @@ proptest::proptest! {
     #[test]
     fn any_text_is_evaluated_or_refused(text in "[ $a-z0-9.\\[\\](){}'\"+*/&|?:,=<>~@#%^!;-]{0,40}") {
         if let Ok(expression) = Expression::parse(&text) {
-            let _ = session().evaluate(&expression);
+            let _ = session(&expression).evaluate(&expression);
         }
     }
 }

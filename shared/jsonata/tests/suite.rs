@@ -107,7 +107,7 @@ fn evaluate(folder: &Path, case: &Value, text: &str) -> Result<Outcome, String> 
         bounds.depth = usize::try_from(depth).expect("fits");
     }
     let variables = bindings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut session = Session::new(moment, bounds, variables, &[]).expect("bindings are JSON");
+    let mut session = Session::new(expression.uses(), moment, bounds, variables, &[]).expect("bindings are JSON");
     let document = match (&case["data"], case["dataset"].as_str()) {
         (Value::Null, Some(dataset)) => {
             let file = folder.join("datasets").join(format!("{dataset}.json"));

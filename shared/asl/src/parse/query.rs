@@ -41,12 +41,17 @@ pub(crate) fn is_expression(source: &Node<'_>, findings: &mut Findings) -> bool 
 fn compile(text: &str, location: &str, pointer: &str, findings: &mut Findings) -> Option<Query> {
     match Expression::parse(text) {
         Ok(expression) => {
+            if let Some(name) = expression.uses().top_level.first() {
+                let message = format!("Reference to '{name}' at the top level is not supported.");
+                findings.error(Code::UnsupportedJsonataExpression, message, pointer);
+                return None;
+            }
             findings.uses.merge(expression.uses());
             findings.may_be_long |= expression.uses().may_be_long;
             Some(Query::new(expression, location))
         }
         Err(error) => {
-            findings.error(Code::SchemaValidationFailed, error.to_string(), pointer);
+            findings.error(Code::InvalidJsonataExpression, error.without_code(), pointer);
             None
         }
     }

@@ -8,7 +8,7 @@ use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
 use jsonata_core::functions::string;
 use jsonata_core::value::JValue;
 
-use super::{FunctionResult, failed};
+use super::{FunctionResult, Need, failed};
 use crate::bounds::Bounds;
 use crate::error::{MEMORY, STACK};
 use crate::session::{Moment, options};
@@ -72,7 +72,7 @@ fn builtin(name: &str, args: &[JValue], context: &JValue, moment: Moment, bounds
     NESTED.set(NESTED.get() + 1);
     let result = call_alone(name, args, context, |variables| {
         let mut evaluator = Evaluator::with_options(variables, options(bounds));
-        super::register(&mut evaluator, moment, bounds, Some(name));
+        super::register(&mut evaluator, moment, bounds, &Need::AllBut(name));
         evaluator
     });
     NESTED.set(NESTED.get().saturating_sub(1));
