@@ -4,6 +4,7 @@ mod dev;
 mod health;
 mod progress;
 mod run;
+mod test_state;
 mod validate;
 
 use std::path::PathBuf;
@@ -30,6 +31,12 @@ enum Command {
     /// Serves the AWS Step Functions API from this machine: coordinator, worker and store in one process.
     #[command(after_help = DEV_EXAMPLES)]
     Dev(dev::DevArguments),
+    /// Runs one state alone, with mocks if wanted, and shows what it comes to.
+    ///
+    /// The exit code is 0 if the state was left, even by a Catcher, 1 if it failed or would be tried again, and 2 if it could not
+    /// be tested.
+    #[command(after_help = TEST_EXAMPLES)]
+    Test(test_state::TestArguments),
     /// Says what is wrong with definitions, without running them.
     ///
     /// Each fault is printed with AWS's code and words, and the line it is in. The exit code is 1 if there is an error, and 0
@@ -39,6 +46,11 @@ enum Command {
     /// Asks a coordinator, a worker or `stepwell dev` by its ops port whether it is well.
     Health(health::HealthArguments),
 }
+
+const TEST_EXAMPLES: &str = "Examples:
+  stepwell test workflow.asl.json --state Pay --input @order.json --handlers handlers.toml
+  stepwell test workflow.asl.json --state Pay --mock '{\"paid\": true}' --trace
+  stepwell test workflow.asl.json --state Pay --mock-error Declined:no\\ money --retries 2";
 
 const VALIDATE_EXAMPLES: &str = "Examples:
   stepwell validate workflow.asl.json
@@ -78,6 +90,7 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::command(&arguments).await,
         Command::Dev(arguments) => dev::command(&arguments).await,
+        Command::Test(arguments) => test_state::command(&arguments).await,
         Command::Validate(arguments) => validate::command(&arguments),
         Command::Health(arguments) => health::command(&arguments).await,
     };

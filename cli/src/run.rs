@@ -63,16 +63,20 @@ struct Ended {
 }
 
 /// Is the small world of the one execution.
-struct Place {
-    runtime: Runtime,
-    store: SharedStore,
-    driver: Driver,
+pub(crate) struct Place {
+    pub(crate) runtime: Runtime,
+    pub(crate) store: SharedStore,
+    pub(crate) driver: Driver,
     stopper: Stopper,
     worker: runtime::Task,
 }
 
 impl Place {
-    fn start(handlers: Option<&Path>) -> Result<Self> {
+    /// Starts it, with the handlers of a file.
+    ///
+    /// # Errors
+    /// What is wrong with the handlers.
+    pub(crate) fn start(handlers: Option<&Path>) -> Result<Self> {
         let runtime = Runtime::system();
         let store: SharedStore = Arc::new(MemoryStore::new(runtime.clone(), PARTITIONS));
         let broker = MemoryBroker::new(runtime.clone(), EVENTS_QUEUES);
@@ -162,7 +166,7 @@ impl Place {
     }
 
     /// Has the worker end its children, so that no handler outlives this program.
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.driver.stop();
         self.stopper.stop();
         let _ = self.worker.join().await;
@@ -178,17 +182,26 @@ fn read_definition(file: &Path) -> Result<String> {
 }
 
 fn read_input(argument: &str) -> Result<JsonText> {
-    let text = match argument.strip_prefix('@') {
-        Some(file) => std::fs::read_to_string(file).with_context(|| format!("read the input file {file}"))?,
-        None => argument.to_owned(),
-    };
+    let text = read_argument(argument)?;
     JsonText::parse(&text).map_err(|error| {
         let fault = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         anyhow!("--input is not JSON ({fault}); give JSON or @FILE")
     })
 }
 
-fn beside(file: &Path, name: &str) -> Option<PathBuf> {
+/// Reads an argument that is a text, or @FILE.
+///
+/// # Errors
+/// A file that can't be read.
+pub(crate) fn read_argument(argument: &str) -> Result<String> {
+    match argument.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("read the file {file}")),
+        None => Ok(argument.to_owned()),
+    }
+}
+
+/// Finds a file beside another.
+pub(crate) fn beside(file: &Path, name: &str) -> Option<PathBuf> {
     let path = file.parent()?.join(name);
     path.is_file().then_some(path)
 }

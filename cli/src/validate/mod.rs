@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use asl::{Definition, Diagnostic, Options, Severity};
 
-use document::{Document, Position};
+pub(crate) use document::Document;
+use document::Position;
 
 /// Is what `stepwell validate` is told.
 #[derive(clap::Args)]

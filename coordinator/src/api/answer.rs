@@ -17,6 +17,11 @@ const RETRY_AFTER_SECONDS: u16 = 1;
 pub(crate) struct Answer(Vec<u8>);
 
 impl Answer {
+    /// Gives the text.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// Renders a body.
     pub(crate) fn render(body: &impl Serialize) -> Result<Self, ApiError> {
         let text = serde_json::to_vec(body).map_err(|fault| {

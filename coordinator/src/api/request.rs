@@ -32,6 +32,23 @@ impl Api {
         Router::new().fallback(answer).with_state(self.clone())
     }
 
+    /// Answers a request of this very process, by a caller of the configured account and region.
+    ///
+    /// # Errors
+    /// The name of AWS's error and its message.
+    pub async fn ask(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, String> {
+        let caller = Caller::read(&HeaderMap::new(), &self.settings().account, &self.settings().region);
+        let answering = async {
+            let Found::Answered(_, operation) = find(&format!("AWSStepFunctions.{operation}")) else {
+                let message = format!("There is no operation {operation}");
+                return Err(ApiError::new(ErrorCode::UnknownOperationException, message));
+            };
+            self.perform(operation, Members::parse(body)?, &caller).await
+        };
+        let outcome = answering.await.map_err(|error| format!("{}: {}", error.code.name(), error.message));
+        outcome.map(Answer::into_bytes)
+    }
+
     pub(super) async fn answer(&self, request: Request) -> Response {
         let begun = self.runtime().instant();
         let id = self.runtime().uuid();
