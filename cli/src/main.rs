@@ -1,5 +1,6 @@
 //! The `stepwell` program.
 
+mod client;
 mod dev;
 mod health;
 mod progress;
@@ -10,7 +11,7 @@ mod validate;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Runs AWS Step Functions state machines on your own machine.
 #[derive(Parser)]
@@ -45,7 +46,51 @@ enum Command {
     Validate(validate::ValidateArguments),
     /// Asks a coordinator, a worker or `stepwell dev` by its ops port whether it is well.
     Health(health::HealthArguments),
+    /// Starts an execution at an endpoint.
+    #[command(after_help = START_EXAMPLES)]
+    Start(client::start::StartArguments),
+    /// Shows an execution live: states as they are entered and left, attempts, durations.
+    ///
+    /// The exit code is 0 only if the execution succeeded.
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(client::watch::WatchArguments),
+    /// Prints the history of an execution, with the time since its start.
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(client::history::HistoryArguments),
+    /// Lists state machines, or the executions of one.
+    #[command(after_help = LIST_EXAMPLES)]
+    List(client::list::ListArguments),
+    /// Stops an execution.
+    #[command(after_help = STOP_EXAMPLES)]
+    Stop(client::stop::StopArguments),
+    /// Prints what makes a shell complete these commands.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
+
+const START_EXAMPLES: &str = "Examples:
+  stepwell start OrderProcessingWorkflow --input '{\"orderId\": \"12345\"}' --wait
+  stepwell start arn:aws:states:us-east-1:123456789012:stateMachine:Orders --name order-1";
+
+const WATCH_EXAMPLES: &str = "Examples:
+  stepwell watch arn:aws:states:us-east-1:123456789012:execution:Orders:order-1";
+
+const HISTORY_EXAMPLES: &str = "Examples:
+  stepwell history arn:aws:states:us-east-1:123456789012:execution:Orders:order-1
+  stepwell history --json arn:aws:states:us-east-1:123456789012:execution:Orders:order-1 | jq .type";
+
+const LIST_EXAMPLES: &str = "Examples:
+  stepwell list
+  stepwell list Orders --status failed";
+
+const STOP_EXAMPLES: &str = "Examples:
+  stepwell stop arn:aws:states:us-east-1:123456789012:execution:Orders:order-1 --cause 'not wanted any more'";
+
+const COMPLETIONS_EXAMPLES: &str = "Examples:
+  stepwell completions bash > /etc/bash_completion.d/stepwell";
 
 const TEST_EXAMPLES: &str = "Examples:
   stepwell test workflow.asl.json --state Pay --input @order.json --handlers handlers.toml
@@ -93,6 +138,15 @@ async fn main() -> ExitCode {
         Command::Test(arguments) => test_state::command(&arguments).await,
         Command::Validate(arguments) => validate::command(&arguments),
         Command::Health(arguments) => health::command(&arguments).await,
+        Command::Start(arguments) => client::start::command(&arguments).await,
+        Command::Watch(arguments) => client::watch::command(&arguments).await,
+        Command::History(arguments) => client::history::command(&arguments).await,
+        Command::List(arguments) => client::list::command(&arguments).await,
+        Command::Stop(arguments) => client::stop::command(&arguments).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "stepwell", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
     };
     match done {
         Ok(code) => code,

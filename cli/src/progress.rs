@@ -173,7 +173,8 @@ pub(crate) fn seconds(millis: u64) -> String {
 /// Is the most of a cause that a line shows: more would wrap on most terminals.
 const CAUSE_CHARS_MAX: usize = 100;
 
-fn shortened(text: &str) -> String {
+/// Puts a text on one line that is not too long.
+pub(crate) fn shortened(text: &str) -> String {
     let line: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
     match line.char_indices().nth(CAUSE_CHARS_MAX) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),

@@ -181,7 +181,8 @@ fn read_definition(file: &Path) -> Result<String> {
     bail!("{} is not a valid definition:{}", file.display(), lines.concat())
 }
 
-fn read_input(argument: &str) -> Result<JsonText> {
+/// Reads an input that was given as JSON or as @FILE.
+pub(crate) fn read_input(argument: &str) -> Result<JsonText> {
     let text = read_argument(argument)?;
     JsonText::parse(&text).map_err(|error| {
         let fault = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();

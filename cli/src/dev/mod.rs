@@ -160,6 +160,19 @@ fn welcome(address: &SocketAddr) -> io::Result<()> {
     }
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "Stepwell listens on http://{address}")?;
+    writeln!(stdout, "Try, in another terminal:")?;
+    writeln!(
+        stdout,
+        "  export AWS_ENDPOINT_URL=http://{address} AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1"
+    )?;
+    writeln!(
+        stdout,
+        "  aws stepfunctions create-state-machine --name Orders --role-arn arn:aws:iam::123456789012:role/Any --definition file://workflow.asl.json"
+    )?;
+    writeln!(
+        stdout,
+        "  stepwell start arn:aws:states:us-east-1:123456789012:stateMachine:Orders --input '{{}}' --wait"
+    )?;
     stdout.flush()
 }
 
