@@ -1,5 +1,6 @@
 //! `stepwell dev`: coordinator, API and worker in one process.
 
+mod handlers;
 mod settings;
 
 use std::io::{self, Write as _};
@@ -19,8 +20,8 @@ use store::{EmbeddedConfig, EmbeddedStore, ExecutionStore as _, SharedStore};
 use telemetry::{ExportConfig, Registry, Style, Tracer};
 use tokio::net::TcpListener;
 use tracing::warn;
-use worker::{Aws, Worker};
 
+use handlers::Workers;
 use settings::Settings;
 
 const EVENTS_QUEUES: u32 = 1;
@@ -70,7 +71,6 @@ struct Server {
     store: EmbeddedStore,
     coordinator: Coordinator,
     worker: Task,
-    stopper: worker::Stopper,
     ports: Vec<Task>,
 }
 
@@ -84,18 +84,12 @@ impl Server {
         let registry = Registry::new();
         let store = EmbeddedStore::open(&EmbeddedConfig::new(data), runtime.clone()).await?;
         let broker = MemoryBroker::new(runtime.clone(), EVENTS_QUEUES);
-        let of_worker: SharedQueue = Arc::new(broker.handle(runtime.clone()));
         let tracer = match ExportConfig::of_process("stepwell-dev")? {
             Some(export) => Tracer::start(export, "dev", runtime, &registry)?,
             None => Tracer::off(),
         };
-        let worker = Worker::builder(of_worker, runtime.clone())
-            .config(settings.worker.clone(), settings.work.clone())
-            .aws(Aws::of_settings(&settings.worker)?)
-            .metrics(registry.clone())
-            .tracer(tracer.clone())
-            .build()
-            .context("use the handlers (flag --handlers)")?;
+        let workers = Workers::new(&broker, runtime, settings, (&registry, &tracer));
+        let worker = workers.build()?;
 
         let api = listen("api.listen (flag --listen)", &settings.coordinator.api.listen).await?;
         let address = api.local_addr()?;
@@ -129,13 +123,9 @@ impl Server {
         }
         coordinator.driver().trace_to(tracer);
         coordinator.start();
-        let stopper = worker.stopper();
-        if !worker.has_handlers() {
-            warn!("no handlers are declared (flag --handlers): Task states wait until there are");
-        }
-        let worker = runtime.spawn(worker.run());
+        let worker = runtime.spawn(workers.run(worker, stopping.clone()));
         welcome(&address)?;
-        Ok(Self { store, coordinator, worker, stopper, ports })
+        Ok(Self { store, coordinator, worker, ports })
     }
 
     /// Answers what was asked, lets handlers finish within their grace, and ends.
@@ -144,7 +134,6 @@ impl Server {
             // A port that failed has said so in the log.
             let _ = port.join().await;
         }
-        self.stopper.stop();
         let _ = self.worker.join().await;
         self.coordinator.stop(settings.coordinator.driver.stop_grace.get()).await;
         // Nothing is to use the store any more, nor to complain that it is away.

@@ -14,6 +14,7 @@ const LOG_FILTER: &str = "warn";
 const HANDLERS: &str = "handlers.toml";
 
 /// Is everything that can be set.
+#[derive(Clone)]
 pub(super) struct Settings {
     pub(super) coordinator: coordinator::settings::Settings,
     pub(super) worker: WorkerConfig,

@@ -13,19 +13,21 @@ use crate::rules::{Map, View};
 /// Is a store in memory. All handles share one store, as processes share one Redis.
 pub type MemoryStore = LocalStore<Memory>;
 
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+
 /// Keeps entries in memory.
 pub struct Memory {
-    entries: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
+    entries: Mutex<Entries>,
     connected: watch::Sender<bool>,
     is_over_high_water: AtomicBool,
 }
 
 impl Memory {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn entries(&self) -> Result<MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>>, Error> {
+    fn entries(&self) -> Result<MutexGuard<'_, Entries>, Error> {
         if *self.connected.borrow() {
             return Ok(self.lock());
         }

@@ -78,10 +78,8 @@ impl Place {
                 self.folder.display()
             ))),
             Err(DatabaseError::Storage(StorageError::Io(error))) if error.kind() != io::ErrorKind::InvalidData => {
-                Err(match self.describe(error) {
-                    full @ Error::Full(_) => full,
-                    other => Error::Unfit(other.to_string()),
-                })
+                let described = self.describe(error);
+                Err(if let Error::Unavailable(text) = described { Error::Unfit(text) } else { described })
             }
             Err(error) => Err(damaged(&error)),
         }
@@ -138,19 +136,17 @@ impl Place {
     /// Says what a fault of the disk means.
     pub(super) fn describe(&self, error: io::Error) -> Error {
         let text = format!("{}: {error}", self.file.display());
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::Full(text),
-            _ => Error::Unavailable(text),
-        }
+        let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        if is_full { Error::Full(text) } else { Error::Unavailable(text) }
     }
 
     /// Says what a fault of the file means.
     pub(super) fn fault(&self, error: StorageError) -> Error {
-        match error {
-            StorageError::Io(error) => self.describe(error),
-            StorageError::Corrupted(reason) => Error::Corrupt(format!("{}: {reason}", self.file.display())),
-            other => Error::Unavailable(format!("{}: {other}", self.file.display())),
+        if let StorageError::Io(error) = error {
+            return self.describe(error);
         }
+        let text = format!("{}: {error}", self.file.display());
+        if matches!(error, StorageError::Corrupted(_)) { Error::Corrupt(text) } else { Error::Unavailable(text) }
     }
 }
 

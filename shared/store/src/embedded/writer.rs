@@ -169,9 +169,12 @@ impl Writer {
     }
 
     fn transact(&self, database: &Database, jobs: &mut [Box<dyn Job>]) -> Made {
-        let failed = |error: redb::Error| match error {
-            redb::Error::Io(error) => Made::FileFailed(self.place.describe(error)),
-            other => Made::FileFailed(Error::Unavailable(format!("{}: {other}", self.place.file.display()))),
+        let failed = |error: redb::Error| {
+            Made::FileFailed(if let redb::Error::Io(error) = error {
+                self.place.describe(error)
+            } else {
+                Error::Unavailable(format!("{}: {error}", self.place.file.display()))
+            })
         };
         let writing = match database.begin_write() {
             Ok(writing) => writing,
@@ -252,7 +255,10 @@ enum Made {
 
 fn answer_all(jobs: Vec<Box<dyn Job>>, kept: &Result<(), Error>) {
     for job in jobs {
-        job.answer(kept.as_ref().map(|()| ()).map_err(repeated));
+        job.answer(match kept {
+            Ok(()) => Ok(()),
+            Err(error) => Err(repeated(error)),
+        });
     }
 }
 
