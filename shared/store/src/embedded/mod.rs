@@ -9,6 +9,8 @@
 //! commits are repeatable. What a killed process leaves behind is repaired when the file is opened.
 
 mod file;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::PathBuf;
