@@ -42,7 +42,7 @@ impl Api {
             if let Some((end, _)) = head.end {
                 return outcome(end);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            self.runtime().sleep(LOOK_EVERY).await;
         }
     }
 

@@ -61,6 +61,9 @@ fn made_up(execution: &Execution, input: &Input, kind: &StateKind, now: Timestam
     }))
 }
 
+/// Is the name of a field, what its value must be, and that in words.
+type Field = (&'static str, fn(&Value) -> bool, &'static str);
+
 /// Refuses a context object that no execution has.
 pub(crate) fn check(context: &JsonText) -> Result<(), ApiError> {
     let value = context.to_value().unwrap_or_default();
@@ -68,7 +71,7 @@ pub(crate) fn check(context: &JsonText) -> Result<(), ApiError> {
         return invalid("it must be a JSON object");
     };
     for (name, value) in members {
-        let fields: &[(&str, fn(&Value) -> bool, &str)] = match name.as_str() {
+        let fields: &[Field] = match name.as_str() {
             "Execution" => &[
                 ("Id", Value::is_string, "a string"),
                 ("Input", |_| true, ""),
@@ -96,11 +99,7 @@ pub(crate) fn check(context: &JsonText) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn check_fields(
-    section: &str,
-    object: &Map<String, Value>,
-    fields: &[(&str, fn(&Value) -> bool, &str)],
-) -> Result<(), ApiError> {
+fn check_fields(section: &str, object: &Map<String, Value>, fields: &[Field]) -> Result<(), ApiError> {
     for (name, value) in object {
         let Some((_, fits, kind)) = fields.iter().find(|(field, ..)| field == name) else {
             return invalid(format!("Field '{name}' is not allowed"));
