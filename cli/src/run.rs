@@ -112,6 +112,7 @@ impl Place {
             status: StateMachineStatus::Active,
             created_at: self.runtime.now(),
             revision_id: None,
+            updated_at: None,
             tags: Vec::new(),
             logging: None,
             tracing: None,

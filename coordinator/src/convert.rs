@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use asl::StateName;
 use engine::{
-    Branch, ChildResult, ChildrenPhase, Completion, Delivery, Execution, JoinEntry, Location, MapItem, NewEvent, Phase,
-    TaskPhase,
+    Branch, Callback, ChildResult, ChildrenPhase, Completion, Delivery, Execution, JoinEntry, Location, MapItem,
+    NewEvent, Phase, TaskPhase,
 };
 use store::Joined;
 use wire::record::{
-    BranchRecord, ChildrenRecord, CompletionRecord, CompletionResult, DeliveryRecord, EventRecord, ExecutionRecord,
-    LocationRecord, MapItemRecord, PhaseRecord, TaskRecord,
+    BranchRecord, CallbackRecord, ChildrenRecord, CompletionRecord, CompletionResult, DeliveryRecord, EventRecord,
+    ExecutionRecord, LocationRecord, MapItemRecord, PhaseRecord, TaskRecord,
 };
 
 /// Gives the record of a branch.
@@ -68,6 +68,7 @@ pub fn execution_from_record(record: &ExecutionRecord) -> Execution {
         input: record.input.clone(),
         started_at: record.started_at,
         redrive_count: 0,
+        missing_activities: Vec::new(),
     }
 }
 
@@ -131,6 +132,7 @@ fn task_to_record(task: &TaskPhase) -> TaskRecord {
         payload: task.payload.clone(),
         scheduled_at: task.scheduled_at,
         deadline: task.deadline,
+        timeout_seconds: task.timeout_seconds,
         heartbeat_seconds: task.heartbeat_seconds,
         heard_at: task.heard_at,
         started: task.started,
@@ -138,8 +140,11 @@ fn task_to_record(task: &TaskPhase) -> TaskRecord {
             Delivery::Dispatched => DeliveryRecord::Dispatched,
             Delivery::Held { until } => DeliveryRecord::Held { until },
             Delivery::Unhandled { times, until } => DeliveryRecord::Unhandled { times, until },
+            Delivery::Queued => DeliveryRecord::Queued,
+            Delivery::Waiting => DeliveryRecord::Waiting,
         },
         deliveries: task.deliveries,
+        early: task.early.clone().map(callback_to_record),
     }
 }
 
@@ -150,6 +155,7 @@ fn task_from_record(record: TaskRecord) -> TaskPhase {
         payload: record.payload,
         scheduled_at: record.scheduled_at,
         deadline: record.deadline,
+        timeout_seconds: record.timeout_seconds,
         heartbeat_seconds: record.heartbeat_seconds,
         heard_at: record.heard_at,
         started: record.started,
@@ -157,8 +163,25 @@ fn task_from_record(record: TaskRecord) -> TaskPhase {
             DeliveryRecord::Dispatched => Delivery::Dispatched,
             DeliveryRecord::Held { until } => Delivery::Held { until },
             DeliveryRecord::Unhandled { times, until } => Delivery::Unhandled { times, until },
+            DeliveryRecord::Queued => Delivery::Queued,
+            DeliveryRecord::Waiting => Delivery::Waiting,
         },
         deliveries: record.deliveries,
+        early: record.early.map(callback_from_record),
+    }
+}
+
+fn callback_to_record(callback: Callback) -> CallbackRecord {
+    match callback {
+        Callback::Succeeded { output } => CallbackRecord::Succeeded { output },
+        Callback::Failed { error, cause } => CallbackRecord::Failed { error, cause },
+    }
+}
+
+fn callback_from_record(record: CallbackRecord) -> Callback {
+    match record {
+        CallbackRecord::Succeeded { output } => Callback::Succeeded { output },
+        CallbackRecord::Failed { error, cause } => Callback::Failed { error, cause },
     }
 }
 
@@ -231,11 +254,13 @@ mod tests {
                 payload: JsonText::trusted("{}"),
                 scheduled_at: Timestamp::from_millis(6),
                 deadline: Some(Timestamp::from_millis(60_006)),
+                timeout_seconds: Some(60),
                 heartbeat_seconds: Some(10),
                 heard_at: Timestamp::from_millis(7),
                 started: true,
                 delivery,
                 deliveries: 3,
+                early: Some(Callback::Succeeded { output: JsonText::trusted("1") }),
             })
         };
         let until = Timestamp::from_millis(70);
@@ -261,6 +286,8 @@ mod tests {
             task(Delivery::Dispatched),
             task(Delivery::Held { until }),
             task(Delivery::Unhandled { times: 3, until }),
+            task(Delivery::Queued),
+            task(Delivery::Waiting),
         ];
         for phase in phases {
             let branch = branch(phase);

@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use asl::Definition;
+use asl::{Definition, Machine, StateKind};
 use lru::LruCache;
+use model::ActivityArn;
 use runtime::Runtime;
 use sha2::{Digest, Sha256};
 use store::SharedStore;
@@ -14,6 +15,32 @@ use wire::record::DefinitionHash;
 pub fn hash_of(definition: &str) -> DefinitionHash {
     let digest = Sha256::digest(definition);
     DefinitionHash(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+}
+
+/// Lists the activities that a definition names, each once.
+pub(crate) fn activities(definition: &Definition) -> Vec<ActivityArn> {
+    let mut found = Vec::new();
+    collect_activities(&definition.machine, &mut found);
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn collect_activities(machine: &Machine, found: &mut Vec<ActivityArn>) {
+    for state in machine.states() {
+        match &state.kind {
+            StateKind::Task(task) => found.extend(ActivityArn::parse(task.resource.arn()).ok()),
+            StateKind::Parallel(parallel) => {
+                parallel.branches.iter().for_each(|machine| collect_activities(machine, found));
+            }
+            StateKind::Map(map) => collect_activities(&map.item_processor, found),
+            StateKind::Pass(_)
+            | StateKind::Choice(_)
+            | StateKind::Wait(_)
+            | StateKind::Succeed(_)
+            | StateKind::Fail(_) => {}
+        }
+    }
 }
 
 /// Keeps parsed definitions: the least recently used ones go first.

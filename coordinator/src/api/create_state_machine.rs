@@ -108,6 +108,7 @@ impl Input {
             status: StateMachineStatus::Active,
             created_at: api.runtime().now(),
             revision_id: None,
+            updated_at: None,
             tags: self.tags,
             logging: self.logging.map(|logging| JsonText::from_value(&logging.to_value())),
             tracing: self.tracing.map(|tracing| JsonText::from_value(&tracing.to_value())),

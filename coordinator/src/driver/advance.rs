@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use engine::{Event, Limits, Moment, Rejected, Run};
+use engine::{Callback, Event, Execution, Limits, Moment, Rejected, Run};
 use model::{BranchPath, EventId, ExecutionArn};
 use store::{CommitOutcome, Refusal};
 use tracing::Instrument;
@@ -47,12 +47,8 @@ impl Inner {
         background: bool,
         patience: Patience<'_>,
     ) -> Result<Ending, Unable> {
-        let attempt = match trigger {
-            Trigger::Report(report) => Some(report.attempt),
-            Trigger::Timer(_) | Trigger::Resume => None,
-        };
-        let span =
-            tracing::debug_span!("advance", %execution, branch = %path, attempt = attempt.map(tracing::field::display));
+        let attempt = trigger.attempt().map(tracing::field::display);
+        let span = tracing::debug_span!("advance", %execution, branch = %path, attempt);
         self.try_often(execution, path, trigger, background, patience).instrument(span).await
     }
 
@@ -99,7 +95,7 @@ impl Inner {
             Prepared::Void => return Ok(Tried::Rejected),
             Prepared::Outdated => return Ok(Tried::Outdated),
         };
-        let run = match self.run(held, event).await? {
+        let run = match self.run(held, event, patience).await? {
             Ok(run) => run,
             Err(Rejected::Stale) => return Ok(Tried::Rejected),
             Err(Rejected::Unchanged) if found.is_fresh => return Ok(Tried::Ended(Ending::Unchanged)),
@@ -151,15 +147,21 @@ impl Inner {
     }
 
     /// Runs the core, off the async threads where the payloads are large or an expression may take long.
-    async fn run(&self, held: &Arc<Held>, event: Event) -> Result<Result<Run, Rejected>, Unable> {
+    async fn run(
+        &self,
+        held: &Arc<Held>,
+        event: Event,
+        patience: Patience<'_>,
+    ) -> Result<Result<Run, Rejected>, Unable> {
+        let execution = self.with_missing_activities(&held.known, patience).await?;
         let base = held.known.last_event();
         let (moment, limits) = (self.moment(), self.settings.limits);
         let is_short = !held.known.definition.may_be_long;
         if is_short && payload_bytes(held, &event) <= self.settings.inline_bytes_max {
-            return run_core(held, event, moment, &limits, base);
+            return run_core(held, &execution, event, moment, &limits, base);
         }
         let held = held.clone();
-        let run = self.runtime.blocking(move || run_core(&held, event, moment, &limits, base)).await;
+        let run = self.runtime.blocking(move || run_core(&held, &execution, event, moment, &limits, base)).await;
         run.map_err(|stopped| Unable::Broken(stopped.to_string()))?
     }
 
@@ -172,6 +174,7 @@ impl Inner {
 /// Runs the core. A panic there is a fault of ours, and costs one branch and not the delivery of a whole batch.
 fn run_core(
     held: &Held,
+    execution: &Execution,
     event: Event,
     moment: Moment,
     limits: &Limits,
@@ -179,18 +182,19 @@ fn run_core(
 ) -> Result<Result<Run, Rejected>, Unable> {
     let known = &held.known;
     let branch = held.branch.clone();
-    let work = || engine::run(&known.definition, &known.execution, branch, event, moment, limits, base);
+    let work = || engine::run(&known.definition, execution, branch, event, moment, limits, base);
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Unable::Broken("the core panicked; see standard error".to_owned()))
 }
 
 /// Estimates the bytes that a run may have to look into.
 fn payload_bytes(held: &Held, event: &Event) -> usize {
     let more = match event {
-        Event::Report { outcome: engine::Outcome::Succeeded { output }, .. } => output.len(),
+        Event::Report { outcome: engine::Outcome::Succeeded { output }, .. }
+        | Event::Callback { callback: Callback::Succeeded { output }, .. } => output.len(),
         Event::Children { results: Some(results), .. } => results.iter().map(model::JsonText::len).sum(),
         // A run that was cut short may be cut short again: a loop of Pass states.
         Event::Proceed => return usize::MAX,
-        Event::Report { .. } | Event::Children { .. } | Event::Timer { .. } => 0,
+        Event::Report { .. } | Event::Callback { .. } | Event::Children { .. } | Event::Timer { .. } => 0,
     };
     let variables: usize = held.branch.variables.iter().map(|(_, value)| value.len()).sum();
     held.branch.input.len() + variables + more

@@ -52,7 +52,7 @@ impl Inner {
     }
 
     /// Gives the work item of a branch to the relay.
-    fn let_go(&self, held: &Held, before: Option<&Held>) {
+    fn let_go(self: &Arc<Self>, held: &Held, before: Option<&Held>) {
         let Some(task) = outstanding(&held.branch) else { return };
         let is_open_before = before.is_some_and(|before| match &before.branch.phase {
             Phase::Task(previous) => previous.attempt == task.attempt,

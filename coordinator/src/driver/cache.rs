@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use asl::Definition;
 use engine::{Branch, Execution, Phase};
 use lru::LruCache;
-use model::{BranchPath, EventId, ExecutionArn, FencingToken, Revision};
+use model::{ActivityArn, BranchPath, EventId, ExecutionArn, FencingToken, Revision};
 use telemetry::TraceContext;
 use wire::record::ExecutionRecord;
 
 use super::settings::DriverSettings;
 use super::trace;
+use crate::definitions::activities;
 
 /// Is what never changes of an execution, and the last event id that this coordinator heard of.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Known {
     pub(crate) definition: Arc<Definition>,
     pub(crate) partition: u32,
     pub(crate) trace: TraceContext,
+    /// The activities that the definition names.
+    pub(crate) activities: Vec<ActivityArn>,
     last_event: AtomicU64,
 }
 
@@ -37,7 +40,8 @@ impl Known {
     ) -> Self {
         let trace = trace::of_record(&record.arn, &record.traceparent);
         let execution = Arc::new(execution);
-        Self { record, execution, definition, partition, trace, last_event: AtomicU64::new(0) }
+        let activities = activities(&definition);
+        Self { record, execution, definition, partition, trace, activities, last_event: AtomicU64::new(0) }
     }
 
     pub(crate) fn arn(&self) -> &ExecutionArn {

@@ -137,6 +137,7 @@ impl Inner {
             Outcome::Started
             | Outcome::Heartbeat
             | Outcome::Holding
+            | Outcome::Submitted { .. }
             | Outcome::Succeeded { .. }
             | Outcome::Failed { .. } => return Ok(()),
         }

@@ -1,7 +1,7 @@
 //! Events of the core, made from what came in.
 
-use engine::{ChildResult, ChildrenPhase, Completion, Event, Outcome, Phase, Timer};
-use model::JsonText;
+use engine::{Callback, ChildResult, ChildrenPhase, Completion, Event, Outcome, Phase, Timer};
+use model::{AttemptId, JsonText};
 use store::StoredBranch;
 use wire::message::{self, Report};
 
@@ -22,6 +22,25 @@ const POISONED: &str = "Stepwell.Poisoned";
 pub(crate) enum Trigger<'a> {
     /// A worker's report.
     Report(&'a Report),
+    /// A worker that polls the activity takes the task.
+    Taken {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The worker's name.
+        worker: Option<&'a str>,
+    },
+    /// Who has the task token ends the attempt.
+    Callback {
+        /// The attempt.
+        attempt: AttemptId,
+        /// How it ended.
+        callback: &'a Callback,
+    },
+    /// Who has the task token says that the attempt is being worked on.
+    Alive {
+        /// The attempt.
+        attempt: AttemptId,
+    },
     /// A timer's time has come.
     Timer(Timer),
     /// It has completions to take, or its run was cut short: its record says which.
@@ -41,6 +60,19 @@ pub(crate) enum Prepared {
     Outdated,
 }
 
+impl Trigger<'_> {
+    /// Gives the attempt that it is about, if it is.
+    pub(crate) fn attempt(self) -> Option<AttemptId> {
+        match self {
+            Trigger::Report(report) => Some(report.attempt),
+            Trigger::Taken { attempt, .. } | Trigger::Callback { attempt, .. } | Trigger::Alive { attempt } => {
+                Some(attempt)
+            }
+            Trigger::Timer(_) | Trigger::Resume => None,
+        }
+    }
+}
+
 impl Inner {
     /// Makes the event.
     pub(super) async fn prepare(
@@ -51,6 +83,14 @@ impl Inner {
     ) -> Result<Prepared, Unable> {
         let event = match trigger {
             Trigger::Report(report) => event_of_report(report),
+            Trigger::Taken { attempt, worker } => {
+                let worker = worker.map(str::to_owned);
+                Event::Report { attempt, started_at: None, worker, outcome: Outcome::Started }
+            }
+            Trigger::Callback { attempt, callback } => Event::Callback { attempt, callback: callback.clone() },
+            Trigger::Alive { attempt } => {
+                Event::Report { attempt, started_at: None, worker: None, outcome: Outcome::Heartbeat }
+            }
             Trigger::Timer(timer) => Event::Timer { timer },
             Trigger::Resume => match &held.branch.phase {
                 Phase::Ready => Event::Proceed,
@@ -154,6 +194,7 @@ fn event_of_report(report: &Report) -> Event {
                 report.deliveries
             )),
         },
+        message::Outcome::Submitted { output } => Outcome::Submitted { output: output.clone() },
         message::Outcome::Succeeded { output } => Outcome::Succeeded { output: output.clone() },
         message::Outcome::Failed { error, cause } => Outcome::Failed { error: error.clone(), cause: cause.clone() },
     };

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use engine::Execution;
 use model::{BranchPath, ExecutionArn};
-use store::{ExecutionHead, StoredBranch};
+use store::{ExecutionHead, ResourceKey, StoredBranch};
 
 use super::Inner;
 use super::backoff::{Backoff, persist};
@@ -67,6 +68,25 @@ impl Inner {
         known.heard_of(head.last_event);
         self.cache.keep_execution(&known);
         Ok(known)
+    }
+
+    /// Gives what the core knows of an execution, and which of its activities don't exist now.
+    pub(super) async fn with_missing_activities(
+        &self,
+        known: &Known,
+        patience: Patience<'_>,
+    ) -> Result<Arc<Execution>, Unable> {
+        let mut missing = Vec::new();
+        for arn in &known.activities {
+            let key = ResourceKey::activity(arn);
+            if persist!(self, patience, self.store.resource(&key)).is_none() {
+                missing.push(arn.as_str().to_owned());
+            }
+        }
+        if missing.is_empty() {
+            return Ok(known.execution.clone());
+        }
+        Ok(Arc::new(Execution { missing_activities: missing, ..known.execution.as_ref().clone() }))
     }
 
     pub(super) fn held(&self, known: Arc<Known>, stored: StoredBranch) -> Held {

@@ -8,10 +8,12 @@ use model::{BranchPath, ExecutionArn};
 use wire::message::Cancel;
 
 use super::Inner;
+use super::activity::activity_task;
 use super::advance::{Ending, Trigger};
 use super::backoff::Backoff;
 use super::close::Ended;
 use super::error::{Patience, Unable, chain};
+use super::relay::Dispatch;
 use crate::timers::{Due, timer_from_name};
 
 /// How many times work that is contended is taken up before it is left to a sweep.
@@ -31,6 +33,8 @@ pub(crate) enum Item {
     },
     /// A timer's time has come.
     Timer(Due),
+    /// A task goes into the queue of its activity.
+    Queue(Box<Dispatch>),
     /// Workers are to stop. Best effort.
     Cancel(Cancel),
 }
@@ -120,6 +124,7 @@ impl Inner {
             let done = match &item {
                 Item::Resume { execution, branch, background } => self.resume(execution, branch, *background).await,
                 Item::Timer(due) => self.fire(due).await,
+                Item::Queue(dispatch) => self.queue(dispatch).await,
                 Item::Cancel(cancel) => self.cancel(cancel).await,
             };
             match done {
@@ -168,6 +173,15 @@ impl Inner {
         // It fires again if this fails, and is as stale then.
         if let Err(error) = self.store.drop_timers(partition, &[(due.key.clone(), due.due)]).await {
             tracing::debug!(%execution, %error, "can't drop a stale timer now");
+        }
+        Ok(())
+    }
+
+    async fn queue(&self, dispatch: &Dispatch) -> Result<(), Unable> {
+        let Some(task) = activity_task(&dispatch.item) else { return Ok(()) };
+        let mut backoff = Backoff::new(&self.settings);
+        while !self.queue_activity(dispatch, &task).await {
+            self.back_off(&mut backoff).await;
         }
         Ok(())
     }

@@ -9,11 +9,13 @@
 //! Nothing here is the truth: a process may die between any two awaits. What was committed and has not left is in the
 //! store's outbox, where the relay of a live coordinator, or else a sweep, finds it.
 
+mod activity;
 mod advance;
 mod after;
 mod backoff;
 mod build;
 mod cache;
+mod callback;
 mod close;
 mod consume;
 mod error;
@@ -47,6 +49,8 @@ use store::{OwnerId, SharedStore};
 use telemetry::{Registry, Tracer};
 use tokio::sync::broadcast;
 
+pub use activity::{PollError, TakenTask};
+pub use callback::{CallbackError, CallbackOutcome};
 pub use close::{StopError, StopOutcome};
 pub use feed::Progress;
 pub use metrics::Metrics;
@@ -56,6 +60,7 @@ pub use start::{StartError, StartOutcome, StartRequest};
 
 use crate::definitions::Definitions;
 use crate::timers::Wheel;
+use activity::Polls;
 use cache::Cache;
 use local::Local;
 use outgoing::Outgoing;
@@ -98,6 +103,7 @@ struct Inner {
     wheel: Wheel,
     relay: Relay,
     outgoing: Outgoing,
+    polls: Polls,
     local: Local,
     feed: broadcast::Sender<Arc<Progress>>,
     metrics: Metrics,
@@ -122,6 +128,7 @@ impl Driver {
             wheel: Wheel::new(settings.timers_held),
             relay: Relay::new(settings.relay_waiting),
             outgoing: Outgoing::new(settings.relay_pending),
+            polls: Polls::default(),
             local: Local::new(settings.local_running, settings.local_waiting),
             feed,
             metrics: Metrics::new(&registry),
@@ -203,6 +210,39 @@ impl Driver {
         cause: Option<String>,
     ) -> Result<StopOutcome, StopError> {
         self.inner.stop_execution(execution, error, cause).await
+    }
+
+    /// Gives the next task of an activity to a worker that polls, or nothing if none comes within `wait`. Whoever stops waiting loses none.
+    ///
+    /// # Errors
+    /// [`PollError`] when the store does not answer.
+    pub async fn activity_task(
+        &self,
+        activity: &model::ActivityArn,
+        worker: Option<&str>,
+        wait: std::time::Duration,
+    ) -> Result<Option<TakenTask>, PollError> {
+        self.inner.next_activity_task(activity, worker, wait).await
+    }
+
+    /// Ends an attempt by its task token.
+    ///
+    /// # Errors
+    /// [`CallbackError`]; after `Unavailable` it may have been taken, and a repetition finds out.
+    pub async fn call_back(
+        &self,
+        token: &model::TaskToken,
+        callback: &engine::Callback,
+    ) -> Result<CallbackOutcome, CallbackError> {
+        self.inner.call_back(token, callback).await
+    }
+
+    /// Says by its task token that an attempt is being worked on.
+    ///
+    /// # Errors
+    /// [`CallbackError`].
+    pub async fn keep_alive(&self, token: &model::TaskToken) -> Result<CallbackOutcome, CallbackError> {
+        self.inner.keep_alive(token).await
     }
 
     /// Listens to the history as this driver commits it. A listener that is too slow misses commits

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use broker::Connection;
 use engine::{Branch, TaskPhase};
 use futures::future::join_all;
-use model::{ExecutionArn, Timestamp};
+use model::{ActivityArn, ExecutionArn, Timestamp};
 
 use super::Inner;
 use super::backoff::{Backoff, persist};
@@ -182,8 +182,15 @@ impl Inner {
         Ok(())
     }
 
-    fn repair_if_lost(&self, known: &Known, branch: &Branch, task: &TaskPhase, walk: &Walk) {
+    fn repair_if_lost(self: &Arc<Self>, known: &Known, branch: &Branch, task: &TaskPhase, walk: &Walk) {
         let now = self.runtime.now();
+        if ActivityArn::parse(&task.resource).is_ok() {
+            // Its queue takes it once however often it is offered.
+            if u128::from(now.millis_since(task.scheduled_at)) >= self.settings.lost_after.as_millis() {
+                self.offer(self.dispatch(known, branch, task));
+            }
+            return;
+        }
         let repeated = self.outgoing.repeated(task.attempt);
         let dispatched = task.scheduled_at.max(self.broker_up_at()).max(repeated.at.unwrap_or_default());
         let wait = self.settings.lost_after.saturating_mul(1 << repeated.repairs.min(DOUBLINGS_MAX));

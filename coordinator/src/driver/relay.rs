@@ -13,8 +13,10 @@ use tokio::sync::mpsc;
 use wire::message::WorkItem;
 
 use super::Inner;
+use super::activity::activity_task;
 use super::cache::Known;
 use super::error::chain;
+use super::local::Item;
 use super::routing::Pool;
 use super::trace;
 
@@ -32,7 +34,7 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    fn key(&self) -> OutboxKey {
+    pub(super) fn key(&self) -> OutboxKey {
         let effect = PendingEffect::Dispatch(self.item.branch.clone(), self.item.attempt);
         OutboxKey { execution: self.item.execution.clone(), effect }
     }
@@ -80,8 +82,14 @@ impl Inner {
     }
 
     /// Hands an item to the relay; where that can't take it, its key is kept, and at last the outbox has it.
-    pub(super) fn offer(&self, dispatch: Dispatch) {
+    pub(super) fn offer(self: &Arc<Self>, dispatch: Dispatch) {
         let attempt = dispatch.item.attempt;
+        if activity_task(&dispatch.item).is_some() {
+            if self.outgoing.begin(attempt) {
+                self.proceed(Item::Queue(Box::new(dispatch)));
+            }
+            return;
+        }
         if !self.is_broker_up() {
             self.keep_for_later(dispatch.partition, dispatch.key(), attempt);
         } else if self.outgoing.begin(attempt)
@@ -144,6 +152,9 @@ impl Inner {
     /// Publishes one message; tells whether the broker has it now.
     pub(super) async fn publish(&self, message: Vec<Dispatch>) -> bool {
         let Some(first) = message.first() else { return true };
+        if let Some(task) = activity_task(&first.item) {
+            return self.queue_activity(first, &task).await;
+        }
         let (pool, reply_to) = (first.pool.name.clone(), self.queue.reply_to(first.partition));
         let mut keys = Vec::with_capacity(message.len());
         let mut items = Vec::with_capacity(message.len());

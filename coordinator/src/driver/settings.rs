@@ -89,6 +89,10 @@ pub struct DriverSettings {
     pub lost_after: Duration,
     /// How long after its dispatch an item's queue must have been seen empty.
     pub lost_empty_after: Duration,
+    /// How often the queue of an activity is looked at while a worker polls it here; what this coordinator puts in is seen at once.
+    pub activity_poll: Duration,
+    /// How long a task that was taken for a poller stays hidden from others before it must have reached it: longer than a commit.
+    pub activity_claim: Duration,
     /// How many commits the feed of live progress keeps for a slow listener.
     pub feed_kept: usize,
 }
@@ -134,6 +138,8 @@ impl Default for DriverSettings {
             reconcile_batch: 64,
             lost_after: Duration::from_secs(30),
             lost_empty_after: Duration::from_secs(5),
+            activity_poll: Duration::from_millis(250),
+            activity_claim: Duration::from_secs(15),
             feed_kept: 4_096,
         }
     }

@@ -304,7 +304,7 @@ impl Maker<'_> {
     /// Makes the span of a report's arrival: it hangs on the state, for the worker's own may never be exported.
     fn report(&mut self, held: &Held, report: &Report, now: Timestamp) {
         let (name, error) = match &report.outcome {
-            Outcome::Succeeded { .. } => ("report", None),
+            Outcome::Submitted { .. } | Outcome::Succeeded { .. } => ("report", None),
             Outcome::Failed { error, .. } => ("report", Some(error.clone().unwrap_or_else(|| "failed".to_owned()))),
             Outcome::Poisoned => ("report", Some("poisoned".to_owned())),
             Outcome::Started | Outcome::Heartbeat | Outcome::Holding | Outcome::Unhandled => return,

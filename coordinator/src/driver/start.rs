@@ -98,12 +98,13 @@ impl Inner {
     }
 
     async fn first_run(&self, known: &Arc<Known>) -> Result<Run, StartError> {
+        let execution = self.with_missing_activities(known, self.caller_patience()).await.map_err(unavailable)?;
         let (moment, limits) = (self.moment(), self.settings.limits);
         if !known.definition.may_be_long && known.record.input.len() <= self.settings.inline_bytes_max {
-            return Ok(engine::start(&known.definition, &known.execution, moment, &limits));
+            return Ok(engine::start(&known.definition, &execution, moment, &limits));
         }
         let known = known.clone();
-        let run = move || engine::start(&known.definition, &known.execution, moment, &limits);
+        let run = move || engine::start(&known.definition, &execution, moment, &limits);
         self.runtime.blocking(run).await.map_err(|stopped| StartError::Unavailable(stopped.to_string()))
     }
 
@@ -126,6 +127,8 @@ impl Inner {
             started_at: self.runtime.now(),
             traceparent: context.to_string(),
             trace_header,
+            revision_id: machine.revision_id,
+            machine_updated_at: Some(machine.updated_at.unwrap_or(machine.created_at)),
         };
         let execution = convert::execution_from_record(&record);
         Ok(Known::new(Arc::new(record), execution, definition, partition))

@@ -18,6 +18,7 @@ fn execution() -> Execution {
         input: payload(),
         started_at: Timestamp::from_millis(0),
         redrive_count: 0,
+        missing_activities: Vec::new(),
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Execution {
     pub started_at: Timestamp,
     /// How many times it was redriven.
     pub redrive_count: u32,
+    /// The ARNs of activities that the definition names and that don't exist now: their tasks fail.
+    pub missing_activities: Vec<String>,
 }
 
 /// Is the state of one branch of an execution between two of its events.
@@ -120,6 +122,8 @@ pub struct TaskPhase {
     pub scheduled_at: Timestamp,
     /// When it times out, if it does.
     pub deadline: Option<Timestamp>,
+    /// How long it may take from when a worker takes it, where the clock does not run before: for an activity.
+    pub timeout_seconds: Option<u64>,
     /// The longest silence between two heartbeats.
     pub heartbeat_seconds: Option<u64>,
     /// The last sign of life, by which the next heartbeat is due.
@@ -131,6 +135,25 @@ pub struct TaskPhase {
     /// How often the item was given to workers before it was dispatched the last time, as far as is known. One that was given too
     /// often is taken for poison.
     pub deliveries: u32,
+    /// What came by the task token before the worker reported that it had made its call: it is applied after that report.
+    pub early: Option<Callback>,
+}
+
+/// Is what ends an attempt by its task token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Callback {
+    /// SendTaskSuccess.
+    Succeeded {
+        /// The task's result.
+        output: JsonText,
+    },
+    /// SendTaskFailure.
+    Failed {
+        /// The error name, if it has one.
+        error: Option<String>,
+        /// The cause, if it has one.
+        cause: Option<String>,
+    },
 }
 
 /// Is how a work item stands with the broker.
@@ -150,6 +173,10 @@ pub enum Delivery {
         /// When it is dispatched again; [`Delivery::REDISPATCHED`] once that was done.
         until: Timestamp,
     },
+    /// It waits in the queue of its activity.
+    Queued,
+    /// It is out of our hands: who has the task token ends the attempt.
+    Waiting,
 }
 
 impl Delivery {

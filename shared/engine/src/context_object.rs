@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use asl::{Chance, Definition, Document, Scope, StateKind};
-use model::{JsonText, Timestamp};
+use asl::{Chance, Definition, Document, IntegrationPattern, Scope, StateKind};
+use model::{AttemptId, JsonText, Nonce, TaskToken, Timestamp};
 use serde_json::Value;
 
 use crate::branch::{Branch, Execution};
@@ -20,6 +20,8 @@ pub(crate) struct StateScope<'a> {
     context: OnceLock<Document>,
     variables: OnceLock<Vec<(String, Document)>>,
     chance: Chance,
+    /// The attempt that the branch is about to begin, if it is to enter a Task.
+    attempt: AttemptId,
 }
 
 impl<'a> StateScope<'a> {
@@ -39,6 +41,7 @@ impl<'a> StateScope<'a> {
             input: Document::new(input),
             context: OnceLock::new(),
             variables: OnceLock::new(),
+            attempt: next_attempt(moment.seed, branch),
             chance: chance::sequence(moment.seed, &branch.path, [branch.entry, salt]),
         }
     }
@@ -57,7 +60,7 @@ impl Scope for StateScope<'_> {
     }
 
     fn context(&self) -> &Document {
-        self.context.get_or_init(|| Document::new(render(self.definition, self.execution, self.branch)))
+        self.context.get_or_init(|| Document::new(render(self.definition, self.execution, self.branch, self.attempt)))
     }
 
     fn variable(&self, name: &str) -> Option<&Document> {
@@ -73,8 +76,8 @@ impl Scope for StateScope<'_> {
     }
 }
 
-/// Renders the context object, its members in AWS's order.
-pub(crate) fn render(definition: &Definition, execution: &Execution, branch: &Branch) -> JsonText {
+/// Renders the context object, its members in AWS's order; `attempt` is the one that the branch begins next.
+pub(crate) fn render(definition: &Definition, execution: &Execution, branch: &Branch, attempt: AttemptId) -> JsonText {
     let quote = |text: &str| Value::from(text).to_string();
     let mut text = format!(
         r#"{{"Execution":{{"Id":{},"Input":{},"StartTime":"{}","Name":{},"RoleArn":{},"RedriveCount":{}}}"#,
@@ -96,12 +99,32 @@ pub(crate) fn render(definition: &Definition, execution: &Execution, branch: &Br
         iso_8601(branch.entered_at),
         retry_count(definition, branch),
     ));
+    text.push_str(&task_token(definition, execution, branch, attempt));
     if let Some(item) = &branch.item {
         let value = jsonpath::compact(item.value.as_str());
         text.push_str(&format!(r#","Map":{{"Item":{{"Index":{},"Value":{value}}}}}"#, item.index));
     }
     text.push('}');
     JsonText::trusted(text)
+}
+
+/// Gives the id of the attempt that a branch begins next.
+pub(crate) fn next_attempt(seed: Nonce, branch: &Branch) -> AttemptId {
+    let number = branch.attempts + 1;
+    AttemptId { number, nonce: Nonce(chance::sequence(seed, &branch.path, [number, u32::MAX]).draw()) }
+}
+
+/// Renders the task token where the state waits for it.
+fn task_token(definition: &Definition, execution: &Execution, branch: &Branch, attempt: AttemptId) -> String {
+    let machine = machine(definition, &branch.location).ok();
+    let state = machine.and_then(|machine| machine.state(branch.state.as_str()));
+    match state.map(|state| &state.kind) {
+        Some(StateKind::Task(task)) if task.resource.pattern() == IntegrationPattern::WaitForTaskToken => {
+            let token = TaskToken::render(&execution.arn, &branch.path, attempt);
+            format!(r#","Task":{{"Token":"{token}"}}"#)
+        }
+        Some(_) | None => String::new(),
+    }
 }
 
 /// Renders the retry count where the state's type has Retry; AWS shows none elsewhere.

@@ -6,14 +6,14 @@ use model::{
     Timestamp,
 };
 
-use crate::branch::Branch;
+use crate::branch::{Branch, Callback};
 
 /// Is something that happened to a branch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The branch goes on: it was just created, or its last run was cut short.
     Proceed,
-    /// A worker, or a caller by task token, reported on an attempt.
+    /// A worker reported on an attempt, or a caller by task token that it is alive.
     Report {
         /// The attempt; any but the open one is stale.
         attempt: AttemptId,
@@ -23,6 +23,13 @@ pub enum Event {
         worker: Option<String>,
         /// What it reported.
         outcome: Outcome,
+    },
+    /// Who has the task token of an attempt ended it.
+    Callback {
+        /// The attempt; any but the open one is stale.
+        attempt: AttemptId,
+        /// How it ended.
+        callback: Callback,
     },
     /// An instant came that the branch waited for, or feared.
     Timer {
@@ -62,7 +69,12 @@ pub enum Outcome {
     },
     /// It has no handler for the resource.
     Unhandled,
-    /// It succeeded.
+    /// It made its call; the result comes by the task token.
+    Submitted {
+        /// What the call answered.
+        output: JsonText,
+    },
+    /// It succeeded; where the state waits for its task token, that says as much as `Submitted`.
     Succeeded {
         /// The task's result.
         output: JsonText,

@@ -37,7 +37,7 @@ mod test_state;
 mod turn;
 mod wait;
 
-pub use branch::{Branch, ChildrenPhase, Delivery, Execution, Location, MapItem, Phase, TaskPhase};
+pub use branch::{Branch, Callback, ChildrenPhase, Delivery, Execution, Location, MapItem, Phase, TaskPhase};
 pub use close::{Closing, aborted, close_execution, close_full_history, timed_out};
 pub use context_object::iso_8601;
 pub use event::{

@@ -18,6 +18,8 @@ pub enum Outstanding {
     Redispatch(AttemptId),
     /// The timer that ends a wait or a back-off.
     Timer(Timer),
+    /// Who has the task token of an attempt.
+    Token(AttemptId),
     /// Its children.
     Children,
 }
@@ -26,6 +28,7 @@ pub enum Outstanding {
 pub fn outstanding(branch: &Branch) -> Outstanding {
     match &branch.phase {
         Phase::Ready => Outstanding::Run,
+        Phase::Task(task) if task.delivery == Delivery::Waiting => Outstanding::Token(task.attempt),
         Phase::Task(task) => match redispatch_due(&task.delivery) {
             Some(_) => Outstanding::Redispatch(task.attempt),
             None => Outstanding::WorkItem(task.attempt),
@@ -103,8 +106,8 @@ fn still_matters(effect: &Effect, after: Option<&Branch>) -> bool {
 }
 
 impl Delivery {
-    /// Tells whether the broker should have the work item.
+    /// Tells whether the broker, or the queue of its activity, should have the work item.
     pub fn is_with_broker(&self) -> bool {
-        redispatch_due(self).is_none()
+        redispatch_due(self).is_none() && *self != Delivery::Waiting
     }
 }

@@ -24,6 +24,7 @@ impl<'a> Queries<'a> {
     /// Makes the scope; `salt` tells the moments of one state entry apart.
     pub(crate) fn new(turn: &Turn<'a>, branch: &'a Branch, state: &'a State, salt: u32) -> Self {
         let (definition, execution) = (turn.definition, turn.execution);
+        let attempt = context_object::next_attempt(turn.moment.seed, branch);
         let chance = chance::sequence(turn.moment.seed, &branch.path, [branch.entry, salt]);
         Self {
             state,
@@ -35,7 +36,7 @@ impl<'a> Queries<'a> {
                     let context = test.context.clone();
                     Box::new(move || context.clone())
                 }
-                None => Box::new(move || context_object::render(definition, execution, branch)),
+                None => Box::new(move || context_object::render(definition, execution, branch, attempt)),
             },
             moment: jsonata::Moment { millis: turn.moment.at.as_millis(), seed: chance.draw() },
             session: None,

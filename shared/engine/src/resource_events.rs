@@ -79,6 +79,17 @@ impl<'a> Chain<'a> {
         }
     }
 
+    /// Gives the event of a call that was made and whose result comes later; only service integrations have one.
+    pub(crate) fn submitted(&self, output: JsonText) -> Option<(EventKind, Details)> {
+        match self {
+            Chain::Lambda { .. } | Chain::Activity { .. } => None,
+            Chain::Service { resource_type, resource } => {
+                let (resource_type, resource) = (resource_type.clone(), resource.clone());
+                Some((EventKind::TaskSubmitted, Details::TaskOutput { resource_type, resource, output }))
+            }
+        }
+    }
+
     pub(crate) fn succeeded(&self, output: JsonText) -> (EventKind, Details) {
         match self {
             Chain::Lambda { .. } => (EventKind::LambdaFunctionSucceeded, Details::Output { output }),

@@ -80,7 +80,7 @@ pub fn run(
     let before = branch.clone();
     let (items, any_taken) = match &event {
         Event::Children { items, completions, .. } => (items.clone(), !completions.is_empty()),
-        Event::Proceed | Event::Report { .. } | Event::Timer { .. } => (Vec::new(), false),
+        Event::Proceed | Event::Report { .. } | Event::Callback { .. } | Event::Timer { .. } => (Vec::new(), false),
     };
     let first_item = branch.open_scope().map_or(0, |phase| phase.started);
     let after = advance(&mut turn, branch, event)?;

@@ -94,6 +94,9 @@ pub(crate) fn advance(turn: &mut Turn<'_>, branch: Branch, event: Event) -> Resu
         (Phase::Task(phase), Event::Report { attempt, started_at, worker, outcome }) if phase.attempt == attempt => {
             task::report(turn, branch, state, task::Report { started_at, worker, outcome })
         }
+        (Phase::Task(phase), Event::Callback { attempt, callback }) if phase.attempt == attempt => {
+            task::called_back(turn, branch, state, callback)
+        }
         (Phase::Task(phase), Event::Timer { timer }) if timer.attempt() == Some(phase.attempt.number) => {
             task::timer(turn, branch, state, timer)
         }
@@ -124,7 +127,11 @@ pub(crate) fn advance(turn: &mut Turn<'_>, branch: Branch, event: Event) -> Resu
         (Phase::Children(_), Event::Proceed) => children::join(turn, branch, state, Joined::nothing()),
         (
             Phase::Ready | Phase::Task(_) | Phase::Wait { .. } | Phase::Backoff { .. } | Phase::Children(_),
-            Event::Proceed | Event::Report { .. } | Event::Timer { .. } | Event::Children { .. },
+            Event::Proceed
+            | Event::Report { .. }
+            | Event::Callback { .. }
+            | Event::Timer { .. }
+            | Event::Children { .. },
         ) => Err(Rejected::Stale),
     }
 }

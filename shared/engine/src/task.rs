@@ -1,11 +1,11 @@
 //! Task states: attempts, their reports and timers.
 
-use asl::{Limit, Payload, Query, State, Task};
+use asl::{IntegrationPattern, Limit, Payload, Query, ResourceKind, State, Task};
 use jsonata::Kind;
-use model::{AttemptId, JsonText, Timestamp};
+use model::{JsonText, Timestamp};
 
-use crate::branch::{Branch, Delivery, Phase, TaskPhase};
-use crate::chance;
+use crate::branch::{Branch, Callback, Delivery, Phase, TaskPhase};
+use crate::context_object::next_attempt;
 use crate::dataflow::{self, Field};
 use crate::event::{Effect, NewEvent, Outcome, Rejected, Timer};
 use crate::exit;
@@ -35,24 +35,28 @@ pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, tas
     let heartbeat = limit(turn, branch, state, &selected, task.heartbeat.as_ref(), "HeartbeatSecondsPath")?;
     let credentials = credentials(turn, branch, state, (task, &selected))?;
     let payload = dataflow::parameters(turn, branch, state, selected)?;
+    check_activity(turn, branch, task)?;
     let chain = Chain::of(task);
     let region = &turn.execution.region;
     let (kind, details) = chain.scheduled(region, payload.clone(), (timeout, heartbeat), credentials);
     branch.last_event = turn.emit(branch.last_event, kind, details);
+    let attempt = next_attempt(turn.moment.seed, branch);
     branch.attempts += 1;
     let now = turn.moment.at;
-    let attempt = attempt_id(turn, branch);
+    let waits_in_queue = is_activity(task);
     branch.phase = Phase::Task(TaskPhase {
         attempt,
         resource: task.resource.arn().to_owned(),
         payload,
         scheduled_at: now,
-        deadline: timeout.map(|seconds| plus_seconds(now, seconds)),
+        deadline: timeout.filter(|_| !waits_in_queue).map(|seconds| plus_seconds(now, seconds)),
+        timeout_seconds: timeout.filter(|_| waits_in_queue),
         heartbeat_seconds: heartbeat,
         heard_at: now,
         started: false,
-        delivery: Delivery::Dispatched,
         deliveries: 0,
+        delivery: if waits_in_queue { Delivery::Queued } else { Delivery::Dispatched },
+        early: None,
     });
     turn.yielded.effects.push(Effect::DispatchWorkItem { branch: branch.path.clone(), attempt });
     Ok(Move::Stay)
@@ -86,9 +90,17 @@ fn credentials(
     })
 }
 
-fn attempt_id(turn: &Turn<'_>, branch: &Branch) -> AttemptId {
-    let chance = chance::sequence(turn.moment.seed, &branch.path, [branch.attempts, u32::MAX]);
-    AttemptId { number: branch.attempts, nonce: model::Nonce(chance.draw()) }
+fn is_activity(task: &Task) -> bool {
+    matches!(task.resource.kind(), ResourceKind::Activity { .. })
+}
+
+/// Fails the task of an activity that does not exist.
+fn check_activity(turn: &mut Turn<'_>, branch: &Branch, task: &Task) -> Result<(), Failure> {
+    let arn = task.resource.arn();
+    if turn.execution.missing_activities.iter().any(|missing| missing == arn) {
+        return Err(Failure::runtime(turn, branch, &format!("The activity {arn} does not exist.")));
+    }
+    Ok(())
 }
 
 fn limit(
@@ -144,8 +156,11 @@ fn plus_seconds(instant: Timestamp, seconds: u64) -> Timestamp {
     instant.plus_millis(i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX))
 }
 
-/// Gives the instant by which the next sign of life is due.
+/// Gives the instant by which the next sign of life is due: none before a worker of an activity took the task, or once the result is there.
 pub(crate) fn heartbeat_due(phase: &TaskPhase) -> Option<Timestamp> {
+    if phase.delivery == Delivery::Queued || phase.early.is_some() {
+        return None;
+    }
     phase.heartbeat_seconds.map(|seconds| plus_seconds(phase.heard_at, seconds))
 }
 
@@ -154,7 +169,18 @@ pub(crate) fn report(turn: &mut Turn<'_>, branch: Branch, state: &State, report:
     let task = kinds::task(state)?;
     let chain = Chain::of(task);
     let Report { started_at, worker, outcome } = report;
+    let waits = matches!(&branch.phase, Phase::Task(phase) if phase.delivery == Delivery::Waiting);
     match outcome {
+        // An item that was delivered twice has made its call twice; the first report counts.
+        Outcome::Holding { .. }
+        | Outcome::Unhandled
+        | Outcome::Submitted { .. }
+        | Outcome::Succeeded { .. }
+        | Outcome::Failed { .. }
+            if waits =>
+        {
+            Err(Rejected::Stale)
+        }
         Outcome::Started => {
             edit(turn, branch, |turn, branch, phase| started(turn, branch, phase, &chain, started_at, worker))
         }
@@ -168,21 +194,105 @@ pub(crate) fn report(turn: &mut Turn<'_>, branch: Branch, state: &State, report:
             phase.delivery = unhandled(&phase.delivery, turn.moment.at);
             Ok(())
         }),
+        Outcome::Submitted { output } => submitted(turn, branch, state, task, Submitted { started_at, worker, output }),
+        Outcome::Succeeded { output } if task.resource.pattern() == IntegrationPattern::WaitForTaskToken => {
+            submitted(turn, branch, state, task, Submitted { started_at, worker, output })
+        }
         Outcome::Succeeded { output } => {
-            let mut branch = close(turn, branch, &chain, started_at, worker);
-            let result = succeeded(turn, &mut branch, state, task, &chain, output);
-            Ok(settle(turn, branch, state, result))
+            let (branch, early) = close(turn, branch, &chain, started_at, worker);
+            Ok(end(turn, branch, state, task, early.unwrap_or(Callback::Succeeded { output })))
         }
         Outcome::Failed { error, cause } => {
-            let mut branch = close(turn, branch, &chain, started_at, worker);
+            let (branch, early) = close(turn, branch, &chain, started_at, worker);
+            Ok(end(turn, branch, state, task, early.unwrap_or(Callback::Failed { error, cause })))
+        }
+    }
+}
+
+/// Applies what came by the task token. If the worker has not reported that it made its call, the first is kept until it does.
+pub(crate) fn called_back(
+    turn: &mut Turn<'_>,
+    mut branch: Branch,
+    state: &State,
+    callback: Callback,
+) -> Result<After, Rejected> {
+    let task = kinds::task(state)?;
+    let Phase::Task(phase) = &mut branch.phase else { return Err(Rejected::Stale) };
+    match phase.delivery {
+        Delivery::Waiting => {
+            branch.phase = Phase::Ready;
+            Ok(end(turn, branch, state, task, callback))
+        }
+        Delivery::Dispatched | Delivery::Held { .. } | Delivery::Unhandled { .. } if phase.early.is_none() => {
+            phase.early = Some(callback);
+            Ok(open(branch))
+        }
+        Delivery::Dispatched | Delivery::Held { .. } | Delivery::Unhandled { .. } | Delivery::Queued => {
+            Err(Rejected::Stale)
+        }
+    }
+}
+
+/// Ends a closed attempt.
+fn end(turn: &mut Turn<'_>, mut branch: Branch, state: &State, task: &Task, callback: Callback) -> After {
+    let chain = Chain::of(task);
+    let result = match callback {
+        Callback::Succeeded { output } => succeeded(turn, &mut branch, state, task, &chain, output),
+        Callback::Failed { error, cause } => {
             let mut failure = Failure::new(error, cause);
             // What a task names so is its failure, not one of the state machine.
             failure.terminal = false;
             let (kind, details) = chain.failed(&failure);
             branch.last_event = turn.emit(branch.last_event, kind, details);
-            Ok(settle(turn, branch, state, Err(failure)))
+            Err(failure)
         }
+    };
+    settle(turn, branch, state, result)
+}
+
+/// Is a report that the call was made and the result comes by the task token.
+struct Submitted {
+    started_at: Option<Timestamp>,
+    worker: Option<String>,
+    output: JsonText,
+}
+
+fn submitted(
+    turn: &mut Turn<'_>,
+    mut branch: Branch,
+    state: &State,
+    task: &Task,
+    report: Submitted,
+) -> Result<After, Rejected> {
+    let chain = Chain::of(task);
+    let Submitted { started_at, worker, output } = report;
+    let Phase::Task(mut phase) = std::mem::replace(&mut branch.phase, Phase::Ready) else {
+        return Err(Rejected::Stale);
+    };
+    if !phase.started {
+        record_started(turn, &mut branch, &phase, &chain, started_at, worker);
     }
+    if turn.exceeds(u64::try_from(output.len()).unwrap_or(u64::MAX)) {
+        return Ok(too_large(turn, branch, state, &chain));
+    }
+    if let Some((kind, details)) = chain.submitted(output) {
+        branch.last_event = turn.emit(branch.last_event, kind, details);
+    }
+    if let Some(callback) = phase.early.take() {
+        return Ok(end(turn, branch, state, task, callback));
+    }
+    phase.started = true;
+    phase.delivery = Delivery::Waiting;
+    phase.heard_at = phase.heard_at.max(turn.moment.at);
+    branch.phase = Phase::Task(phase);
+    Ok(open(branch))
+}
+
+fn too_large(turn: &mut Turn<'_>, mut branch: Branch, state: &State, chain: &Chain<'_>) -> After {
+    let failure = Failure::too_large(chain.name());
+    let (kind, details) = chain.failed(&failure);
+    branch.last_event = turn.emit(branch.last_event, kind, details);
+    settle(turn, branch, state, Err(failure))
 }
 
 /// Changes the open attempt, which stays open.
@@ -213,11 +323,20 @@ fn started(
     record_started(turn, branch, phase, chain, started_at, worker);
     phase.started = true;
     heard(turn, phase);
+    if phase.delivery == Delivery::Queued {
+        phase.delivery = Delivery::Waiting;
+        phase.deadline = phase.timeout_seconds.map(|seconds| plus_seconds(turn.moment.at, seconds));
+    }
     Ok(())
 }
 
 fn heartbeat(turn: &mut Turn<'_>, _: &mut Branch, phase: &mut TaskPhase) -> Result<(), Rejected> {
-    if phase.heartbeat_seconds.is_none() && !matches!(phase.delivery, Delivery::Unhandled { .. }) {
+    if phase.delivery == Delivery::Queued {
+        return Err(Rejected::Stale);
+    }
+    if (phase.heartbeat_seconds.is_none() || phase.early.is_some())
+        && !matches!(phase.delivery, Delivery::Unhandled { .. })
+    {
         return Err(Rejected::Unchanged);
     }
     heard(turn, phase);
@@ -235,7 +354,7 @@ fn heard(turn: &Turn<'_>, phase: &mut TaskPhase) {
 fn unhandled(delivery: &Delivery, now: Timestamp) -> Delivery {
     let times = match delivery {
         Delivery::Unhandled { times, .. } => times.saturating_add(1),
-        Delivery::Dispatched | Delivery::Held { .. } => 1,
+        Delivery::Dispatched | Delivery::Held { .. } | Delivery::Queued | Delivery::Waiting => 1,
     };
     let seconds = 1_i64.checked_shl(times - 1).unwrap_or(UNHANDLED_SECONDS_MAX).clamp(1, UNHANDLED_SECONDS_MAX);
     Delivery::Unhandled { times, until: now.plus_millis(seconds * 1_000) }
@@ -256,20 +375,19 @@ fn record_started(
     branch.last_event = turn.emit_event(NewEvent { previous: branch.last_event, at, kind, details });
 }
 
-/// Ends the open attempt.
+/// Ends the open attempt; gives what came by its task token before.
 fn close(
     turn: &mut Turn<'_>,
     mut branch: Branch,
     chain: &Chain<'_>,
     started_at: Option<Timestamp>,
     worker: Option<String>,
-) -> Branch {
-    if let Phase::Task(phase) = std::mem::replace(&mut branch.phase, Phase::Ready)
-        && !phase.started
-    {
+) -> (Branch, Option<Callback>) {
+    let Phase::Task(phase) = std::mem::replace(&mut branch.phase, Phase::Ready) else { return (branch, None) };
+    if !phase.started {
         record_started(turn, &mut branch, &phase, chain, started_at, worker);
     }
-    branch
+    (branch, phase.early)
 }
 
 fn succeeded(
@@ -319,7 +437,7 @@ pub(crate) fn redispatch_due(delivery: &Delivery) -> Option<Timestamp> {
     match delivery {
         Delivery::Held { until } => Some(*until),
         Delivery::Unhandled { until, .. } => Some(*until).filter(|until| *until != Delivery::REDISPATCHED),
-        Delivery::Dispatched => None,
+        Delivery::Dispatched | Delivery::Queued | Delivery::Waiting => None,
     }
 }
 
@@ -333,6 +451,7 @@ fn redispatch(turn: &mut Turn<'_>, branch: &mut Branch, phase: &mut TaskPhase) -
             phase.delivery = Delivery::Dispatched;
             phase.deliveries = phase.deliveries.saturating_add(1);
         }
+        Delivery::Queued | Delivery::Waiting => return Err(Rejected::Stale),
     }
     let effect = Effect::DispatchWorkItem { branch: branch.path.clone(), attempt: phase.attempt };
     turn.yielded.effects.push(effect);
@@ -340,10 +459,17 @@ fn redispatch(turn: &mut Turn<'_>, branch: &mut Branch, phase: &mut TaskPhase) -
 }
 
 fn time_out(turn: &mut Turn<'_>, mut branch: Branch, state: &State, task: &Task, heartbeat: bool) -> After {
-    if let Phase::Task(phase) = std::mem::replace(&mut branch.phase, Phase::Ready) {
+    if let Phase::Task(phase) = &branch.phase {
         let effect = Effect::CancelWork { branch: branch.path.clone(), attempt: phase.attempt };
         turn.yielded.effects.push(effect);
+        // Its sender was told that it was taken, and it came in time.
+        if phase.early.is_some() {
+            let (branch, early) = close(turn, branch, &Chain::of(task), None, None);
+            let callback = early.unwrap_or(Callback::Failed { error: None, cause: None });
+            return end(turn, branch, state, task, callback);
+        }
     }
+    branch.phase = Phase::Ready;
     let failure = Failure::timeout(heartbeat);
     let (kind, details) = Chain::of(task).timed_out(&failure);
     branch.last_event = turn.emit(branch.last_event, kind, details);

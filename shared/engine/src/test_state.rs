@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use asl::{Definition, State, StateName};
-use model::{BranchPath, EventId, EventRef, JsonText, error_name};
+use model::{AttemptId, BranchPath, EventId, EventRef, JsonText, error_name};
 
-use crate::branch::{Branch, Execution, Phase};
+use crate::branch::{Branch, Callback, Delivery, Execution, Phase};
 use crate::children;
 use crate::event::{Event, Moment, Outcome, Rejected, Timer};
 use crate::failure::Failure;
@@ -151,7 +151,8 @@ pub fn test_state(
                 if let Outcome::Succeeded { output } = &outcome {
                     turn.note(|inspection| inspection.result = Some(output.clone()));
                 }
-                advance(&mut turn, branch, Event::Report { attempt, started_at: None, worker: None, outcome })?
+                let event = end_of_task(&mut branch, state, attempt, outcome);
+                advance(&mut turn, branch, event)?
             }
             Phase::Children(_) => {
                 let Some(outcome) = result.take() else { return Ok(TestStep::Children) };
@@ -160,6 +161,22 @@ pub fn test_state(
                 children::finish(&mut turn, branch, state, result)
             }
         };
+    }
+}
+
+/// Makes the event of a task's end. What is given for one that waits for its token is what comes by the token.
+fn end_of_task(branch: &mut Branch, state: &State, attempt: AttemptId, outcome: Outcome) -> Event {
+    let waits = matches!(&state.kind, asl::StateKind::Task(task)
+        if task.resource.pattern() == asl::IntegrationPattern::WaitForTaskToken);
+    if waits && let Phase::Task(phase) = &mut branch.phase {
+        phase.delivery = Delivery::Waiting;
+    }
+    match (waits, outcome) {
+        (true, Outcome::Succeeded { output }) => Event::Callback { attempt, callback: Callback::Succeeded { output } },
+        (true, Outcome::Failed { error, cause }) => {
+            Event::Callback { attempt, callback: Callback::Failed { error, cause } }
+        }
+        (_, outcome) => Event::Report { attempt, started_at: None, worker: None, outcome },
     }
 }
 
@@ -197,7 +214,11 @@ fn result_of_children(
             let cause = "The specified tolerated failure threshold was exceeded".to_owned();
             Err(Failure::new(Some(error_name::EXCEED_TOLERATED_FAILURE_THRESHOLD.to_owned()), Some(cause)))
         }
-        Outcome::Started | Outcome::Heartbeat | Outcome::Holding { .. } | Outcome::Unhandled => {
+        Outcome::Started
+        | Outcome::Heartbeat
+        | Outcome::Holding { .. }
+        | Outcome::Unhandled
+        | Outcome::Submitted { .. } => {
             let cause = format!("The state '{}' has no result", state.name);
             Err(Failure::new(Some(error_name::RUNTIME.to_owned()), Some(cause)))
         }

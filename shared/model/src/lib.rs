@@ -10,6 +10,7 @@ mod history;
 mod ids;
 mod json_text;
 mod time;
+mod token;
 
 pub use arn::{ActivityArn, ArnError, ExecutionArn, StateMachineArn, partition};
 pub use execution::{ExecutionEnd, ExecutionStatus, StateMachineStatus};
@@ -17,3 +18,4 @@ pub use history::{Details, EventKind, HistoryEvent, StateType};
 pub use ids::{AttemptId, BranchPath, CommitId, EventId, EventRef, FencingToken, IdError, Nonce, Revision, ScopeKey};
 pub use json_text::{JsonText, NotJson};
 pub use time::Timestamp;
+pub use token::TaskToken;

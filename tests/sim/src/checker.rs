@@ -143,7 +143,7 @@ impl Checker {
             PhaseRecord::Wait { .. } | PhaseRecord::Backoff { .. } => self.expect_timer(arn, branch).await,
             PhaseRecord::Task(task) => match task.delivery {
                 DeliveryRecord::Held { .. } | DeliveryRecord::Unhandled { .. } => self.expect_timer(arn, branch).await,
-                DeliveryRecord::Dispatched => {}
+                DeliveryRecord::Dispatched | DeliveryRecord::Queued | DeliveryRecord::Waiting => {}
             },
             PhaseRecord::Children(children) => {
                 let join = self.store.join(arn, &children.scope, children.taken, 0, 0).await.unwrap_or_default();

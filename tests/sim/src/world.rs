@@ -344,6 +344,7 @@ fn machine(name: &str, definition: &Value, at: Timestamp) -> StateMachineRecord 
         status: StateMachineStatus::Active,
         created_at: at,
         revision_id: None,
+        updated_at: None,
         tags: Vec::new(),
         logging: None,
         tracing: None,

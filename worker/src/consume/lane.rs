@@ -122,7 +122,7 @@ impl Lane {
 fn size(report: &Report) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let payload = match &report.outcome {
-        Outcome::Succeeded { output } => output.len(),
+        Outcome::Submitted { output } | Outcome::Succeeded { output } => output.len(),
         Outcome::Failed { error, cause } => text(error) + text(cause),
         Outcome::Started | Outcome::Heartbeat | Outcome::Holding | Outcome::Unhandled | Outcome::Poisoned => 0,
     };

@@ -27,7 +27,11 @@ impl Traces {
         let error = match &report.outcome {
             Outcome::Failed { error, .. } => Some(error.clone().unwrap_or_else(|| "failed".to_owned())),
             Outcome::Poisoned | Outcome::Unhandled => Some(report.outcome.kind().to_owned()),
-            Outcome::Succeeded { .. } | Outcome::Started | Outcome::Heartbeat | Outcome::Holding => None,
+            Outcome::Submitted { .. }
+            | Outcome::Succeeded { .. }
+            | Outcome::Started
+            | Outcome::Heartbeat
+            | Outcome::Holding => None,
         };
         let consume = trace.context;
         if let Some(run) = &mut trace.run {

@@ -61,6 +61,7 @@ impl Api {
             status: StateMachineStatus::Active,
             created_at: self.runtime().now(),
             revision_id: None,
+            updated_at: None,
             tags: Vec::new(),
             logging: None,
             tracing: None,

@@ -24,6 +24,7 @@ impl Context {
         let (machine, name) = (runtime.uuid(), runtime.uuid());
         let now = runtime.now();
         let execution = Execution {
+            missing_activities: Vec::new(),
             arn: format!("arn:aws:states:{}:{}:express:{machine}:{name}", caller.region, caller.account),
             name,
             state_machine_arn: caller.state_machine(&machine).as_str().to_owned(),

@@ -7,5 +7,6 @@ mod outages;
 mod reports;
 mod retention;
 mod stops;
+mod tokens;
 mod traces;
 mod world;

@@ -166,6 +166,7 @@ impl World {
             status: StateMachineStatus::Active,
             created_at: self.runtime.now(),
             revision_id: None,
+            updated_at: None,
             tags: Vec::new(),
             logging: None,
             tracing: None,

@@ -4,3 +4,4 @@ mod harness;
 mod histories;
 mod properties;
 mod reports;
+mod tokens;

@@ -87,6 +87,7 @@ fn state_machine() -> StateMachineRecord {
         status: StateMachineStatus::Active,
         created_at: at(0),
         revision_id: None,
+        updated_at: None,
         tags: vec![("a".to_owned(), "b".to_owned())],
         logging: Some(JsonText::parse("{\"level\" : \"ALL\"}").expect("is JSON")),
         tracing: None,

@@ -347,6 +347,8 @@ impl Seen {
             started: false,
             delivery: DeliveryRecord::Dispatched,
             deliveries: 0,
+            timeout_seconds: None,
+            early: None,
         }))
     }
 
@@ -384,6 +386,8 @@ impl Seen {
             started_at: at(0),
             traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
             trace_header: None,
+            revision_id: None,
+            machine_updated_at: None,
         };
         let root = Some(Box::new(self.branch()));
         let mut commit = self.empty(Subject::Creation { record: Box::new(record), root });

@@ -209,6 +209,10 @@ fn outcome(
         "holding" => Outcome::Holding,
         "unhandled" => Outcome::Unhandled,
         "poisoned" => Outcome::Poisoned,
+        "submitted" => {
+            let output = output.ok_or(ElementError::Missing { field: "output", kind: "submitted" })?;
+            Outcome::Submitted { output: JsonText::from_raw(output) }
+        }
         "succeeded" => {
             let output = output.ok_or(ElementError::Missing { field: "output", kind: "succeeded" })?;
             Outcome::Succeeded { output: JsonText::from_raw(output) }

@@ -61,7 +61,7 @@ pub fn encode_cancels(cancels: &[Cancel]) -> Vec<u8> {
 
 fn payload_len(report: &Report) -> usize {
     match &report.outcome {
-        Outcome::Succeeded { output } => output.len(),
+        Outcome::Submitted { output } | Outcome::Succeeded { output } => output.len(),
         Outcome::Failed { error, cause } => {
             error.as_ref().map_or(0, String::len) + cause.as_ref().map_or(0, String::len)
         }
@@ -72,7 +72,7 @@ fn payload_len(report: &Report) -> usize {
 fn outcome(element: &mut Element<'_>, outcome: &Outcome) {
     element.text("outcome", outcome.kind());
     match outcome {
-        Outcome::Succeeded { output } => element.payload("output", output),
+        Outcome::Submitted { output } | Outcome::Succeeded { output } => element.payload("output", output),
         Outcome::Failed { error, cause } => {
             element.optional_text("error", error.as_deref());
             element.optional_text("cause", cause.as_deref());

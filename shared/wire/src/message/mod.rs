@@ -88,7 +88,12 @@ pub enum Outcome {
     Unhandled,
     /// The item was delivered too often: it may be what kills workers. It was not run.
     Poisoned,
-    /// The handler's result.
+    /// The handler made its call; the result comes by the task token.
+    Submitted {
+        /// What the call answered.
+        output: JsonText,
+    },
+    /// The handler's result. Where the state waits for its task token, it is what the call answered.
     Succeeded {
         /// The result.
         output: JsonText,
@@ -111,6 +116,7 @@ impl Outcome {
             Outcome::Holding => "holding",
             Outcome::Unhandled => "unhandled",
             Outcome::Poisoned => "poisoned",
+            Outcome::Submitted { .. } => "submitted",
             Outcome::Succeeded { .. } => "succeeded",
             Outcome::Failed { .. } => "failed",
         }

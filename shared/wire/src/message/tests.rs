@@ -77,6 +77,7 @@ fn outcomes() -> Vec<Report> {
         report(Outcome::Holding),
         bare(Outcome::Unhandled),
         bare(Outcome::Poisoned),
+        report(Outcome::Submitted { output: JsonText::parse(r#"{"id":  7}"#).expect("is JSON") }),
         report(output(r#"{"b": [1,  2.50]}"#)),
         bare(output("null")),
         report(Outcome::Failed {
@@ -157,7 +158,7 @@ fn what_is_wrong_is_named_with_its_place() {
     check("[7]", "read element 0: read its fields: invalid type: integer `7`, expected an object");
     check("[{}]", "read element 0: read its fields: missing field `execution`");
     let good = golden!("report.v1").trim().trim_start_matches('[').trim_end_matches(']');
-    check(&format!("[{good},7]"), "read element 9");
+    check(&format!("[{good},7]"), "read element 10");
     check(&good_but("\"outcome\":\"started\"", "\"outcome\":\"vanished\""), "know the outcome \"vanished\"");
     check(&good_but("\"outcome\":\"started\"", "\"outcome\":\"succeeded\""), "find the field `output`");
     check(&good_but("\"attempt\":\"1-00000000000000ff\"", "\"attempt\":\"1\""), "read \"1\" as an attempt id");

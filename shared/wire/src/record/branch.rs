@@ -91,6 +91,8 @@ pub struct TaskRecord {
     pub scheduled_at: Timestamp,
     /// When it times out.
     pub deadline: Option<Timestamp>,
+    /// How many seconds it may take from when a worker takes it, where the clock does not run before.
+    pub timeout_seconds: Option<u64>,
     /// The longest silence.
     pub heartbeat_seconds: Option<u64>,
     /// The last sign of life.
@@ -101,6 +103,25 @@ pub struct TaskRecord {
     pub delivery: DeliveryRecord,
     /// How often it was given to workers before its last dispatch.
     pub deliveries: u32,
+    /// What came by the task token before the worker's report.
+    pub early: Option<CallbackRecord>,
+}
+
+/// Is what came by a task token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallbackRecord {
+    /// A result.
+    Succeeded {
+        /// The result.
+        output: JsonText,
+    },
+    /// A failure.
+    Failed {
+        /// The error name.
+        error: Option<String>,
+        /// The cause.
+        cause: Option<String>,
+    },
 }
 
 /// Is how a work item stands with the broker.
@@ -120,6 +141,10 @@ pub enum DeliveryRecord {
         /// When it is dispatched again.
         until: Timestamp,
     },
+    /// It waits in the queue of its activity.
+    Queued,
+    /// Who has the task token ends the attempt.
+    Waiting,
 }
 
 /// Is a Parallel or Map state that waits for its children.

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use super::reader::{self, Reference, TextTable};
 use super::writer::{self, Object, Texts, json};
 use super::{
-    BranchRecord, ChildrenRecord, DeliveryRecord, LocationRecord, MapItemRecord, PhaseRecord, RecordError, TaskRecord,
+    BranchRecord, CallbackRecord, ChildrenRecord, DeliveryRecord, LocationRecord, MapItemRecord, PhaseRecord,
+    RecordError, TaskRecord,
 };
 
 impl BranchRecord {
@@ -63,6 +64,7 @@ fn task(object: &mut Object<'_>, texts: &mut Texts, task: &TaskRecord) {
     object.value("payload", &texts.index(&task.payload));
     object.time("scheduled_at", task.scheduled_at);
     object.optional_time("deadline", task.deadline);
+    object.optional("timeout", task.timeout_seconds.as_ref());
     object.optional("heartbeat", task.heartbeat_seconds.as_ref());
     object.time("heard_at", task.heard_at);
     object.flag("started", task.started);
@@ -72,6 +74,22 @@ fn task(object: &mut Object<'_>, texts: &mut Texts, task: &TaskRecord) {
         DeliveryRecord::Held { until } => object.time("held", *until),
         DeliveryRecord::Unhandled { times, until } => {
             object.value("unhandled", &(times, until.as_millis()));
+        }
+        DeliveryRecord::Queued => object.flag("queued", true),
+        DeliveryRecord::Waiting => object.flag("waiting", true),
+    }
+    if let Some(early) = &task.early {
+        object.object("early", |object| callback(object, texts, early));
+    }
+}
+
+fn callback(object: &mut Object<'_>, texts: &mut Texts, callback: &CallbackRecord) {
+    match callback {
+        CallbackRecord::Succeeded { output } => object.value("output", &texts.index(output)),
+        CallbackRecord::Failed { error, cause } => {
+            object.value("failed", &true);
+            object.optional("error", error.as_deref());
+            object.optional("cause", cause.as_deref());
         }
     }
 }
@@ -135,6 +153,7 @@ struct TaskText<'a> {
     payload: usize,
     scheduled_at: i64,
     deadline: Option<i64>,
+    timeout: Option<u64>,
     heartbeat: Option<u64>,
     heard_at: i64,
     #[serde(default)]
@@ -143,6 +162,27 @@ struct TaskText<'a> {
     deliveries: u32,
     held: Option<i64>,
     unhandled: Option<(u32, i64)>,
+    #[serde(default)]
+    queued: bool,
+    #[serde(default)]
+    waiting: bool,
+    early: Option<CallbackText>,
+}
+
+#[derive(Deserialize)]
+struct CallbackText {
+    output: Option<usize>,
+    error: Option<String>,
+    cause: Option<String>,
+}
+
+impl CallbackText {
+    fn read(self, texts: &TextTable) -> Result<CallbackRecord, RecordError> {
+        Ok(match self.output {
+            Some(output) => CallbackRecord::Succeeded { output: texts.get(output)? },
+            None => CallbackRecord::Failed { error: self.error, cause: self.cause },
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -203,6 +243,8 @@ impl TaskText<'_> {
         let delivery = match (self.held, self.unhandled) {
             (Some(until), _) => DeliveryRecord::Held { until: Timestamp::from_millis(until) },
             (None, Some((times, until))) => DeliveryRecord::Unhandled { times, until: Timestamp::from_millis(until) },
+            (None, None) if self.waiting => DeliveryRecord::Waiting,
+            (None, None) if self.queued => DeliveryRecord::Queued,
             (None, None) => DeliveryRecord::Dispatched,
         };
         Ok(TaskRecord {
@@ -211,11 +253,13 @@ impl TaskText<'_> {
             payload: texts.get(self.payload)?,
             scheduled_at: Timestamp::from_millis(self.scheduled_at),
             deadline: self.deadline.map(Timestamp::from_millis),
+            timeout_seconds: self.timeout,
             heartbeat_seconds: self.heartbeat,
             heard_at: Timestamp::from_millis(self.heard_at),
             started: self.started,
             delivery,
             deliveries: self.deliveries,
+            early: self.early.map(|early| early.read(texts)).transpose()?,
         })
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::{
-    Details, EventId, EventKind, EventRef, ExecutionArn, ExecutionEnd, JsonText, StateMachineArn, StateMachineStatus,
-    Timestamp,
+    ActivityArn, Details, EventId, EventKind, EventRef, ExecutionArn, ExecutionEnd, JsonText, StateMachineArn,
+    StateMachineStatus, Timestamp,
 };
 
 /// Is the content hash (SHA-256, hexadecimal) of a definition's text: what executions pin.
@@ -37,6 +37,10 @@ pub struct ExecutionRecord {
     pub traceparent: String,
     /// The X-Ray header that the caller gave.
     pub trace_header: Option<String>,
+    /// The revision id of the state machine at the start; none if it had not been updated.
+    pub revision_id: Option<String>,
+    /// When the state machine had been updated last at the start, or else created.
+    pub machine_updated_at: Option<Timestamp>,
 }
 
 /// Is a state machine as AWS describes it.
@@ -58,12 +62,27 @@ pub struct StateMachineRecord {
     pub created_at: Timestamp,
     /// The revision id: AWS's name for the content at one time; none before the first update.
     pub revision_id: Option<String>,
+    /// When it was last updated, if it was.
+    pub updated_at: Option<Timestamp>,
     /// Tags, in the order given.
     pub tags: Vec<(String, String)>,
     /// The loggingConfiguration as given, if it was.
     pub logging: Option<JsonText>,
     /// The tracingConfiguration as given, if it was.
     pub tracing: Option<JsonText>,
+    /// The encryptionConfiguration as given, if it was.
+    pub encryption: Option<JsonText>,
+}
+
+/// Is an activity as AWS describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivityRecord {
+    /// The activity.
+    pub arn: ActivityArn,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Tags, in the order given.
+    pub tags: Vec<(String, String)>,
     /// The encryptionConfiguration as given, if it was.
     pub encryption: Option<JsonText>,
 }

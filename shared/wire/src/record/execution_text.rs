@@ -1,13 +1,16 @@
 //! The text forms of executions, their ends, completions and state machines.
 
-use model::{ExecutionArn, ExecutionEnd, ExecutionStatus, JsonText, StateMachineArn, StateMachineStatus, Timestamp};
+use model::{
+    ActivityArn, ExecutionArn, ExecutionEnd, ExecutionStatus, JsonText, StateMachineArn, StateMachineStatus, Timestamp,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::reader::{self, Reference, TextTable};
 use super::writer::{self, json};
 use super::{
-    CompletionRecord, CompletionResult, DefinitionHash, EndRecord, ExecutionRecord, RecordError, StateMachineRecord,
+    ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, ExecutionRecord, RecordError,
+    StateMachineRecord,
 };
 
 impl ExecutionRecord {
@@ -22,6 +25,8 @@ impl ExecutionRecord {
             object.time("started_at", self.started_at);
             object.value("traceparent", &self.traceparent);
             object.optional("trace_header", self.trace_header.as_deref());
+            object.optional("revision_id", self.revision_id.as_deref());
+            object.optional_time("machine_updated_at", self.machine_updated_at);
         })
     }
 
@@ -41,6 +46,8 @@ impl ExecutionRecord {
             started_at: Timestamp::from_millis(text.started_at),
             traceparent: text.traceparent,
             trace_header: text.trace_header,
+            revision_id: text.revision_id,
+            machine_updated_at: text.machine_updated_at.map(Timestamp::from_millis),
         })
     }
 }
@@ -55,6 +62,8 @@ struct ExecutionText<'a> {
     started_at: i64,
     traceparent: String,
     trace_header: Option<String>,
+    revision_id: Option<String>,
+    machine_updated_at: Option<i64>,
     #[serde(borrow, default)]
     texts: Vec<&'a RawValue>,
 }
@@ -152,6 +161,7 @@ impl StateMachineRecord {
             object.value("status", self.status.as_str());
             object.time("created_at", self.created_at);
             object.optional("revision_id", self.revision_id.as_deref());
+            object.optional_time("updated_at", self.updated_at);
             object.list("tags", self.tags.iter(), json);
             object.raw("logging", self.logging.as_ref());
             object.raw("tracing", self.tracing.as_ref());
@@ -179,12 +189,49 @@ impl StateMachineRecord {
             status,
             created_at: Timestamp::from_millis(text.created_at),
             revision_id: text.revision_id,
+            updated_at: text.updated_at.map(Timestamp::from_millis),
             tags: text.tags,
             logging: text.logging.map(JsonText::from_raw),
             tracing: text.tracing.map(JsonText::from_raw),
             encryption: text.encryption.map(JsonText::from_raw),
         })
     }
+}
+
+impl ActivityRecord {
+    /// Renders the record.
+    pub fn encode(&self) -> Vec<u8> {
+        writer::record(|object, _| {
+            object.value("arn", self.arn.as_str());
+            object.time("created_at", self.created_at);
+            object.list("tags", self.tags.iter(), json);
+            object.raw("encryption", self.encryption.as_ref());
+        })
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// `RecordError`, which names a later version as such.
+    pub fn decode(text: &[u8]) -> Result<Self, RecordError> {
+        let text: ActivityText<'_> = reader::record("activity record", text)?;
+        Ok(Self {
+            arn: ActivityArn::parse(&text.arn)?,
+            created_at: Timestamp::from_millis(text.created_at),
+            tags: text.tags,
+            encryption: text.encryption.map(JsonText::from_raw),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct ActivityText<'a> {
+    arn: String,
+    created_at: i64,
+    #[serde(default)]
+    tags: Vec<(String, String)>,
+    #[serde(borrow)]
+    encryption: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +243,7 @@ struct StateMachineText<'a> {
     status: String,
     created_at: i64,
     revision_id: Option<String>,
+    updated_at: Option<i64>,
     #[serde(default)]
     tags: Vec<(String, String)>,
     #[serde(borrow)]

@@ -18,12 +18,13 @@ mod tests;
 mod writer;
 
 pub use branch::{
-    BranchRecord, ChildrenRecord, DeliveryRecord, LocationRecord, MapItemRecord, PhaseRecord, TaskRecord,
+    BranchRecord, CallbackRecord, ChildrenRecord, DeliveryRecord, LocationRecord, MapItemRecord, PhaseRecord,
+    TaskRecord,
 };
 pub use error::RecordError;
 pub use execution::{
-    CompletionRecord, CompletionResult, DefinitionHash, EndRecord, EventRecord, ExecutionRecord, HistoryChunk,
-    ItemsRecord, StateMachineRecord,
+    ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, EventRecord, ExecutionRecord,
+    HistoryChunk, ItemsRecord, StateMachineRecord,
 };
 
 pub use spans::{SpanRecord, decode_spans, encode_spans};

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use model::{
-    AttemptId, Details, EventId, EventKind, EventRef, ExecutionArn, ExecutionEnd, ExecutionStatus, JsonText, Nonce,
-    StateMachineArn, StateMachineStatus, Timestamp,
+    ActivityArn, AttemptId, Details, EventId, EventKind, EventRef, ExecutionArn, ExecutionEnd, ExecutionStatus,
+    JsonText, Nonce, StateMachineArn, StateMachineStatus, Timestamp,
 };
 
 use super::*;
@@ -57,11 +57,13 @@ fn task(delivery: DeliveryRecord) -> TaskRecord {
         payload: text(r#"{"a" :  1.0, "\u00e9":[ ]}"#),
         scheduled_at: at(6),
         deadline: Some(at(60_000)),
+        timeout_seconds: None,
         heartbeat_seconds: Some(30),
         heard_at: at(7),
         started: true,
         delivery,
         deliveries: 0,
+        early: None,
     }
 }
 
@@ -111,11 +113,18 @@ fn branches() -> Vec<(&'static str, BranchRecord)> {
     let held_again = TaskRecord { deliveries: 4, ..task(held.clone()) };
     let unhandled = DeliveryRecord::Unhandled { times: 3, until: at(9_000) };
     let cutting_off = ChildrenRecord { cutting_off: true, ..children() };
+    let queued = TaskRecord { deadline: None, timeout_seconds: Some(60), ..task(DeliveryRecord::Queued) };
+    let early = |early| TaskRecord { early: Some(early), ..task(DeliveryRecord::Dispatched) };
+    let failed = CallbackRecord::Failed { error: Some("Late".to_owned()), cause: None };
     vec![
         ("branch.v1.task.json", branch(PhaseRecord::Task(task(DeliveryRecord::Dispatched)))),
         ("branch.v1.held.json", branch(PhaseRecord::Task(task(held)))),
         ("branch.v1.held-again.json", branch(PhaseRecord::Task(held_again))),
         ("branch.v1.unhandled.json", branch(PhaseRecord::Task(task(unhandled)))),
+        ("branch.v1.queued.json", branch(PhaseRecord::Task(queued))),
+        ("branch.v1.waiting.json", branch(PhaseRecord::Task(task(DeliveryRecord::Waiting)))),
+        ("branch.v1.early.json", branch(PhaseRecord::Task(early(CallbackRecord::Succeeded { output: text("[ 1]") })))),
+        ("branch.v1.early-failure.json", branch(PhaseRecord::Task(early(failed)))),
         ("branch.v1.bare-task.json", branch(PhaseRecord::Task(bare_task()))),
         ("branch.v1.ready.json", bare_branch()),
         ("branch.v1.wait.json", branch(PhaseRecord::Wait { until: at(9_000) })),
@@ -136,6 +145,8 @@ fn execution_record() -> ExecutionRecord {
         started_at: at(0),
         traceparent: TRACE.to_owned(),
         trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
+        revision_id: Some("rev-1".to_owned()),
+        machine_updated_at: Some(at(-9)),
     }
 }
 
@@ -150,10 +161,20 @@ fn state_machine() -> StateMachineRecord {
         status: StateMachineStatus::Active,
         created_at: at(0),
         revision_id: Some("rev-1".to_owned()),
+        updated_at: Some(at(9)),
         tags: vec![("team".to_owned(), "a \"b\"".to_owned())],
         logging: Some(text("{\"level\" : \"ALL\"}")),
         tracing: Some(text("{\"enabled\":false}")),
         encryption: None,
+    }
+}
+
+fn activity() -> ActivityRecord {
+    ActivityRecord {
+        arn: ActivityArn::new("us-east-1", "123456789012", "dig"),
+        created_at: at(0),
+        tags: vec![("team".to_owned(), "a".to_owned())],
+        encryption: Some(text("{\"type\":\"AWS_OWNED_KEY\"}")),
     }
 }
 
@@ -323,6 +344,7 @@ fn records_are_as_the_golden_files_have_them() {
     check(branches(), BranchRecord::encode, BranchRecord::decode);
     check(vec![("execution.v1.json", execution_record())], ExecutionRecord::encode, ExecutionRecord::decode);
     check(vec![("state-machine.v1.json", state_machine())], StateMachineRecord::encode, StateMachineRecord::decode);
+    check(vec![("activity.v1.json", activity())], ActivityRecord::encode, ActivityRecord::decode);
     check(ends(), EndRecord::encode, EndRecord::decode);
     check(completions(), CompletionRecord::encode, CompletionRecord::decode);
     let chunk = HistoryChunk { events: events() };

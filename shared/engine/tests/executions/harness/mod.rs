@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use asl::Definition;
 use engine::{
-    Branch, Completion, Effect, Event, Execution, Limits, Moment, Outcome, Outstanding, Phase, Rejected, Run, Timer,
-    invariants,
+    Branch, Callback, Completion, Effect, Event, Execution, Limits, Moment, Outcome, Outstanding, Phase, Rejected, Run,
+    Timer, invariants,
 };
 use model::{
     AttemptId, BranchPath, EventId, EventRef, ExecutionEnd, HistoryEvent, JsonText, Nonce, ScopeKey, Timestamp,
@@ -70,6 +70,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn start(definition: &str, input: &str, limits: Limits, seed: u64) -> Self {
+        Self::start_without(Vec::new(), definition, input, limits, seed)
+    }
+
+    /// Starts an execution while these activities don't exist.
+    pub(crate) fn start_without(
+        missing_activities: Vec<String>,
+        definition: &str,
+        input: &str,
+        limits: Limits,
+        seed: u64,
+    ) -> Self {
         let definition = Definition::parse(definition).unwrap_or_else(|wrong| panic!("{wrong:?} in {definition}"));
         let execution = Execution {
             arn: "arn:aws:states:us-east-1:123456789012:execution:Machine:run-1".into(),
@@ -81,6 +92,7 @@ impl World {
             input: JsonText::parse(input).expect("is JSON"),
             started_at: START,
             redrive_count: 0,
+            missing_activities,
         };
         let mut world = Self {
             definition,
@@ -185,7 +197,12 @@ impl World {
         for (delay, outcome) in reports {
             let started_at = Some(self.now);
             self.now = self.now.plus_millis(delay);
-            self.report(path, attempt, started_at, outcome).expect("the attempt is open");
+            let callback = callback_of(&task.resource, &outcome);
+            let applied = match callback {
+                Some(callback) => self.apply(path, Event::Callback { attempt, callback }),
+                None => self.report(path, attempt, started_at, outcome),
+            };
+            applied.expect("the attempt is open");
         }
     }
 
@@ -360,7 +377,10 @@ impl World {
                     let open = self.branches.keys().any(|path| path.is_within(scope));
                     assert!(open || self.wakes.contains(scope), "{} waits for nobody", branch.path);
                 }
-                Outstanding::WorkItem(_) | Outstanding::Redispatch(_) | Outstanding::Timer(_) => {}
+                Outstanding::WorkItem(_)
+                | Outstanding::Redispatch(_)
+                | Outstanding::Token(_)
+                | Outstanding::Timer(_) => {}
             }
         }
         if self.end.is_some() {
@@ -380,5 +400,21 @@ impl World {
                 self.branches.get(&key.branch).and_then(Branch::open_scope).is_some_and(|phase| phase.scope == *key);
             assert!(waits, "a scope {key} is left behind");
         }
+    }
+}
+
+/// A worker of an activity ends its task by the task token.
+fn callback_of(resource: &str, outcome: &Outcome) -> Option<Callback> {
+    if !resource.contains(":activity:") {
+        return None;
+    }
+    match outcome {
+        Outcome::Succeeded { output } => Some(Callback::Succeeded { output: output.clone() }),
+        Outcome::Failed { error, cause } => Some(Callback::Failed { error: error.clone(), cause: cause.clone() }),
+        Outcome::Started
+        | Outcome::Heartbeat
+        | Outcome::Holding { .. }
+        | Outcome::Unhandled
+        | Outcome::Submitted { .. } => None,
     }
 }
