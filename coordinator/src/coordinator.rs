@@ -96,6 +96,7 @@ impl Coordinator {
         stopping: watch::Receiver<bool>,
         grace: Duration,
     ) -> io::Result<()> {
+        self.api.end_polls_when(stopping.clone());
         serve(listener, self.router(), &self.runtime, stopping, grace).await
     }
 

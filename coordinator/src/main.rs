@@ -170,6 +170,7 @@ impl Ports {
         let address = listener.local_addr()?;
         info!(%address, "serving the API");
         warn_if_open(&address);
+        api.end_polls_when(stopping.clone());
         let api = spawn(listener, api.router());
         let mut served = None;
         if !settings.ops.listen.is_empty() {

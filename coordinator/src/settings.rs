@@ -305,6 +305,7 @@ impl Settings {
             account: self.api.account.clone(),
             region: self.api.region.clone(),
             request_timeout: self.api.request_timeout.get(),
+            activity_wait: ApiSettings::default().activity_wait,
             body_bytes_max: self.api.body_bytes,
             definition_bytes_max: self.limits.definition_bytes,
             payload_bytes_max: self.limits.payload_bytes,

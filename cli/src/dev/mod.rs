@@ -115,6 +115,7 @@ impl Server {
                 }
             })
         };
+        coordinator.api().end_polls_when(stopping.clone());
         let mut ports = vec![spawn(api, coordinator.router())];
         if !settings.coordinator.ops.listen.is_empty() {
             let listener = listen("ops.listen (flag --ops-listen)", &settings.coordinator.ops.listen).await?;

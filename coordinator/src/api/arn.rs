@@ -1,6 +1,6 @@
 //! ARNs in requests.
 
-use model::{ExecutionArn, StateMachineArn};
+use model::{ActivityArn, ExecutionArn, StateMachineArn};
 
 use super::error::{ApiError, ErrorCode};
 
@@ -16,6 +16,11 @@ pub(super) fn state_machine_arn(text: &str) -> Result<StateMachineArn, ApiError>
 /// Reads the ARN of an execution.
 pub(super) fn execution_arn(text: &str) -> Result<ExecutionArn, ApiError> {
     Ok(ExecutionArn::parse(text)?)
+}
+
+/// Reads the ARN of an activity.
+pub(super) fn activity_arn(text: &str) -> Result<ActivityArn, ApiError> {
+    Ok(ActivityArn::parse(text)?)
 }
 
 /// Says that there is no such state machine.

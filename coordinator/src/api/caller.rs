@@ -1,7 +1,7 @@
 //! Who calls, from where, and in which trace: what the headers of a request tell.
 
 use axum::http::HeaderMap;
-use model::StateMachineArn;
+use model::{ActivityArn, StateMachineArn};
 use telemetry::TraceContext;
 
 /// Is what the headers of a request tell about its caller.
@@ -31,6 +31,16 @@ impl Caller {
             trace: text("traceparent").and_then(|header| header.parse().ok()).or_else(from_xray),
             trace_header,
         }
+    }
+
+    /// Gives the place that this caller's resources are listed in.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.region, self.account)
+    }
+
+    /// Gives the ARN of an activity of this caller's.
+    pub(crate) fn activity(&self, name: &str) -> ActivityArn {
+        ActivityArn::new(&self.region, &self.account, name)
     }
 
     /// Gives the ARN of a state machine of this caller's.

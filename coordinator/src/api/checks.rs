@@ -65,6 +65,12 @@ impl Checks {
         }
     }
 
+    /// Checks what all lists are asked with: how many at most, and where to go on.
+    pub(crate) fn page(&mut self, max_results: Option<i64>, token: Option<&str>, token_max: usize) {
+        self.range("maxResults", max_results, 0, 1_000);
+        self.length("nextToken", token, 1, token_max);
+    }
+
     /// Tells what was found.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         let noun = match self.0.len() {

@@ -56,7 +56,12 @@ impl Logging {
 
     /// Gives what is shown of a state machine's.
     pub(super) fn shown(record: &StateMachineRecord) -> Value {
-        stored_or(record.logging.as_ref(), json!({ "level": "OFF", "includeExecutionData": false }))
+        stored_or(record.logging.as_ref(), Self::default_shown())
+    }
+
+    /// Gives what holds where none was given.
+    pub(super) fn default_shown() -> Value {
+        json!({ "level": "OFF", "includeExecutionData": false })
     }
 }
 

@@ -15,10 +15,8 @@ use super::configuration::{Encryption, Logging, Tracing};
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
 use super::name::check_name;
+use super::tags;
 use crate::definitions::hash_of;
-
-/// How many tags a resource may have. Source: <https://docs.aws.amazon.com/step-functions/latest/dg/limits-overview.html>
-const TAGS_MAX: usize = 50;
 
 struct Input {
     name: String,
@@ -47,7 +45,9 @@ impl Input {
         checks.length("roleArn", role_arn.as_deref(), 1, 256);
         checks.one_of("type", kind.as_deref(), &["STANDARD", "EXPRESS"]);
         let logging = Logging::read(&mut members, &mut checks)?;
-        let tags = tags(&mut members, &mut checks)?;
+        let given = tags::read(&mut members, &mut checks)?.unwrap_or_default();
+        let mut own = tags::Tags::new();
+        tags::add(&mut own, &given);
         let tracing = Tracing::read(&mut members)?;
         let publish = members.boolean("publish")?.unwrap_or_default();
         let version_description = members.text("versionDescription")?;
@@ -66,7 +66,7 @@ impl Input {
             logging,
             tracing,
             encryption,
-            tags,
+            tags: own,
             publish,
         })
     }
@@ -92,9 +92,7 @@ impl Input {
         if let Some(logging) = &self.logging {
             logging.check()?;
         }
-        if self.tags.len() > TAGS_MAX {
-            return Err(ApiError::new(ErrorCode::TooManyTags, format!("More than {TAGS_MAX} tags")));
-        }
+        tags::check_count(&self.tags)?;
         self.encryption.as_ref().map_or(Ok(()), Encryption::check)
     }
 
@@ -137,7 +135,7 @@ impl Api {
         }))
     }
 
-    async fn check_definition(&self, text: Arc<str>, express: bool) -> Result<(), ApiError> {
+    pub(super) async fn check_definition(&self, text: Arc<str>, express: bool) -> Result<(), ApiError> {
         let options = Options { express, ..Options::default() };
         let parse = move || Definition::parse_as(&text, options).map(|_| ()).map_err(|findings| findings.to_string());
         match self.runtime().blocking(parse).await {
@@ -167,20 +165,8 @@ fn agree(existing: StateMachineRecord, asked: &StateMachineRecord) -> Result<Sta
     Err(ApiError::quoting(ErrorCode::StateMachineAlreadyExists, "State Machine Already Exists", existing.arn))
 }
 
-fn tags(members: &mut Members, checks: &mut Checks) -> Result<Vec<(String, String)>, ApiError> {
-    let mut tags = Vec::new();
-    for (index, mut tag) in members.structures("tags")?.unwrap_or_default().into_iter().enumerate() {
-        let (key, value) = (tag.text("key")?, tag.text("value")?);
-        let field = |name: &str| format!("tags.{}.member.{name}", index + 1);
-        checks.length(&field("key"), key.as_deref(), 1, 128);
-        checks.length(&field("value"), value.as_deref(), 0, 256);
-        tags.push((key.unwrap_or_default(), value.unwrap_or_default()));
-    }
-    Ok(tags)
-}
-
 /// Tells whether a text is the ARN of a role; whether there is such a role can't be known.
-fn is_role(arn: &str) -> bool {
+pub(super) fn is_role(arn: &str) -> bool {
     let mut parts = arn.splitn(6, ':');
     let is = |part: Option<&str>, fits: fn(&str) -> bool| part.is_some_and(fits);
     is(parts.next(), |part| part == "arn")

@@ -39,6 +39,9 @@ macro_rules! error_codes {
 }
 
 error_codes! {
+    ActivityAlreadyExists, SERVICE, 400, "An activity of this name has another encryption.";
+    ActivityDoesNotExist, SERVICE, 400, "There is no such activity.";
+    ConflictException, SERVICE, 400, "Others change the resource all the time.";
     ExecutionAlreadyExists, SERVICE, 400, "An execution of this name exists, with another input or ended.";
     ExecutionDoesNotExist, SERVICE, 400, "There is no such execution.";
     InternalFailure, PROTOCOL, 500, "We failed: a defect.";
@@ -48,7 +51,10 @@ error_codes! {
     InvalidExecutionInput, SERVICE, 400, "The input of an execution is not JSON.";
     InvalidLoggingConfiguration, SERVICE, 400, "The logging can't be set up so.";
     InvalidName, SERVICE, 400, "A name has letters that names may not have.";
-    InvalidToken, SERVICE, 400, "A page token is not one that we gave for this list.";
+    InvalidOutput, SERVICE, 400, "The output of a task is not JSON.";
+    InvalidToken, SERVICE, 400, "A page token is not one that we gave for this list, or a task token is none.";
+    MissingRequiredParameter, SERVICE, 400, "An update changes nothing.";
+    ResourceNotFound, SERVICE, 400, "There is no such resource.";
     RequestEntityTooLargeException, PROTOCOL, 413, "The body is larger than any request.";
     SerializationException, PROTOCOL, 400, "The body is not JSON, or a member has another type.";
     ServiceUnavailable, AVAILABILITY, 503, "The store can't be reached; to be tried again.";
@@ -56,6 +62,8 @@ error_codes! {
     StateMachineDeleting, SERVICE, 400, "The state machine is being deleted.";
     StateMachineDoesNotExist, SERVICE, 400, "There is no such state machine.";
     StateMachineTypeNotSupported, SERVICE, 400, "The operation is not for state machines of this type.";
+    TaskDoesNotExist, SERVICE, 400, "There is no execution that the task token belongs to.";
+    TaskTimedOut, SERVICE, 400, "The task that the token belongs to has ended.";
     ThrottlingException, AVAILABILITY, 400, "The store has no room for new executions.";
     TooManyTags, SERVICE, 400, "More tags than a resource may have.";
     UnknownOperationException, PROTOCOL, 400, "There is no such operation.";

@@ -80,6 +80,24 @@ impl Members {
         }
     }
 
+    /// Takes a list of texts out.
+    pub(crate) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, ApiError> {
+        let text = |value| match value {
+            Value::String(text) => Ok(text),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                Err(mismatch(&other, "a String"))
+            }
+        };
+        match self.take(name) {
+            Value::Null => Ok(None),
+            Value::Array(elements) => elements.into_iter().map(text).collect::<Result<_, _>>().map(Some),
+            Value::Object(_) => Err(ApiError::serialization(STRUCTURE)),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                Err(ApiError::serialization("Expected list or null"))
+            }
+        }
+    }
+
     fn take(&mut self, name: &str) -> Value {
         self.0.get_mut(name).map(Value::take).unwrap_or_default()
     }

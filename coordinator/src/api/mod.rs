@@ -8,36 +8,46 @@
 //! A request is checked as AWS does it: first the types of its members (SerializationException), then the constraints of the
 //! model (ValidationException, all at once), then ARNs, existence, names, and at last what a payload or definition says.
 
+mod activities;
 mod answer;
 mod arn;
+mod callbacks;
 mod caller;
 mod checks;
 mod configuration;
 mod create_state_machine;
+mod delete_state_machine;
 mod describe_execution;
 mod describe_state_machine;
+mod describe_state_machine_for_execution;
 mod error;
 mod get_execution_history;
 mod history;
+mod lists;
 mod members;
 mod metrics;
 mod name;
 mod operation;
+mod page;
 mod request;
+mod resource;
 mod settings;
 mod start_execution;
 mod stop_execution;
+mod tags;
 mod test_state;
 mod token;
+mod update_state_machine;
 mod validate_state_machine_definition;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use model::{ExecutionArn, StateMachineArn};
-use runtime::Runtime;
+use model::{ExecutionArn, StateMachineArn, StateMachineStatus};
+use runtime::{Runtime, watch};
 use store::{ExecutionHead, ExecutionStore, SharedStore};
 use telemetry::Registry;
 use wire::record::StateMachineRecord;
@@ -59,6 +69,10 @@ struct Inner {
     settings: ApiSettings,
     metrics: Metrics,
     backend: OnceLock<Backend>,
+    /// Turns true when polls are to end.
+    stopping: watch::Sender<bool>,
+    /// The state machines whose deletion goes on here.
+    deleting: Mutex<BTreeSet<StateMachineArn>>,
 }
 
 struct Backend {
@@ -70,12 +84,37 @@ impl Api {
     /// Makes an API that answers ServiceUnavailable until it is given a store and a driver by [`Api::attach`].
     pub fn new(runtime: Runtime, settings: ApiSettings, registry: &Registry) -> Self {
         let metrics = Metrics::new(registry);
-        Self { inner: Arc::new(Inner { runtime, settings, metrics, backend: OnceLock::new() }) }
+        let (backend, stopping, deleting) = (OnceLock::new(), watch::Sender::new(false), Mutex::default());
+        Self { inner: Arc::new(Inner { runtime, settings, metrics, backend, stopping, deleting }) }
     }
 
     /// Gives it what it works on; a second time changes nothing.
     pub fn attach(&self, store: SharedStore, driver: Driver) {
         let _ = self.inner.backend.set(Backend { store, driver });
+    }
+
+    /// Answers all polls that wait, and those that come, at once when `stopping` turns true: the process is to stop.
+    pub fn end_polls_when(&self, mut stopping: watch::Receiver<bool>) {
+        let inner = self.inner.clone();
+        self.runtime().spawn(async move {
+            // A sender that is gone can't ask any more, and so it has.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+            inner.stopping.send_replace(true);
+        });
+    }
+
+    /// Waits for something unless polls are to end.
+    async fn until_stopping<T>(&self, polled: impl Future<Output = T>) -> Option<T> {
+        let mut stopping = self.inner.stopping.subscribe();
+        tokio::select! {
+            biased;
+            polled = polled => Some(polled),
+            _ = stopping.wait_for(|stopping| *stopping) => None,
+        }
+    }
+
+    fn deleting(&self) -> MutexGuard<'_, BTreeSet<StateMachineArn>> {
+        self.inner.deleting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn runtime(&self) -> &Runtime {
@@ -100,7 +139,11 @@ impl Api {
     }
 
     async fn state_machine(&self, arn: &StateMachineArn) -> Result<StateMachineRecord, ApiError> {
-        self.store()?.state_machine(arn).await?.ok_or_else(|| arn::does_not_exist(arn))
+        let found = self.store()?.state_machine(arn).await?.ok_or_else(|| arn::does_not_exist(arn))?;
+        if found.status == StateMachineStatus::Deleting {
+            self.go_on_deleting(arn.clone());
+        }
+        Ok(found)
     }
 
     async fn execution(&self, arn: &ExecutionArn) -> Result<ExecutionHead, ApiError> {

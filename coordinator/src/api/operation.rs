@@ -3,6 +3,38 @@
 /// Is an operation that this coordinator answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
+    /// Makes an activity.
+    CreateActivity,
+    /// Removes an activity.
+    DeleteActivity,
+    /// Removes a state machine, and stops its executions.
+    DeleteStateMachine,
+    /// Tells about an activity.
+    DescribeActivity,
+    /// Tells about the state machine as an execution has it.
+    DescribeStateMachineForExecution,
+    /// Hands a task to a worker.
+    GetActivityTask,
+    /// Lists activities.
+    ListActivities,
+    /// Lists executions.
+    ListExecutions,
+    /// Lists state machines.
+    ListStateMachines,
+    /// Lists tags.
+    ListTagsForResource,
+    /// Fails a task.
+    SendTaskFailure,
+    /// Says that a task is being worked on.
+    SendTaskHeartbeat,
+    /// Ends a task with its result.
+    SendTaskSuccess,
+    /// Adds tags.
+    TagResource,
+    /// Removes tags.
+    UntagResource,
+    /// Changes a state machine.
+    UpdateStateMachine,
     /// Makes a state machine.
     CreateStateMachine,
     /// Tells about an execution.
@@ -34,41 +66,41 @@ pub(crate) enum Found {
 
 /// All operations of the service model of 2016-11-23.
 const TABLE: [(&str, Option<Operation>); 37] = [
-    ("CreateActivity", None),
+    ("CreateActivity", Some(Operation::CreateActivity)),
     ("CreateStateMachine", Some(Operation::CreateStateMachine)),
     ("CreateStateMachineAlias", None),
-    ("DeleteActivity", None),
-    ("DeleteStateMachine", None),
+    ("DeleteActivity", Some(Operation::DeleteActivity)),
+    ("DeleteStateMachine", Some(Operation::DeleteStateMachine)),
     ("DeleteStateMachineAlias", None),
     ("DeleteStateMachineVersion", None),
-    ("DescribeActivity", None),
+    ("DescribeActivity", Some(Operation::DescribeActivity)),
     ("DescribeExecution", Some(Operation::DescribeExecution)),
     ("DescribeMapRun", None),
     ("DescribeStateMachine", Some(Operation::DescribeStateMachine)),
     ("DescribeStateMachineAlias", None),
-    ("DescribeStateMachineForExecution", None),
-    ("GetActivityTask", None),
+    ("DescribeStateMachineForExecution", Some(Operation::DescribeStateMachineForExecution)),
+    ("GetActivityTask", Some(Operation::GetActivityTask)),
     ("GetExecutionHistory", Some(Operation::GetExecutionHistory)),
-    ("ListActivities", None),
-    ("ListExecutions", None),
+    ("ListActivities", Some(Operation::ListActivities)),
+    ("ListExecutions", Some(Operation::ListExecutions)),
     ("ListMapRuns", None),
     ("ListStateMachineAliases", None),
     ("ListStateMachineVersions", None),
-    ("ListStateMachines", None),
-    ("ListTagsForResource", None),
+    ("ListStateMachines", Some(Operation::ListStateMachines)),
+    ("ListTagsForResource", Some(Operation::ListTagsForResource)),
     ("PublishStateMachineVersion", None),
     ("RedriveExecution", None),
-    ("SendTaskFailure", None),
-    ("SendTaskHeartbeat", None),
-    ("SendTaskSuccess", None),
+    ("SendTaskFailure", Some(Operation::SendTaskFailure)),
+    ("SendTaskHeartbeat", Some(Operation::SendTaskHeartbeat)),
+    ("SendTaskSuccess", Some(Operation::SendTaskSuccess)),
     ("StartExecution", Some(Operation::StartExecution)),
     ("StartSyncExecution", None),
     ("StopExecution", Some(Operation::StopExecution)),
-    ("TagResource", None),
+    ("TagResource", Some(Operation::TagResource)),
     ("TestState", Some(Operation::TestState)),
-    ("UntagResource", None),
+    ("UntagResource", Some(Operation::UntagResource)),
     ("UpdateMapRun", None),
-    ("UpdateStateMachine", None),
+    ("UpdateStateMachine", Some(Operation::UpdateStateMachine)),
     ("UpdateStateMachineAlias", None),
     ("ValidateStateMachineDefinition", Some(Operation::ValidateStateMachineDefinition)),
 ];
@@ -91,7 +123,7 @@ mod tests {
     fn operations_are_found_by_their_target() {
         let started = Found::Answered("StartExecution", Operation::StartExecution);
         assert_eq!(find("AWSStepFunctions.StartExecution"), started);
-        assert_eq!(find("AWSStepFunctions.ListExecutions"), Found::NotYet("ListExecutions"));
+        assert_eq!(find("AWSStepFunctions.ListMapRuns"), Found::NotYet("ListMapRuns"));
         for target in ["", "StartExecution", "AWSStepFunctions.", "AWSStepFunctions.startexecution", "DynamoDB.GetItem"]
         {
             assert_eq!(find(target), Found::Unknown, "{target}");

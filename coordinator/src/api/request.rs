@@ -61,11 +61,14 @@ impl Api {
         let span = tracing::info_span!("request", operation = name, request = id, account = caller.account, trace);
         let answering = async {
             let body = self.read(&head.headers, body).await;
-            let (_, operation) = found?;
+            let (_, operation) = found.clone()?;
             let members = Members::parse(&body?)?;
             self.perform(operation, members, &caller).await
         };
-        let outcome = self.guard(answering).instrument(span.clone()).await;
+        // A poll waits for as long as it may, beside what a request may take.
+        let is_poll = matches!(&found, Ok((_, Operation::GetActivityTask)));
+        let patience = if is_poll { self.settings().activity_wait } else { Duration::ZERO };
+        let outcome = self.guard(patience, answering).instrument(span.clone()).await;
         let error = outcome.as_ref().err().map(|error| error.code);
         let elapsed = begun.elapsed();
         self.inner.metrics.answered(name, error.map_or("OK", ErrorCode::name), elapsed.as_secs_f64());
@@ -125,12 +128,28 @@ impl Api {
 
     async fn perform(&self, operation: Operation, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
         match operation {
+            Operation::CreateActivity => self.create_activity(members, caller).await,
             Operation::CreateStateMachine => self.create_state_machine(members, caller).await,
+            Operation::DeleteActivity => self.delete_activity(members).await,
+            Operation::DeleteStateMachine => self.delete_state_machine(members).await,
+            Operation::DescribeActivity => self.describe_activity(members).await,
             Operation::DescribeExecution => self.describe_execution(members).await,
             Operation::DescribeStateMachine => self.describe_state_machine(members).await,
+            Operation::DescribeStateMachineForExecution => self.describe_state_machine_for_execution(members).await,
+            Operation::GetActivityTask => self.get_activity_task(members).await,
             Operation::GetExecutionHistory => self.get_execution_history(members).await,
             Operation::StartExecution => self.start_execution(members, caller).await,
             Operation::StopExecution => self.stop_execution(members).await,
+            Operation::ListActivities => self.list_activities(members, caller).await,
+            Operation::ListExecutions => self.list_executions(members).await,
+            Operation::ListStateMachines => self.list_state_machines(members, caller).await,
+            Operation::ListTagsForResource => self.list_tags_for_resource(members).await,
+            Operation::SendTaskFailure => self.send_task_failure(members).await,
+            Operation::SendTaskHeartbeat => self.send_task_heartbeat(members).await,
+            Operation::SendTaskSuccess => self.send_task_success(members).await,
+            Operation::TagResource => self.tag_resource(members).await,
+            Operation::UntagResource => self.untag_resource(members).await,
+            Operation::UpdateStateMachine => self.update_state_machine(members).await,
             Operation::TestState => self.test_state(members, caller).await,
             Operation::ValidateStateMachineDefinition => self.validate_state_machine_definition(members).await,
         }
@@ -139,9 +158,10 @@ impl Api {
     /// Answers in time, and even when the operation panics.
     pub(super) async fn guard(
         &self,
+        patience: Duration,
         answering: impl Future<Output = Result<Answer, ApiError>>,
     ) -> Result<Answer, ApiError> {
-        let timeout = self.settings().request_timeout;
+        let timeout = self.settings().request_timeout + patience;
         let caught = std::pin::pin!(AssertUnwindSafe(answering).catch_unwind());
         let late = std::pin::pin!(self.runtime().sleep(timeout));
         match select(caught, late).await {

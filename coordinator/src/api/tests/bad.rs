@@ -287,9 +287,9 @@ async fn bodies_that_are_too_large() {
 #[tokio::test(start_paused = true)]
 async fn operations_that_are_not_answered() {
     let fixture = Fixture::new();
-    let not_yet = "The operation ListExecutions is known, but this version of Stepwell does not answer it yet";
-    let reply = fixture.call("ListExecutions", &json!({})).await;
-    expect(&reply, 400, "UnknownOperationException", not_yet, &"ListExecutions");
+    let not_yet = "The operation ListMapRuns is known, but this version of Stepwell does not answer it yet";
+    let reply = fixture.call("ListMapRuns", &json!({})).await;
+    expect(&reply, 400, "UnknownOperationException", not_yet, &"ListMapRuns");
     let reply = fixture.call("DropTables", &json!({})).await;
     expect(
         &reply,
@@ -316,4 +316,131 @@ async fn operations_that_are_not_answered() {
         let reply = fixture.send(request.body(Body::from("{}")).expect("is a request")).await;
         assert_eq!((reply.status, reply.error()), (400, "UnknownOperationException"), "{}", reply.body);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rubbish_is_never_a_defect() {
+    let fixture = Fixture::new();
+    fixture.create("S", TASK).await;
+    fixture.call("CreateActivity", &json!({ "name": "dig" })).await;
+    let long = "x".repeat(5_000);
+    let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let values = [
+        Value::Null,
+        json!(true),
+        json!(-1),
+        json!(1.5),
+        json!(1e300),
+        json!(""),
+        json!("x"),
+        json!("é\u{0}\n\u{1f600}"),
+        json!(long),
+        json!([]),
+        json!([null]),
+        json!(["x", 1]),
+        json!([{}]),
+        json!({}),
+        json!({ "level": 1, "enabled": "x", "type": [] }),
+        json!(format!("{MACHINE}:S")),
+        json!(format!("{MACHINE}:S:1")),
+        json!(format!("{MACHINE}:")),
+        json!("arn:aws:states:eu-west-1:123456789012:activity:dig"),
+        json!("arn:aws:states:eu-west-1:123456789012:activity:none"),
+        json!("arn:aws:states:eu-west-1:123456789012:activity:a:b"),
+        json!("arn:aws:states:::::::"),
+        json!(EXECUTION),
+        json!("AQAAAA"),
+        json!(deep),
+    ];
+    let operations: &[(&str, &[&str])] = &[
+        ("CreateActivity", &["name", "tags", "encryptionConfiguration"]),
+        ("DeleteActivity", &["activityArn"]),
+        ("DeleteStateMachine", &["stateMachineArn"]),
+        ("DescribeActivity", &["activityArn"]),
+        ("DescribeStateMachineForExecution", &["executionArn", "includedData"]),
+        ("GetActivityTask", &["activityArn", "workerName"]),
+        ("ListActivities", &["maxResults", "nextToken"]),
+        (
+            "ListExecutions",
+            &["stateMachineArn", "statusFilter", "maxResults", "nextToken", "mapRunArn", "redriveFilter"],
+        ),
+        ("ListStateMachines", &["maxResults", "nextToken"]),
+        ("ListTagsForResource", &["resourceArn"]),
+        ("SendTaskFailure", &["taskToken", "error", "cause"]),
+        ("SendTaskHeartbeat", &["taskToken"]),
+        ("SendTaskSuccess", &["taskToken", "output"]),
+        ("TagResource", &["resourceArn", "tags"]),
+        ("UntagResource", &["resourceArn", "tagKeys"]),
+        (
+            "UpdateStateMachine",
+            &["stateMachineArn", "definition", "roleArn", "loggingConfiguration", "tracingConfiguration", "publish"],
+        ),
+    ];
+    for (operation, members) in operations {
+        for value in &values {
+            for member in *members {
+                let mut request = json!({});
+                request[*member] = value.clone();
+                let reply = fixture.call(operation, &request).await;
+                assert!(matches!(reply.status, 200 | 400), "{operation} {request}: {} {}", reply.status, reply.body);
+            }
+            let request: serde_json::Map<String, Value> =
+                members.iter().map(|member| ((*member).to_owned(), value.clone())).collect();
+            let reply = fixture.call(operation, &Value::Object(request)).await;
+            assert!(matches!(reply.status, 200 | 400), "{operation} {value}: {} {}", reply.status, reply.body);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_everyday_operations() {
+    let activity = "arn:aws:states:eu-west-1:123456789012:activity:none";
+    for (operation, member) in [
+        ("DeleteActivity", "activityArn"),
+        ("DescribeActivity", "activityArn"),
+        ("GetActivityTask", "activityArn"),
+        ("DeleteStateMachine", "stateMachineArn"),
+        ("UpdateStateMachine", "stateMachineArn"),
+        ("DescribeStateMachineForExecution", "executionArn"),
+        ("ListTagsForResource", "resourceArn"),
+        ("SendTaskHeartbeat", "taskToken"),
+        ("SendTaskFailure", "taskToken"),
+        ("CreateActivity", "name"),
+    ] {
+        check(operation, &[(json!({}), "ValidationException", null(member))]).await;
+    }
+    let gone = format!("Activity Does Not Exist: '{activity}'");
+    for operation in ["DescribeActivity", "GetActivityTask"] {
+        let request = json!({ "activityArn": activity });
+        check(operation, &[(request, "ActivityDoesNotExist", gone.clone())]).await;
+    }
+    for operation in ["ListStateMachines", "ListActivities"] {
+        let long = "x".repeat(1_025);
+        let too_long = format!(
+            "Value '{long}' at 'nextToken' failed to satisfy constraint: Member must have length less than or equal to 1024"
+        );
+        check(
+            operation,
+            &[
+                (
+                    json!({ "maxResults": 1001 }),
+                    "ValidationException",
+                    broken("Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000"),
+                ),
+                (json!({ "nextToken": long }), "ValidationException", broken(&too_long)),
+                (json!({ "nextToken": "x" }), "InvalidToken", "Invalid Token: 'Invalid token'".to_owned()),
+            ],
+        )
+        .await;
+    }
+    let statuses = "Value 'OPEN' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]";
+    check(
+        "ListExecutions",
+        &[
+            (json!({ "stateMachineArn": "x", "statusFilter": "OPEN" }), "ValidationException", broken(statuses)),
+            (json!({}), "ValidationException", "Must provide a State Machine ARN or Map Run ARN".to_owned()),
+            (json!({ "stateMachineArn": "xyz" }), "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: xyz'".to_owned()),
+        ],
+    )
+    .await;
 }

@@ -25,12 +25,16 @@ async fn check(name: &str) {
     settle(&path, &expected, &found);
 }
 
-/// Puts in place of `{"$token": N}` the nextToken of the N-th answer.
+/// Puts in place of `{"$token": N}` the nextToken of the N-th answer, and of `{"$task": N}` its task token.
 fn resolve(request: &Value, before: &[Value]) -> Value {
     let mut request = request.clone();
     if let Some(step) = request["nextToken"]["$token"].as_u64() {
         let step = usize::try_from(step).expect("is an index");
         request["nextToken"] = before[step]["answer"]["nextToken"].clone();
+    }
+    if let Some(step) = request["taskToken"]["$task"].as_u64() {
+        let step = usize::try_from(step).expect("is an index");
+        request["taskToken"] = before[step]["answer"]["taskToken"].clone();
     }
     request
 }
@@ -87,4 +91,44 @@ async fn golden_validate_state_machine_definition() {
 #[tokio::test(start_paused = true)]
 async fn golden_test_state() {
     check("test_state").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn golden_update_state_machine() {
+    check("update_state_machine").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn golden_list_state_machines() {
+    check("list_state_machines").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn golden_delete_state_machine() {
+    check("delete_state_machine").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn golden_list_executions() {
+    check("list_executions").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn golden_describe_state_machine_for_execution() {
+    check("describe_state_machine_for_execution").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn golden_tags() {
+    check("tags").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn golden_activities() {
+    check("activities").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn golden_callbacks() {
+    check("callbacks").await;
 }

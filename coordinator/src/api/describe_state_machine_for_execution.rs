@@ -1,0 +1,62 @@
+//! DescribeStateMachineForExecution: shows a state machine as an execution has it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use store::ExecutionHead;
+use wire::record::StateMachineRecord;
+
+use super::Api;
+use super::answer::{Answer, seconds};
+use super::arn::execution_arn;
+use super::checks::Checks;
+use super::configuration::{Encryption, Logging, Tracing};
+use super::error::ApiError;
+use super::members::Members;
+
+impl Api {
+    /// Answers DescribeStateMachineForExecution. Definition, role and revision are those that the execution started with; logging and the like are
+    /// those of the state machine as it is.
+    pub(super) async fn describe_state_machine_for_execution(&self, mut members: Members) -> Result<Answer, ApiError> {
+        let mut checks = Checks::default();
+        let arn = members.text("executionArn")?;
+        let included = members.text("includedData")?;
+        checks.required("executionArn", arn.as_ref());
+        checks.length("executionArn", arn.as_deref(), 1, 256);
+        checks.one_of("includedData", included.as_deref(), &["ALL_DATA", "METADATA_ONLY"]);
+        checks.finish()?;
+        let head = self.execution(&execution_arn(&arn.unwrap_or_default())?).await?;
+        let definition: Arc<str> = if included.as_deref() == Some("METADATA_ONLY") {
+            "".into()
+        } else {
+            let hash = &head.record.definition;
+            let missing = || store::Error::Corrupt(format!("definition {hash} of {} is missing", head.record.arn));
+            self.store()?.definition(hash).await?.ok_or_else(missing)?
+        };
+        let machine = self.store()?.state_machine(&head.record.state_machine).await?;
+        let references = self.variable_references(&definition).await;
+        let mut view = view(&head, &definition, machine.as_ref());
+        if let Some(references) = references {
+            view["variableReferences"] = references;
+        }
+        Answer::render(&view)
+    }
+}
+
+fn view(head: &ExecutionHead, definition: &str, machine: Option<&StateMachineRecord>) -> Value {
+    let record = &head.record;
+    let mut view = Map::new();
+    let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
+    set("stateMachineArn", record.state_machine.as_str().into());
+    set("name", record.state_machine.name().into());
+    set("definition", definition.into());
+    set("roleArn", record.role_arn.as_str().into());
+    set("updateDate", seconds(record.machine_updated_at.unwrap_or(record.started_at)).into());
+    set("loggingConfiguration", machine.map_or_else(Logging::default_shown, Logging::shown));
+    set("tracingConfiguration", machine.map_or_else(|| json!({ "enabled": false }), Tracing::shown));
+    set("encryptionConfiguration", machine.map_or_else(|| json!({ "type": "AWS_OWNED_KEY" }), Encryption::shown));
+    if let Some(revision) = &record.revision_id {
+        set("revisionId", revision.as_str().into());
+    }
+    Value::Object(view)
+}

@@ -1,0 +1,207 @@
+//! ListStateMachines, ListActivities, ListExecutions: merged from the lists of all partitions.
+
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use model::{ExecutionArn, ExecutionStatus, StateMachineArn, Timestamp};
+use serde_json::{Map, Value, json};
+use store::{ExecutionHead, ExecutionQuery, Resource, ResourceKey, ResourceKind, ResourceQuery};
+use wire::record::{ActivityRecord, StateMachineRecord};
+
+use super::Api;
+use super::answer::{Answer, seconds};
+use super::arn::state_machine_arn;
+use super::caller::Caller;
+use super::checks::Checks;
+use super::error::{ApiError, ErrorCode};
+use super::members::Members;
+use super::page;
+
+/// How many partitions are asked at once.
+const ASKED_AT_ONCE: usize = 16;
+/// How many executions are read at once; each comes with its input and output.
+const READ_AT_ONCE: usize = 16;
+/// The statuses in the order in which AWS tells them.
+const STATUSES: [&str; 6] = ["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"];
+
+impl Api {
+    /// Answers ListStateMachines.
+    pub(super) async fn list_state_machines(&self, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
+        let kind = ResourceKind::StateMachine;
+        let (found, next) = self.list_resources(members, caller, kind, "state machines").await?;
+        let views: Result<Vec<Value>, ApiError> = found.iter().map(|(_, resource)| state_machine(resource)).collect();
+        Answer::render(&list("stateMachines", views?, next))
+    }
+
+    /// Answers ListActivities.
+    pub(super) async fn list_activities(&self, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
+        let (found, next) = self.list_resources(members, caller, ResourceKind::Activity, "activities").await?;
+        let views: Result<Vec<Value>, ApiError> = found.iter().map(|(_, resource)| activity(resource)).collect();
+        Answer::render(&list("activities", views?, next))
+    }
+
+    /// Gives a page of a caller's resources in order of their ARNs, and the token of the next.
+    async fn list_resources(
+        &self,
+        mut members: Members,
+        caller: &Caller,
+        kind: ResourceKind,
+        name: &str,
+    ) -> Result<(Vec<(ResourceKey, Resource)>, Option<String>), ApiError> {
+        let mut checks = Checks::default();
+        let max_results = members.integer("maxResults")?;
+        let token = members.text("nextToken")?;
+        checks.page(max_results, token.as_deref(), 1_024);
+        checks.finish()?;
+        let (size, now) = (page::size(max_results), self.runtime().now());
+        let of = format!("{name} of {}", caller.place());
+        let after = token.map(|token| page::redeem(&token, &of, now)).transpose()?;
+        let after: Option<Arc<str>> = after.map(Into::into);
+        let query = ResourceQuery { kind, place: caller.place().into(), after, limit: size + 1 };
+        let store = self.store()?;
+        let pages = stream::iter(0..store.partitions()).map(|partition| store.list_resources(partition, &query));
+        let mut found: Vec<(ResourceKey, Resource)> =
+            pages.buffered(ASKED_AT_ONCE).try_concat().await.map_err(ApiError::from)?;
+        found.sort_by(|one, other| one.0.arn.cmp(&other.0.arn));
+        let has_more = page::cut(&mut found, size);
+        let last = found.last().filter(|_| has_more);
+        let next = last.map(|(key, _)| page::issue(&of, &key.arn, now));
+        Ok((found, next))
+    }
+
+    /// Answers ListExecutions.
+    pub(super) async fn list_executions(&self, members: Members) -> Result<Answer, ApiError> {
+        let asked = Asked::read(members)?;
+        self.state_machine(&asked.state_machine).await?;
+        let (of, now) = (asked.name(), self.runtime().now());
+        let after = asked.token.as_ref().map(|token| page::redeem(token, &of, now)).transpose()?;
+        let after = after.map(|place| execution_place(&place)).transpose()?;
+        let (state_machine, status) = (asked.state_machine.clone(), asked.status);
+        let query = ExecutionQuery { state_machine, status, after, limit: asked.size + 1 };
+        let mut found: Vec<(Timestamp, ExecutionArn)> = Vec::new();
+        if asked.can_match {
+            let store = self.store()?;
+            let pages = stream::iter(0..store.partitions()).map(|partition| store.list_executions(partition, &query));
+            found = pages.buffered(ASKED_AT_ONCE).try_concat().await.map_err(ApiError::from)?;
+        }
+        found.sort_by(|one, other| other.cmp(one));
+        let has_more = page::cut(&mut found, asked.size);
+        let last = found.last().filter(|_| has_more);
+        let next = last.map(|(at, arn)| page::issue(&of, &format!("{at};{arn}"), now));
+        let store = self.store()?;
+        let mut views: Vec<(ExecutionStatus, Value)> = Vec::with_capacity(found.len());
+        for batch in found.chunks(READ_AT_ONCE) {
+            let heads = try_join_all(batch.iter().map(|(_, arn)| store.execution(arn))).await?;
+            views.extend(heads.iter().flatten().map(execution));
+        }
+        // One that has ended since the list was read, or was removed, does not belong there any more.
+        let views = views.into_iter().filter(|(status, _)| asked.status.is_none_or(|asked| asked == *status));
+        Answer::render(&list("executions", views.map(|(_, view)| view).collect(), next))
+    }
+}
+
+/// Is what ListExecutions is asked.
+struct Asked {
+    state_machine: StateMachineArn,
+    status: Option<ExecutionStatus>,
+    /// Whether any execution can be as asked for; none is redriven or waits to be.
+    can_match: bool,
+    redrive: Option<String>,
+    size: usize,
+    token: Option<String>,
+}
+
+impl Asked {
+    fn read(mut members: Members) -> Result<Self, ApiError> {
+        let mut checks = Checks::default();
+        let arn = members.text("stateMachineArn")?;
+        let status = members.text("statusFilter")?;
+        let max_results = members.integer("maxResults")?;
+        let token = members.text("nextToken")?;
+        let map_run = members.text("mapRunArn")?;
+        let redrive = members.text("redriveFilter")?;
+        checks.length("stateMachineArn", arn.as_deref(), 1, 256);
+        checks.one_of("statusFilter", status.as_deref(), &STATUSES);
+        checks.page(max_results, token.as_deref(), 3_096);
+        checks.length("mapRunArn", map_run.as_deref(), 1, 2_000);
+        checks.one_of("redriveFilter", redrive.as_deref(), &["REDRIVEN", "NOT_REDRIVEN"]);
+        checks.finish()?;
+        let invalid = |message: &str| Err(ApiError::new(ErrorCode::ValidationException, message));
+        let arn = match (arn, map_run) {
+            (Some(arn), None) => arn,
+            (Some(_), Some(_)) => return invalid("Must provide either a State Machine ARN or a Map Run ARN, not both"),
+            (None, None) => return invalid("Must provide a State Machine ARN or Map Run ARN"),
+            (None, Some(map_run)) => {
+                return Err(ApiError::quoting(ErrorCode::ResourceNotFound, "Resource not found", map_run));
+            }
+        };
+        Ok(Self {
+            state_machine: state_machine_arn(&arn)?,
+            can_match: status.as_deref() != Some("PENDING_REDRIVE") && redrive.as_deref() != Some("REDRIVEN"),
+            status: status.as_deref().and_then(ExecutionStatus::from_name),
+            redrive,
+            size: page::size(max_results),
+            token,
+        })
+    }
+
+    /// Names the list, so that a token is good for no other.
+    fn name(&self) -> String {
+        let status = self.status.map_or("", ExecutionStatus::as_str);
+        format!("executions {status} {} of {}", self.redrive.as_deref().unwrap_or_default(), self.state_machine)
+    }
+}
+
+fn execution_place(place: &str) -> Result<(Timestamp, ExecutionArn), ApiError> {
+    let read = || {
+        let (at, arn) = place.split_once(';')?;
+        Some((Timestamp::from_millis(at.parse().ok()?), ExecutionArn::parse(arn).ok()?))
+    };
+    read().ok_or_else(|| ApiError::quoting(ErrorCode::InvalidToken, "Invalid Token", "Invalid token"))
+}
+
+fn list(name: &str, elements: Vec<Value>, next: Option<String>) -> Value {
+    let mut answer = Map::new();
+    answer.insert(name.to_owned(), elements.into());
+    if let Some(next) = next {
+        answer.insert("nextToken".to_owned(), next.into());
+    }
+    Value::Object(answer)
+}
+
+fn state_machine(resource: &Resource) -> Result<Value, ApiError> {
+    let record = StateMachineRecord::decode(&resource.record).map_err(super::resource::corrupt)?;
+    Ok(json!({
+        "stateMachineArn": record.arn.as_str(),
+        "name": record.arn.name(),
+        "type": record.kind,
+        "creationDate": seconds(record.created_at),
+    }))
+}
+
+fn activity(resource: &Resource) -> Result<Value, ApiError> {
+    let record = ActivityRecord::decode(&resource.record).map_err(super::resource::corrupt)?;
+    Ok(json!({
+        "activityArn": record.arn.as_str(),
+        "name": record.arn.name(),
+        "creationDate": seconds(record.created_at),
+    }))
+}
+
+fn execution(head: &ExecutionHead) -> (ExecutionStatus, Value) {
+    let record = &head.record;
+    let status = head.end.as_ref().map_or(ExecutionStatus::Running, |(end, _)| end.status);
+    let mut view = json!({
+        "executionArn": record.arn.as_str(),
+        "stateMachineArn": record.state_machine.as_str(),
+        "name": record.arn.name(),
+        "status": status.as_str(),
+        "startDate": seconds(record.started_at),
+        "redriveCount": 0,
+    });
+    if let Some((_, at)) = &head.end {
+        view["stopDate"] = seconds(*at).into();
+    }
+    (status, view)
+}
