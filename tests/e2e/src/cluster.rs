@@ -36,7 +36,15 @@ impl Cluster {
     /// # Errors
     /// If one isn't in time.
     pub async fn start(servers: &Servers, plan: &Plan) -> Result<Self> {
-        let cluster = Self::launch(servers, plan).await?;
+        Self::start_with(servers, plan, &[]).await
+    }
+
+    /// Starts the processes with further variables and waits until all are ready.
+    ///
+    /// # Errors
+    /// If one isn't in time.
+    pub async fn start_with(servers: &Servers, plan: &Plan, variables: &[(String, String)]) -> Result<Self> {
+        let cluster = Self::launch_with(servers, plan, variables).await?;
         cluster.ready().await?;
         Ok(cluster)
     }
@@ -46,6 +54,10 @@ impl Cluster {
     /// # Errors
     /// If a program can't be built or started.
     pub async fn launch(servers: &Servers, plan: &Plan) -> Result<Self> {
+        Self::launch_with(servers, plan, &[]).await
+    }
+
+    async fn launch_with(servers: &Servers, plan: &Plan, variables: &[(String, String)]) -> Result<Self> {
         Program::build(["coordinator", "worker"]).await?;
         let prefix = unique_name("e2e");
         let shared = [
@@ -57,7 +69,8 @@ impl Cluster {
             // Whoever runs the tests may have credentials for AWS.
             ("STEPWELL_WORKER__LAMBDA", "false".to_owned()),
         ];
-        let shared: Vec<(String, String)> = shared.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let shared = shared.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let shared: Vec<(String, String)> = shared.chain(variables.iter().cloned()).collect();
         let mut cluster = Self { coordinators: Vec::new(), workers: Vec::new(), api: Api::new(Vec::new())?, shared };
         let mut urls = Vec::new();
         for _ in 0..plan.coordinators {

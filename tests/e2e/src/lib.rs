@@ -10,6 +10,7 @@
 
 mod api;
 mod cluster;
+mod collector;
 mod definitions;
 mod handlers;
 mod history;
@@ -20,6 +21,7 @@ mod servers;
 
 pub use api::{Api, Reply, send};
 pub use cluster::{Cluster, Plan};
+pub use collector::{Collector, Seen, Traces};
 pub use definitions::{lambda, order, task_of};
 pub use handlers::Handlers;
 pub use history::{check_history, events_of_type, terminal_type};

@@ -6,3 +6,4 @@ mod crashes;
 mod example;
 mod other_workers;
 mod stops;
+mod traces;
