@@ -15,10 +15,8 @@ fn world(definition: &str) -> World {
 }
 
 fn task(world: &World) -> TaskPhase {
-    match &world.branches[&BranchPath::root()].phase {
-        Phase::Task(task) => task.clone(),
-        other => panic!("{other:?}"),
-    }
+    let Phase::Task(task) = &world.branches[&BranchPath::root()].phase else { panic!("the root waits for its task") };
+    task.clone()
 }
 
 fn text(text: &str) -> JsonText {
