@@ -60,7 +60,8 @@ impl Table {
         let elapsed = at - *self.started_at.get_or_insert(at);
         let elapsed = seconds(u64::try_from(elapsed).unwrap_or_default());
         let kind = event["type"].as_str().unwrap_or_default();
-        let line = format!("{:>6} {elapsed:>10}  {kind:<28} {}", event["id"], about(event));
+        let line =
+            format!("{:>6} {elapsed:>10}  {kind:<28} {}", event["id"].as_u64().unwrap_or_default(), about(event));
         line.trim_end().to_owned()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - The marker queue of this incarnation is gone: the broker lost its data. Every outstanding item is published again.
 //! - An item is old, no worker has said that it began, and its queue was seen empty well after its dispatch: it counts as lost. It may
-//!   be in the hands of a busy worker, which then takes the second message for the first (ADR 6).
+//!   be in the hands of a busy worker, which then takes the second message for the first (ADR 8).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

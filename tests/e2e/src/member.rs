@@ -1,5 +1,6 @@
 //! One process of a cluster, which may be killed and started again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -115,6 +116,16 @@ impl Member {
         let answer = http_get(&format!("{}/metrics", self.ops)).await?;
         ensure!(answer.status == 200, "/metrics gave {}: {}", answer.status, answer.body);
         Ok(sum(&answer.body, name, label))
+    }
+
+    /// Gives the metrics that it exports, each as `NAME KIND`; a counter's name ends in `_total`.
+    ///
+    /// # Errors
+    /// If the ops port doesn't answer.
+    pub async fn metrics(&self) -> Result<BTreeSet<String>> {
+        let answer = http_get(&format!("{}/metrics", self.ops)).await?;
+        let kinds = answer.body.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        Ok(kinds.map(|line| line.replace(" counter", "_total counter")).collect())
     }
 
     /// Gives all that it printed, over all its starts.

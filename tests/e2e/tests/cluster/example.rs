@@ -1,5 +1,6 @@
 //! The order of `examples/order-processing` through a cluster, by HTTP and by AWS's own client.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -22,6 +23,40 @@ async fn the_example_runs_by_http() -> Result<()> {
         check_example(&seen, &api.history(&arn).await?)
     };
     cluster.finish(ran.await)
+}
+
+/// The page has all that is exported, and nothing else but what appears only where it happens.
+#[tokio::test]
+async fn the_page_of_metrics_has_what_is_exported() -> Result<()> {
+    let cluster = example_cluster().await?;
+    let ran = async {
+        cluster
+            .api()
+            .create(&unique_name("Metrics"), &json!({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}))
+            .await?;
+        let mut exported = BTreeSet::new();
+        for member in cluster.coordinators.iter().chain(&cluster.workers) {
+            exported.extend(member.metrics().await?);
+        }
+        let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md"))?;
+        let (always, seldom) = page.split_once("## Only where it happens").context("the page has no seldom metrics")?;
+        let (always, seldom) = (listed(always), listed(seldom));
+        let missing: Vec<&String> =
+            exported.iter().filter(|metric| !always.contains(*metric) && !seldom.contains(*metric)).collect();
+        let stale: Vec<&String> = always.difference(&exported).collect();
+        ensure!(missing.is_empty() && stale.is_empty(), "not on the page: {missing:?}; only there: {stale:?}");
+        Ok(())
+    };
+    cluster.finish(ran.await)
+}
+
+/// Gives the metrics that tables list, each as `NAME KIND`.
+fn listed(page: &str) -> BTreeSet<String> {
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let rows = rows.filter_map(|(name, rest)| Some((name, rest.split_once(" | ")?.0)));
+    rows.filter(|(_, kind)| ["counter", "gauge", "histogram"].contains(kind))
+        .map(|(name, kind)| format!("{name} {kind}"))
+        .collect()
 }
 
 #[tokio::test]
