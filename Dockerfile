@@ -11,7 +11,7 @@ RUN cargo build --release --locked --bin stepwell --bin coordinator --bin worker
 
 FROM ${BASE_IMAGE}
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates python3-minimal \
+    && apt-get install --yes --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home --home-dir /var/lib/stepwell stepwell
 COPY --from=build /out/ /usr/local/bin/
