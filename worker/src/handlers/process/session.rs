@@ -172,7 +172,13 @@ impl Shared {
         }
         let status = started.wait().await;
         let text = exit_text(&status, &complaints.end().await);
-        warn!(command = ?line, ended = exit_text(&status, &[]), "a handler's process ended");
+        let ended = exit_text(&status, &[]);
+        // An orderly end is what closing its stdin asks for; tasks that it leaves without an answer fail and tell of it.
+        if status.is_ok_and(|status| status.success()) {
+            debug!(command = ?line, ended, "a handler's process ended");
+        } else {
+            warn!(command = ?line, ended, "a handler's process ended");
+        }
         self.end(|_| Ended::Failed(Failure::new("Runtime.ExitError", text.clone())));
     }
 
