@@ -15,7 +15,7 @@ use crate::aws::Aws;
 use crate::config::{WorkConfig, WorkerConfig};
 use crate::consume::{self, Parts};
 use crate::handlers::{
-    self, Declared, Entry, Handler, HandlersFileError, Kinds, Lambda, Outgoing, Pattern, Registry, Target,
+    self, Bounds, Declared, Entry, Handler, HandlersFileError, Kinds, Lambda, Outgoing, Pattern, Registry, Target,
 };
 use crate::metrics::Metrics;
 use crate::{Context, Failure};
@@ -182,8 +182,9 @@ impl WorkerBuilder {
             registry.add(declared, entry).map_err(|declared| BuildError::Repeated(declared.to_string()))?;
         }
         if let Some(aws) = aws {
-            let (target, runtime) = (Target::Aws { aws, function: None }, runtime.clone());
-            let handler = Box::new(Lambda { target, timeout: None, output_bytes_max, outgoing, runtime });
+            let target = Target::Aws { aws, function: None };
+            let bounds = Bounds { runtime: runtime.clone(), timeout: None, output_bytes_max };
+            let handler = Box::new(Lambda { target, bounds, outgoing });
             registry.set_fallback(Entry { handler, slots: None });
         }
         let name = config.name.clone().unwrap_or_else(|| format!("worker-{:08x}", runtime.random() >> 32)).into();

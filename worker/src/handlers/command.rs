@@ -1,14 +1,11 @@
 //! The kind `command`: a process a task. JSON on its stdin, JSON on its stdout.
 
-use std::time::Duration;
-
 use futures::future::BoxFuture;
 use model::JsonText;
-use runtime::Runtime;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::child::{CommandLine, Group, Tail, exit_text, read_tail};
-use super::limit::Limit;
+use super::limit::{Bounds, too_large};
 use super::{Answer, Call, Handler};
 use crate::Failure;
 use crate::failure::error_type;
@@ -16,21 +13,13 @@ use crate::failure::error_type;
 /// Starts a process for each task.
 pub(crate) struct Command {
     pub(crate) line: CommandLine,
-    pub(crate) timeout: Option<Duration>,
-    /// The most that a process may write to its stdout.
-    pub(crate) output_bytes_max: usize,
-    pub(crate) runtime: Runtime,
+    /// The answer that is bounded is what a process writes to its stdout.
+    pub(crate) bounds: Bounds,
 }
 
 impl Handler for Command {
     fn run(&self, call: Call) -> BoxFuture<'_, Answer> {
-        Box::pin(async move {
-            let limit = Limit::begin(&self.runtime, &call.context, self.timeout);
-            tokio::select! { biased;
-                answer = self.execute(&call) => answer.into(),
-                answer = limit.passed() => answer,
-            }
-        })
+        Box::pin(async move { self.bounds.hold(&call.context, self.execute(&call)).await })
     }
 }
 
@@ -49,7 +38,7 @@ impl Command {
         };
         let read = async {
             match stdout {
-                Some(stdout) => read_capped(stdout, self.output_bytes_max, group).await,
+                Some(stdout) => read_capped(stdout, self.bounds.output_bytes_max, group).await,
                 None => Some(Vec::new()),
             }
         };
@@ -60,7 +49,7 @@ impl Command {
             }
         };
         let (status, output, (), ()) = tokio::join!(started.wait(), read, complain, write);
-        let Some(output) = output else { return Err(too_large(self.output_bytes_max)) };
+        let Some(output) = output else { return Err(too_large(self.bounds.output_bytes_max)) };
         let output = std::str::from_utf8(&output);
         if status.as_ref().is_ok_and(std::process::ExitStatus::success) {
             return read_output(output);
@@ -71,12 +60,6 @@ impl Command {
             None => Failure::new("Runtime.ExitError", exit_text(&status, tail.bytes())),
         })
     }
-}
-
-/// Says that a handler wrote more than it may.
-pub(crate) fn too_large(bytes_max: usize) -> Failure {
-    let message = format!("the handler wrote more than {bytes_max} bytes (setting worker.output_bytes_max)");
-    Failure::new("Function.ResponseSizeTooLarge", message)
 }
 
 fn variables(call: &Call) -> [(&'static str, String); 6] {

@@ -1,17 +1,13 @@
 //! The kind `http`: a POST for each task, JSON both ways.
 
-use std::time::Duration;
-
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use model::JsonText;
-use runtime::Runtime;
 use serde::Serialize;
 
-use super::command::too_large;
-use super::limit::Limit;
+use super::limit::{Bounds, too_large};
 use super::outgoing::{NoReply, Outgoing, Reply};
 use super::{Answer, Call, Handler};
 use crate::Failure;
@@ -29,28 +25,19 @@ pub(crate) struct Http {
     pub(crate) url: Uri,
     /// Sent along with every request.
     pub(crate) headers: HeaderMap,
-    pub(crate) timeout: Option<Duration>,
-    /// The most that an answer may have.
-    pub(crate) output_bytes_max: usize,
+    pub(crate) bounds: Bounds,
     pub(crate) outgoing: Outgoing,
-    pub(crate) runtime: Runtime,
 }
 
 impl Handler for Http {
     fn run(&self, call: Call) -> BoxFuture<'_, Answer> {
-        Box::pin(async move {
-            let limit = Limit::begin(&self.runtime, &call.context, self.timeout);
-            tokio::select! { biased;
-                answer = self.execute(&call) => answer.into(),
-                answer = limit.passed() => answer,
-            }
-        })
+        Box::pin(async move { self.bounds.hold(&call.context, self.execute(&call)).await })
     }
 }
 
 impl Http {
     async fn execute(&self, call: &Call) -> Result<JsonText, Failure> {
-        let reply = self.outgoing.send(self.request(call), self.output_bytes_max).await;
+        let reply = self.outgoing.send(self.request(call), self.bounds.output_bytes_max).await;
         let reply = reply.map_err(|error| match error {
             NoReply::Unreachable(text) => Failure::new("States.Http.Socket", format!("post to {}: {text}", self.url)),
             NoReply::TooLarge(bytes_max) => too_large(bytes_max),

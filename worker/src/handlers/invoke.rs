@@ -2,20 +2,17 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Uri};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use model::JsonText;
-use runtime::Runtime;
 use serde::Deserialize;
 use telemetry::TraceContext;
 
-use super::command::too_large;
 use super::lambda::{Named, Parameters, Response, compact, quoted};
-use super::limit::Limit;
+use super::limit::{Bounds, too_large};
 use super::outgoing::{NoReply, Outgoing, Reply};
 use super::{Answer, Call, Handler};
 use crate::aws::Aws;
@@ -74,22 +71,13 @@ pub(crate) enum Target {
 /// Calls Lambda functions.
 pub(crate) struct Lambda {
     pub(crate) target: Target,
-    pub(crate) timeout: Option<Duration>,
-    /// The most that an answer may have.
-    pub(crate) output_bytes_max: usize,
+    pub(crate) bounds: Bounds,
     pub(crate) outgoing: Outgoing,
-    pub(crate) runtime: Runtime,
 }
 
 impl Handler for Lambda {
     fn run(&self, call: Call) -> BoxFuture<'_, Answer> {
-        Box::pin(async move {
-            let limit = Limit::begin(&self.runtime, &call.context, self.timeout);
-            tokio::select! { biased;
-                answer = self.execute(&call) => answer.into(),
-                answer = limit.passed() => answer,
-            }
-        })
+        Box::pin(async move { self.bounds.hold(&call.context, self.execute(&call)).await })
     }
 
     fn answers_invoke(&self) -> bool {
@@ -132,7 +120,7 @@ impl Lambda {
             Target::Emulator(uri) => headed(uri.clone(), &wish).map(|request| request.map(Full::new)),
         };
         let request = request.map_err(client_failure)?;
-        let reply = self.outgoing.send(request, self.output_bytes_max).await.map_err(|error| match error {
+        let reply = self.outgoing.send(request, self.bounds.output_bytes_max).await.map_err(|error| match error {
             NoReply::Unreachable(text) => client_failure(format!("Unable to execute HTTP request: {text}")),
             NoReply::TooLarge(bytes_max) => too_large(bytes_max),
         })?;
@@ -157,7 +145,7 @@ impl Lambda {
         }
         let uri = uri.parse().map_err(|error| format!("{uri} is no URL: {error}"))?;
         let state_machine = execution.state_machine();
-        let (account, at) = (state_machine.account(), self.runtime.now());
+        let (account, at) = (state_machine.account(), self.bounds.runtime.now());
         let scope = Scope { service: "lambda", region, account, at };
         aws.request(&scope, headed(uri, wish)?).map_err(|error| format!("sign the request: {error}"))
     }

@@ -1,4 +1,4 @@
-//! How long a task may take: until the item's deadline or the handler's own time-out, whichever is first.
+//! What bounds a task: the item's deadline or the handler's own time-out, whichever is first, and how much it may answer.
 
 use std::time::Duration;
 
@@ -7,6 +7,38 @@ use runtime::Runtime;
 
 use super::Answer;
 use crate::{Context, Failure};
+
+/// Is what bounds each task of a handler.
+#[derive(Clone)]
+pub(crate) struct Bounds {
+    pub(crate) runtime: Runtime,
+    /// How long a task may take, beside its deadline.
+    pub(crate) timeout: Option<Duration>,
+    /// The most that a task may answer.
+    pub(crate) output_bytes_max: usize,
+}
+
+impl Bounds {
+    /// Lets a task go on until it ends or its time does.
+    pub(crate) async fn hold<T: Into<Answer>>(&self, context: &Context, task: impl Future<Output = T>) -> Answer {
+        let limit = self.limit(context);
+        tokio::select! { biased;
+            answer = task => answer.into(),
+            answer = limit.passed() => answer,
+        }
+    }
+
+    /// Begins to count a task's time now.
+    pub(crate) fn limit(&self, context: &Context) -> Limit {
+        Limit::begin(&self.runtime, context, self.timeout)
+    }
+}
+
+/// Says that a handler answered more than it may.
+pub(crate) fn too_large(bytes_max: usize) -> Failure {
+    let message = format!("the handler wrote more than {bytes_max} bytes (setting worker.output_bytes_max)");
+    Failure::new("Function.ResponseSizeTooLarge", message)
+}
 
 /// Is the end of a task's time.
 pub(crate) struct Limit {
@@ -21,8 +53,7 @@ enum Kind {
 }
 
 impl Limit {
-    /// Begins to count now.
-    pub(crate) fn begin(runtime: &Runtime, context: &Context, timeout: Option<Duration>) -> Self {
+    fn begin(runtime: &Runtime, context: &Context, timeout: Option<Duration>) -> Self {
         let deadline = context.deadline().map(|deadline| (deadline, Kind::Deadline));
         let timeout = timeout.map(|timeout| {
             let millis = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);

@@ -13,6 +13,7 @@ use super::super::child::CommandLine;
 use super::super::command::Command;
 use super::super::http::{self as kind_http, Http};
 use super::super::invoke::{Lambda, Target};
+use super::super::limit::Bounds;
 use super::super::process::{Child, Process};
 use super::{Kinds, Wrong};
 
@@ -78,30 +79,31 @@ pub(super) fn handler(
         return Err((headers.span().start, "`headers` are for `http` only".to_owned()));
     }
     let env = env.map(Spanned::into_inner).unwrap_or_default();
-    let runtime = making.kinds.runtime.clone();
-    let output_bytes_max = making.kinds.output_bytes_max;
-    let timeout = making.timeout;
+    let bounds = Bounds {
+        runtime: making.kinds.runtime.clone(),
+        timeout: making.timeout,
+        output_bytes_max: making.kinds.output_bytes_max,
+    };
+    let outgoing = making.kinds.outgoing.clone();
     Ok(match kind {
         Kind::Process(argv) => {
             let line = command_line(argv, making.folder, env)?;
-            let made = || Arc::new(Child::new(line.clone(), output_bytes_max, runtime));
+            let made = || Arc::new(Child::new(line.clone(), &bounds));
             let child = Arc::clone(children.entry(line.clone()).or_insert_with(made));
-            Box::new(Process { child, timeout })
+            Box::new(Process { child, bounds })
         }
         Kind::Command(argv) => {
             let line = command_line(argv, making.folder, env)?;
-            Box::new(Command { line, timeout, output_bytes_max, runtime })
+            Box::new(Command { line, bounds })
         }
         Kind::Http(url) => {
             let url = kind_http::url(url.get_ref()).map_err(|reason| (url.span().start, reason))?;
             let headers = header_map(headers)?;
-            let outgoing = making.kinds.outgoing.clone();
-            Box::new(Http { url, headers, timeout, output_bytes_max, outgoing, runtime })
+            Box::new(Http { url, headers, bounds, outgoing })
         }
         Kind::Lambda(target) => {
             let target = self::target(&target, making.kinds)?;
-            let outgoing = making.kinds.outgoing.clone();
-            Box::new(Lambda { target, timeout, output_bytes_max, outgoing, runtime })
+            Box::new(Lambda { target, bounds, outgoing })
         }
     })
 }

@@ -18,7 +18,7 @@ use runtime::Runtime;
 use tokio::sync::Mutex;
 
 use super::child::CommandLine;
-use super::limit::Limit;
+use super::limit::{Bounds, Limit};
 use super::{Answer, Call, Handler};
 use crate::Failure;
 use session::{Ended, Session};
@@ -48,7 +48,9 @@ struct Current {
 }
 
 impl Child {
-    pub(crate) fn new(line: CommandLine, output_bytes_max: usize, runtime: Runtime) -> Self {
+    /// Makes one that answers and is timed within `bounds`; how long its tasks may take is each handler's own matter.
+    pub(crate) fn new(line: CommandLine, bounds: &Bounds) -> Self {
+        let Bounds { runtime, output_bytes_max, .. } = bounds.clone();
         Self { line, output_bytes_max, runtime, current: Mutex::default() }
     }
 
@@ -119,13 +121,13 @@ impl Child {
 /// Runs the tasks of one declared handler in a child.
 pub(crate) struct Process {
     pub(crate) child: Arc<Child>,
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) bounds: Bounds,
 }
 
 impl Handler for Process {
     fn run(&self, call: Call) -> BoxFuture<'_, Answer> {
         Box::pin(async move {
-            let limit = Limit::begin(&self.child.runtime, &call.context, self.timeout);
+            let limit = self.bounds.limit(&call.context);
             self.child.run(&call, &limit).await
         })
     }

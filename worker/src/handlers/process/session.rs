@@ -14,8 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
 use super::super::child::{CommandLine, Group, Started, Tail, exit_text, read_tail};
-use super::super::command::too_large;
-use super::super::limit::Limit;
+use super::super::limit::{Limit, too_large};
 use super::super::{Answer, Call};
 use super::line::{self, Line};
 use crate::{Context, Failure};
