@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AttemptId, BranchPath, ExecutionArn, Timestamp};
+use model::{AttemptId, BranchPath, ExecutionArn, TaskToken, Timestamp};
 use wire::message::Outcome;
 
 use crate::consume::{Held, Reporter, Subject};
@@ -51,6 +51,11 @@ impl Context {
     /// Gives the Resource as the definition names it.
     pub fn resource(&self) -> &str {
         &self.shared.held.item.resource
+    }
+
+    /// Gives the task token by which SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat name the attempt.
+    pub fn task_token(&self) -> String {
+        TaskToken::render(self.execution().as_str(), self.branch(), self.attempt())
     }
 
     /// Gives the W3C trace context of this run of the handler, for calls that it makes.

@@ -4,7 +4,7 @@ use telemetry::{Counter, Gauge, Histogram, Metric, Registry};
 
 /// Work items received, by what became of them at once: `run`, `duplicate`, `cancelled`, `late`, `unhandled`, `poisoned`, `unreadable`.
 pub const ITEMS: Metric = Metric::new("worker_items_total", "Work items received, by what became of them.", &["fate"]);
-/// Handler runs that ended, by how: `succeeded`, `failed`, `cancelled`, `late`, `put_back`, `abandoned`.
+/// Handler runs that ended, by how: `succeeded`, `submitted`, `failed`, `cancelled`, `late`, `put_back`, `abandoned`.
 pub const RUNS: Metric = Metric::new("worker_runs_total", "Handler runs, by how they ended.", &["end"]);
 /// How long handlers ran.
 pub const RUN_SECONDS: Metric = Metric::histogram(
@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) poisoned: Counter,
     pub(crate) unreadable: Counter,
     pub(crate) succeeded: Counter,
+    pub(crate) submitted: Counter,
     pub(crate) failed: Counter,
     pub(crate) cancelled: Counter,
     pub(crate) late: Counter,
@@ -62,6 +63,7 @@ impl Metrics {
             poisoned: item("poisoned"),
             unreadable: item("unreadable"),
             succeeded: end("succeeded"),
+            submitted: end("submitted"),
             failed: end("failed"),
             cancelled: end("cancelled"),
             late: end("late"),

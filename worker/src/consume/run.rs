@@ -107,6 +107,10 @@ impl Shared {
                 self.metrics.succeeded.inc();
                 self.reporter.send(held, Subject::Last, Outcome::Succeeded { output });
             }
+            End::Answer(Answer::Submitted(output)) => {
+                self.metrics.submitted.inc();
+                self.reporter.send(held, Subject::Last, Outcome::Submitted { output });
+            }
             End::Answer(Answer::Failed(failure)) => {
                 self.metrics.failed.inc();
                 debug!(execution = %held.item.execution, attempt = %held.item.attempt, error = failure.error(), "a handler failed");

@@ -7,6 +7,7 @@ use hyper::body::Bytes;
 use model::JsonText;
 use serde::Serialize;
 
+use super::lambda::quoted;
 use super::limit::{Bounds, too_large};
 use super::outgoing::{NoReply, Outgoing, Reply};
 use super::{Answer, Call, Handler};
@@ -16,9 +17,6 @@ use crate::failure::error_type;
 /// How many bytes of a refusal's body are quoted: a JSON error or a short page fits, and so does the cause in AWS's limit of
 /// 32,768 characters even if every byte is escaped.
 const BODY_QUOTED: usize = 4096;
-
-/// Resources end so whose tasks go on when somebody calls SendTaskSuccess.
-const CALLBACK: &str = ".waitForTaskToken";
 
 /// Posts each task to a URL.
 pub(crate) struct Http {
@@ -31,21 +29,23 @@ pub(crate) struct Http {
 
 impl Handler for Http {
     fn run(&self, call: Call) -> BoxFuture<'_, Answer> {
-        Box::pin(async move { self.bounds.hold(&call.context, self.execute(&call)).await })
+        Box::pin(async move {
+            let made = async { self.execute(&call).await.unwrap_or_else(Answer::Failed) };
+            self.bounds.hold(&call.context, made).await
+        })
     }
 }
 
 impl Http {
-    async fn execute(&self, call: &Call) -> Result<JsonText, Failure> {
+    async fn execute(&self, call: &Call) -> Result<Answer, Failure> {
         let reply = self.outgoing.send(self.request(call), self.bounds.output_bytes_max).await;
         let reply = reply.map_err(|error| match error {
             NoReply::Unreachable(text) => Failure::new("States.Http.Socket", format!("post to {}: {text}", self.url)),
             NoReply::TooLarge(bytes_max) => too_large(bytes_max),
         })?;
         match reply.status {
-            // What the callee is to give back is a token that it was given, which only these tasks have.
-            StatusCode::ACCEPTED if !call.context.resource().ends_with(CALLBACK) => Err(refusal(&reply)),
-            status if status.is_success() => output(&reply),
+            StatusCode::ACCEPTED => Ok(Answer::Submitted(acceptance(&reply))),
+            status if status.is_success() => output(&reply).map(Answer::Output),
             _ => Err(refusal(&reply)),
         }
     }
@@ -72,6 +72,7 @@ impl Http {
             ("stepwell-state", Some(context.state().to_owned())),
             ("stepwell-function", call.function.as_deref().map(str::to_owned)),
             ("stepwell-deadline", deadline),
+            ("stepwell-task-token", Some(context.task_token())),
         ];
         for (name, value) in values {
             // A name with control characters can't be sent, and is for information only.
@@ -84,6 +85,11 @@ impl Http {
         }
         request
     }
+}
+
+/// Gives what a callee said that took the task over. It is kept for the history alone, so that any text will do.
+fn acceptance(reply: &Reply) -> JsonText {
+    output(reply).unwrap_or_else(|_| JsonText::trusted(quoted(&String::from_utf8_lossy(&reply.body))))
 }
 
 fn output(reply: &Reply) -> Result<JsonText, Failure> {
@@ -177,6 +183,12 @@ mod tests {
         check(" \n", "null");
         let failure = output(&reply(StatusCode::OK, "<html>")).expect_err("is not JSON");
         assert_eq!(failure.error(), "Runtime.MarshalError");
+        let check = |body: &str, expect: &str| {
+            assert_eq!(acceptance(&reply(StatusCode::ACCEPTED, body)).as_str(), expect);
+        };
+        check(r#"{"job":  7}"#, r#"{"job":  7}"#);
+        check("", "null");
+        check("come \"later\"", r#""come \"later\"""#);
     }
 
     #[test]

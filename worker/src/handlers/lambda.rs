@@ -116,26 +116,29 @@ pub(crate) fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Resu
 
 /// Turns a function's answer into that of `lambda:invoke`.
 pub(crate) fn invoke_answer(answer: Answer, runtime: &Runtime, traceparent: &str) -> Answer {
+    let response = |payload, status| response(payload, status, runtime, traceparent).render();
     match answer {
-        Answer::Output(output) => {
-            let (request_id, now) = (runtime.uuid(), runtime.now());
-            let headers = vec![
-                ("Connection".to_owned(), "keep-alive".to_owned()),
-                ("Content-Length".to_owned(), output.len().to_string()),
-                ("Content-Type".to_owned(), "application/json".to_owned()),
-                ("Date".to_owned(), http_date(now)),
-                ("X-Amz-Executed-Version".to_owned(), LATEST.to_owned()),
-                ("X-Amzn-Trace-Id".to_owned(), xray(traceparent)),
-                ("x-amzn-Remapped-Content-Length".to_owned(), "0".to_owned()),
-                ("x-amzn-RequestId".to_owned(), request_id.clone()),
-            ];
-            let version = Some(LATEST.to_owned());
-            let response = Response { payload: output, status: 200, version, request_id, headers, log_result: None };
-            Answer::Output(response.render())
-        }
+        Answer::Output(output) => Answer::Output(response(output, 200)),
+        Answer::Submitted(output) => Answer::Submitted(response(output, 202)),
         Answer::Failed(failure) => Answer::Failed(failure.compacted(compact)),
         Answer::PastDeadline => Answer::PastDeadline,
     }
+}
+
+fn response(payload: JsonText, status: u16, runtime: &Runtime, traceparent: &str) -> Response {
+    let (request_id, now) = (runtime.uuid(), runtime.now());
+    let headers = vec![
+        ("Connection".to_owned(), "keep-alive".to_owned()),
+        ("Content-Length".to_owned(), payload.len().to_string()),
+        ("Content-Type".to_owned(), "application/json".to_owned()),
+        ("Date".to_owned(), http_date(now)),
+        ("X-Amz-Executed-Version".to_owned(), LATEST.to_owned()),
+        ("X-Amzn-Trace-Id".to_owned(), xray(traceparent)),
+        ("x-amzn-Remapped-Content-Length".to_owned(), "0".to_owned()),
+        ("x-amzn-RequestId".to_owned(), request_id.clone()),
+    ];
+    let version = Some(LATEST.to_owned());
+    Response { payload, status, version, request_id, headers, log_result: None }
 }
 
 /// The version of a function that has no other.

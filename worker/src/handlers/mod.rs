@@ -57,6 +57,8 @@ pub(crate) struct Call {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Output(JsonText),
+    /// The call was made and answered so; the result comes by the task token, whatever the resource.
+    Submitted(JsonText),
     Failed(Failure),
     /// The item's deadline passed: the coordinator times the attempt out by itself.
     PastDeadline,

@@ -1,5 +1,6 @@
 //! The kind `http`.
 
+use model::{JsonText, TaskToken};
 use serde_json::Value;
 use wire::message::Outcome;
 
@@ -10,7 +11,7 @@ fn answer(seen: &Seen) -> axum::response::Response {
     match seen.uri.as_str() {
         "/echo?x=1" => reply(200, &[], seen.body.clone()),
         "/empty" => reply(204, &[], ""),
-        "/later" => reply(202, &[], ""),
+        "/later" => reply(202, &[], r#"{"job":  7}"#),
         "/html" => reply(200, &[], "<html>"),
         "/busy" => reply(503, &[], "busy"),
         "/moved" => reply(302, &[("location", "/echo")], ""),
@@ -54,7 +55,6 @@ async fn what_goes_wrong_has_a_name() {
     for (function, error) in [
         ("busy", "States.Http.StatusCode.503"),
         ("moved", "States.Http.StatusCode.302"),
-        ("later", "States.Http.StatusCode.202"),
         ("html", "Runtime.MarshalError"),
         ("large", "Function.ResponseSizeTooLarge"),
         ("closed", "States.Http.Socket"),
@@ -83,9 +83,18 @@ async fn lambda_invoke_is_served_too() {
 async fn a_callee_may_report_later_by_its_task_token() {
     let server = Server::start(answer).await;
     let mut bench = Bench::start(&toml(&server.url)).await;
-    let resource = "arn:aws:states:::lambda:invoke.waitForTaskToken";
-    bench.dispatch(resource, r#"{"FunctionName":"later","Payload":{"token":"t"}}"#, None).await;
+    let attempt = bench.call("later", "{}").await;
     let (_, outcome) = bench.end().await;
-    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
-    assert_eq!(server.last().body, r#"{"token":"t"}"#);
+    assert_eq!(outcome, Outcome::Submitted { output: JsonText::trusted(r#"{"job":  7}"#) });
+    let token = TaskToken::parse(server.last().header("stepwell-task-token")).expect("is a token");
+    let execution = server.last().header("stepwell-execution").to_owned();
+    assert_eq!((token.execution.as_str(), token.attempt), (execution.as_str(), attempt));
+    for resource in ["arn:aws:states:::lambda:invoke", "arn:aws:states:::lambda:invoke.waitForTaskToken"] {
+        bench.dispatch(resource, r#"{"FunctionName":"later","Payload":{"a":1}}"#, None).await;
+        let (_, outcome) = bench.end().await;
+        let Outcome::Submitted { output } = outcome else { panic!("{outcome:?}") };
+        assert!(output.as_str().contains(r#""Payload":{"job":7}"#), "{output}");
+        assert_eq!(server.last().body, r#"{"a":1}"#);
+    }
+    bench.runs_ended("submitted").await;
 }

@@ -257,3 +257,49 @@ async fn a_callback_that_stays_away_times_the_task_out() {
     assert_eq!(head.end.map(|(end, _)| end.status), Some(ExecutionStatus::Failed));
     assert!(kinds(&history).contains(&"TaskTimedOut"), "{history:#?}");
 }
+
+const FUNCTION: &str = r#"{"StartAt":"T","States":{"T":{"Type":"Task","HeartbeatSeconds":20,
+    "Resource":"arn:aws:lambda:us-east-1:123456789012:function:f","End":true}}}"#;
+
+/// Gives the token of the first item that the worker saw, as a handler hands it on.
+async fn token_given(world: &World, worker: &Worker) -> String {
+    world.until("the call was made", async || !worker.seen().is_empty()).await;
+    let item = worker.seen().swap_remove(0);
+    TaskToken::render(item.execution.as_str(), &item.branch, item.attempt)
+}
+
+fn take_over() -> Act {
+    Act::Report(vec![Outcome::Submitted { output: JsonText::trusted("null") }])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callee_takes_any_task_over_and_reports_by_its_token() {
+    let world = World::new();
+    let (one, other) = (world.started("a"), world.started("b"));
+    let worker = world.worker(|_, _| take_over());
+    let arn = world.start(&one, FUNCTION, "e", "{}").await;
+    let token = token_given(&world, &worker).await;
+    let parsed = TaskToken::parse(&token).expect("is a token");
+    for _ in 0..5 {
+        world.pass(15).await;
+        assert_eq!(other.driver.keep_alive(&parsed).await.expect("the store answers"), CallbackOutcome::Taken);
+    }
+    assert_eq!(succeed(&other, &token, "1").await, CallbackOutcome::Taken);
+    assert_eq!(world.succeeded(&arn).await, "1");
+    assert_eq!(worker.seen().len(), 1, "what was taken over is not given out again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callee_that_reports_before_its_answer_or_never_is_met() {
+    let world = World::new();
+    let node = world.started("a");
+    let worker = world.worker(|_, before| if before == 0 { Act::Lose } else { take_over() });
+    let quick = world.start(&node, FUNCTION, "quick", "{}").await;
+    let token = token_given(&world, &worker).await;
+    assert_eq!(succeed(&node, &token, "1").await, CallbackOutcome::Taken);
+    assert_eq!(world.succeeded(&quick).await, "1");
+    let silent = world.start(&node, FUNCTION, "silent", "{}").await;
+    let (head, history) = world.ended(&silent).await;
+    assert_eq!(head.end.map(|(end, _)| end.error), Some(Some("States.Timeout".to_owned())));
+    assert!(kinds(&history).contains(&"LambdaFunctionTimedOut"), "{history:#?}");
+}

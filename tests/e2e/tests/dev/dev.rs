@@ -1,0 +1,55 @@
+//! A `stepwell dev` for the tests.
+
+use anyhow::{Context, Result, ensure};
+use e2e::{Api, Handlers, PATIENCE};
+use support::{DataDir, Program, eventually, free_port};
+
+/// Is a `stepwell dev` that may be killed and started again on its folder.
+pub(crate) struct Dev {
+    pub(crate) folder: DataDir,
+    pub(crate) handlers: Handlers,
+    listen: String,
+    pub(crate) running: Program,
+}
+
+impl Dev {
+    pub(crate) async fn start(task_millis: u32) -> Result<Self> {
+        Program::build(["cli"]).await?;
+        let (folder, handlers) = (DataDir::new("dev")?, Handlers::good(task_millis)?);
+        let listen = format!("127.0.0.1:{}", free_port());
+        let running = launch(&folder, &handlers, &listen)?;
+        let dev = Self { folder, handlers, listen, running };
+        dev.listening().await?;
+        Ok(dev)
+    }
+
+    pub(crate) fn api(&self) -> Result<Api> {
+        Api::new(vec![format!("http://{}/", self.listen)])
+    }
+
+    async fn listening(&self) -> Result<()> {
+        let says = || async { self.running.output().contains("Stepwell listens on") };
+        eventually(PATIENCE, says, "stepwell dev listens").await.with_context(|| self.running.output())
+    }
+
+    /// Kills it as a power cut would, and starts it again.
+    pub(crate) async fn cut(&mut self) -> Result<()> {
+        self.running.kill9();
+        self.running = launch(&self.folder, &self.handlers, &self.listen)?;
+        self.listening().await
+    }
+}
+
+fn launch(folder: &DataDir, handlers: &Handlers, listen: &str) -> Result<Program> {
+    let command = Program::command("stepwell")?.arg("dev").arg("--listen").arg(listen);
+    command.arg("--data").arg(folder.path()).arg("--handlers").arg(handlers.file()).start()
+}
+
+/// Runs it where it must refuse to start, and gives what it says.
+pub(crate) async fn refusal(data: &std::path::Path) -> Result<String> {
+    let program = Program::command("stepwell")?.arg("dev").arg("--listen").arg("127.0.0.1:0").arg("--data").arg(data);
+    let program = program.start()?;
+    let status = program.wait(PATIENCE).await?;
+    ensure!(status.code() == Some(2), "it ended with {status}: {}", program.output());
+    Ok(program.output())
+}
