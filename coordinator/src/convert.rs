@@ -68,6 +68,7 @@ pub fn execution_from_record(record: &ExecutionRecord) -> Execution {
         input: record.input.clone(),
         started_at: record.started_at,
         redrive_count: 0,
+        seed: engine::seed([record.arn.as_str(), &record.started_at.as_millis().to_string(), &record.traceparent]),
         missing_activities: Vec::new(),
     }
 }

@@ -45,6 +45,15 @@ impl Chance {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
+
+    /// Finds the seed of the sequence that begins with `first`: the steps of `draw` backwards, by the inverses of its factors.
+    pub fn state_before(first: u64) -> u64 {
+        let unmixed = first ^ (first >> 31) ^ (first >> 62);
+        let unmixed = unmixed.wrapping_mul(0x3196_42b2_d24d_8ec3);
+        let unmixed = unmixed ^ (unmixed >> 27) ^ (unmixed >> 54);
+        let unmixed = unmixed.wrapping_mul(0x96de_1b17_3f11_9089);
+        (unmixed ^ (unmixed >> 30) ^ (unmixed >> 60)).wrapping_sub(GOLDEN_GAMMA)
+    }
 }
 
 /// Is a JSON document as text, parsed when somebody looks inside, once.

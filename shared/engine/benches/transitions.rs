@@ -18,6 +18,7 @@ fn execution() -> Execution {
         input: payload(),
         started_at: Timestamp::from_millis(0),
         redrive_count: 0,
+        seed: Nonce(7),
         missing_activities: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use asl::StateName;
-use model::{AttemptId, BranchPath, EventId, EventRef, JsonText, ScopeKey, Timestamp};
+use model::{AttemptId, BranchPath, EventId, EventRef, JsonText, Nonce, ScopeKey, Timestamp};
 
 /// Is what the core knows of an execution beside its definition; the same for all its branches, and unchanging.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Execution {
     pub started_at: Timestamp,
     /// How many times it was redriven.
     pub redrive_count: u32,
+    /// What UUIDs, random numbers and jitter follow from: the same whenever the execution is replayed, and not to be guessed.
+    pub seed: Nonce,
     /// The ARNs of activities that the definition names and that don't exist now: their tasks fail.
     pub missing_activities: Vec<String>,
 }

@@ -42,7 +42,7 @@ impl<'a> StateScope<'a> {
             context: OnceLock::new(),
             variables: OnceLock::new(),
             attempt: next_attempt(moment.seed, branch),
-            chance: chance::sequence(moment.seed, &branch.path, [branch.entry, salt]),
+            chance: chance::sequence(execution.seed, &branch.path, [branch.entry, salt]),
         }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) enum Field {
     Output = 3,
     Other = 4,
     Assign = 5,
+    Backoff = 6,
 }
 
 /// Gives what InputPath selects.

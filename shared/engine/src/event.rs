@@ -165,7 +165,7 @@ pub enum ChildResult {
 pub struct Moment {
     /// The time of the event.
     pub at: Timestamp,
-    /// What nonces, jitter, UUIDs and random numbers follow from.
+    /// What the nonces of attempts follow from; unlike the execution's own seed it is another one each time.
     pub seed: Nonce,
 }
 

@@ -27,6 +27,7 @@ mod outstanding;
 mod parallel;
 mod pass;
 mod queries;
+mod replay;
 mod resource_events;
 mod retry;
 mod run;
@@ -38,6 +39,7 @@ mod turn;
 mod wait;
 
 pub use branch::{Branch, Callback, ChildrenPhase, Delivery, Execution, Location, MapItem, Phase, TaskPhase};
+pub use chance::seed;
 pub use close::{Closing, aborted, close_execution, close_full_history, timed_out};
 pub use context_object::iso_8601;
 pub use event::{
@@ -47,6 +49,7 @@ pub use event::{
 pub use inspection::Inspection;
 pub use limits::{Limits, RunLimits};
 pub use outstanding::{Outstanding, outstanding, timers_of};
+pub use replay::{Difference, replay};
 pub use run::{run, start};
 pub use step::{Context, Step, step};
 pub use test_state::{StateTest, TestStatus, TestStep, Tested, test_state};

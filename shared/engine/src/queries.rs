@@ -25,7 +25,7 @@ impl<'a> Queries<'a> {
     pub(crate) fn new(turn: &Turn<'a>, branch: &'a Branch, state: &'a State, salt: u32) -> Self {
         let (definition, execution) = (turn.definition, turn.execution);
         let attempt = context_object::next_attempt(turn.moment.seed, branch);
-        let chance = chance::sequence(turn.moment.seed, &branch.path, [branch.entry, salt]);
+        let chance = chance::sequence(execution.seed, &branch.path, [branch.entry, salt]);
         Self {
             state,
             branch,

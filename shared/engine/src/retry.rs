@@ -7,6 +7,7 @@ use model::error_name;
 
 use crate::branch::{Branch, Phase};
 use crate::chance;
+use crate::dataflow::{Field, salt};
 use crate::failure::Failure;
 use crate::turn::Turn;
 
@@ -53,7 +54,8 @@ fn delay_millis(turn: &Turn<'_>, branch: &Branch, retrier: &Retrier, retried: u3
     let share = match retrier.jitter_strategy {
         JitterStrategy::None => 1.0,
         JitterStrategy::Full => {
-            let chance = chance::sequence(turn.moment.seed, &branch.path, [branch.entry, branch.retry_count]);
+            let chance =
+                chance::sequence(turn.execution.seed, &branch.path, [branch.entry, salt(branch, Field::Backoff)]);
             (chance.draw() >> 11) as f64 / (1_u64 << 53) as f64
         }
     };

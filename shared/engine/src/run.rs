@@ -26,8 +26,7 @@ use crate::turn::{After, BranchEnd, Turn, Yield};
 /// Begins an execution: makes the root branch and runs it to its first block.
 pub fn start(definition: &Definition, execution: &Execution, moment: Moment, limits: &Limits) -> Run {
     let mut turn = Turn::new(definition, execution, limits, moment, EventId(0));
-    let details = Details::ExecutionStarted { input: execution.input.clone(), role_arn: execution.role_arn.clone() };
-    turn.emit(EventRef::NONE, EventKind::ExecutionStarted, details);
+    started(&mut turn);
     let root = root(definition.machine.start_at(), execution, moment);
     let mut runner = Runner::new(turn, None, Some(root));
     if let Some(seconds) = definition.timeout_seconds {
@@ -39,7 +38,15 @@ pub fn start(definition: &Definition, execution: &Execution, moment: Moment, lim
     runner.finish()
 }
 
-fn root(start_at: &StateName, execution: &Execution, moment: Moment) -> Branch {
+/// Records that the execution has begun.
+pub(crate) fn started(turn: &mut Turn<'_>) {
+    let Execution { input, role_arn, .. } = turn.execution;
+    let details = Details::ExecutionStarted { input: input.clone(), role_arn: role_arn.clone() };
+    turn.emit(EventRef::NONE, EventKind::ExecutionStarted, details);
+}
+
+/// Makes the root branch, about to enter its first state.
+pub(crate) fn root(start_at: &StateName, execution: &Execution, moment: Moment) -> Branch {
     Branch {
         path: BranchPath::root(),
         location: Vec::new(),

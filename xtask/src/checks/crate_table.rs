@@ -49,10 +49,10 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// Programs and tests, which see all.
-const UNBOUND: &[&str] = &["cli", "rust-worker", "bench", "e2e", "sim", "support"];
+const UNBOUND: &[&str] = &["cli", "rust-worker", "bench", "e2e", "sim", "support", "world"];
 
 /// What the tests of any crate may use besides.
-const FOR_TESTS: &[&str] = &["support"];
+const FOR_TESTS: &[&str] = &["support", "world"];
 
 /// No clock, no I/O, no async, no chance.
 const PURE: &[&str] = &["model", "jsonpath", "jsonata", "asl", "engine"];

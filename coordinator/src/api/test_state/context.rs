@@ -25,6 +25,7 @@ impl Context {
         let now = runtime.now();
         let execution = Execution {
             missing_activities: Vec::new(),
+            seed: runtime.nonce(),
             arn: format!("arn:aws:states:{}:{}:express:{machine}:{name}", caller.region, caller.account),
             name,
             state_machine_arn: caller.state_machine(&machine).as_str().to_owned(),

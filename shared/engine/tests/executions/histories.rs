@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::harness::{Answer, World, listing};
 use engine::{Limits, Outcome};
 use model::JsonText;
 use serde_json::Value;
+use world::{Answer, World, listing};
 
 #[test]
 fn histories_are_as_recorded() {
@@ -45,6 +45,8 @@ fn history(case: &Value) -> String {
         let name = resource.rsplit(':').next().unwrap_or(resource);
         answers.get_mut(name).and_then(|answers| answers.pop()).unwrap_or(Answer::Silence)
     });
+    let replayed = engine::replay(&world.definition, &world.execution, &limits, &world.history);
+    assert!(replayed.is_ok(), "{}: {replayed:?}", name(case));
     let mut text = listing(&world.history);
     if world.end.is_none() {
         text.push_str("(open)\n");

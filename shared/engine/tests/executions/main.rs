@@ -1,6 +1,5 @@
 //! Tests of the core on whole executions: golden histories, single reports and timers, properties of random executions.
 
-mod harness;
 mod histories;
 mod properties;
 mod reports;

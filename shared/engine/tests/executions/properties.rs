@@ -8,7 +8,7 @@ use model::{EventKind, ExecutionStatus, JsonText};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Happening, World, listing};
+use world::{Answer, Happening, World, listing};
 
 const LAMBDA: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
 
@@ -132,9 +132,9 @@ fn input() -> String {
 }
 
 /// Runs with choices drawn from `choices`: which event comes next, what handlers answer.
-fn execute(definition: &str, limits: Limits, seed: u64, choices: &[u8]) -> World {
+fn execute(definition: &str, limits: Limits, seed: u64, (closed_at_once, choices): (usize, &[u8])) -> World {
     let mut world = World::start(definition, &input(), limits, seed);
-    world.closed_at_once = 1 + usize::from(choices[0]) % 4;
+    world.closed_at_once = closed_at_once;
     let mut drawn = 0;
     let mut draw = || {
         drawn += 1;
@@ -212,16 +212,33 @@ proptest! {
         sketches in sketches(),
         run in run_limits(),
         seed in any::<u64>(),
+        closed_at_once in 1_usize..5,
         choices in prop::collection::vec(any::<u8>(), 1..64),
     ) {
         let definition = machine(&sketches, &mut 0).to_string();
         let limits = Limits { run, map_concurrency_max: 3, ..Limits::default() };
-        let world = execute(&definition, limits, seed, &choices);
+        let world = execute(&definition, limits, seed, (closed_at_once, &choices));
         prop_assert!(world.end.is_some(), "{}", listing(&world.history));
         let terminal = world.history.iter().filter(|event| event.kind.is_terminal()).count();
         prop_assert_eq!(terminal, 1);
-        let again = execute(&definition, limits, seed, &choices);
+        let again = execute(&definition, limits, seed, (closed_at_once, &choices));
         prop_assert_eq!(listing(&world.history), listing(&again.history));
+    }
+
+    #[test]
+    fn a_replay_reproduces_the_history_byte_for_byte(
+        sketches in sketches(),
+        run in run_limits(),
+        seed in any::<u64>(),
+        choices in prop::collection::vec(any::<u8>(), 1..64),
+    ) {
+        let definition = machine(&sketches, &mut 0).to_string();
+        let limits = Limits { run, map_concurrency_max: 3, ..Limits::default() };
+        let world = execute(&definition, limits, seed, (usize::MAX, &choices));
+        // The bounds of runs are the coordinator's business: a replay knows nothing of them.
+        let limits = Limits { map_concurrency_max: 3, ..Limits::default() };
+        let replayed = engine::replay(&world.definition, &world.execution, &limits, &world.history);
+        prop_assert!(replayed.is_ok(), "{replayed:?}\n{definition}\n{}", listing(&world.history));
     }
 
     #[test]

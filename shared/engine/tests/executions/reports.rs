@@ -3,7 +3,7 @@
 use engine::{Delivery, Effect, Event, Limits, Outcome, Outstanding, Phase, Rejected, RunLimits, TaskPhase, Timer};
 use model::{AttemptId, BranchPath, EventKind, JsonText, Nonce};
 
-use crate::harness::{Answer, START, World};
+use world::{Answer, START, World};
 
 const TASK: &str = r#"{"StartAt":"T","States":{"T":{"Type":"Task","End":true,"TimeoutSeconds":60,"HeartbeatSeconds":10,
     "Resource":"arn:aws:lambda:us-east-1:123456789012:function:F"}}}"#;

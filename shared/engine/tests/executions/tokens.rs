@@ -3,7 +3,7 @@
 use engine::{Callback, Delivery, Event, Limits, Outcome, Outstanding, Phase, Rejected, TaskPhase, Timer};
 use model::{BranchPath, Details, EventKind, JsonText, TaskToken};
 
-use crate::harness::{START, World};
+use world::{START, World};
 
 const TOKEN: &str = r#"{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage.waitForTaskToken",
     "TimeoutSeconds":60,"HeartbeatSeconds":10,"Parameters":{"token.$":"$$.Task.Token"},"End":true}}}"#;

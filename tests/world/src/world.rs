@@ -1,6 +1,4 @@
-//! A plain model of store, broker, clock and workers that executions run in, one event at a time.
-
-mod listing;
+//! The model.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,32 +11,38 @@ use model::{
     AttemptId, BranchPath, EventId, EventRef, ExecutionEnd, HistoryEvent, JsonText, Nonce, ScopeKey, Timestamp,
 };
 
-pub(crate) use listing::listing;
-
 /// 2026-01-02T03:04:05.000Z.
-pub(crate) const START: Timestamp = Timestamp::from_millis(1_767_323_045_000);
+pub const START: Timestamp = Timestamp::from_millis(1_767_323_045_000);
 
 /// Is the join record of a scope.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Join {
-    pub(crate) list: Vec<Completion>,
-    pub(crate) results: BTreeMap<u32, JsonText>,
-    pub(crate) items: Vec<JsonText>,
-    pub(crate) taken: usize,
+pub struct Join {
+    /// The completions, in their order.
+    pub list: Vec<Completion>,
+    /// The outputs of the children that succeeded, by index.
+    pub results: BTreeMap<u32, JsonText>,
+    /// All items of a Map.
+    pub items: Vec<JsonText>,
+    /// How many completions the parent has taken.
+    pub taken: usize,
 }
 
 /// Is something that may happen next.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Happening {
+pub enum Happening {
+    /// A branch goes on.
     Proceed(BranchPath),
+    /// A parent looks at its children.
     Wake(ScopeKey),
+    /// A worker takes a work item.
     Item(BranchPath, AttemptId),
+    /// A timer fires, at the instant when it is due.
     Timer(BranchPath, Timer, Timestamp),
 }
 
 /// Is what a handler does with an item.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// It reports these outcomes, each so many milliseconds after the one before.
     Reports(Vec<(i64, Outcome)>),
     /// It never reports.
@@ -46,35 +50,50 @@ pub(crate) enum Answer {
 }
 
 /// Is one execution with all that surrounds it.
-pub(crate) struct World {
-    pub(crate) definition: Definition,
-    pub(crate) execution: Execution,
-    pub(crate) limits: Limits,
-    pub(crate) now: Timestamp,
-    pub(crate) branches: BTreeMap<BranchPath, Branch>,
-    pub(crate) joins: BTreeMap<ScopeKey, Join>,
-    pub(crate) history: Vec<HistoryEvent>,
-    pub(crate) timers: BTreeMap<(BranchPath, Timer), Timestamp>,
-    pub(crate) items: VecDeque<(BranchPath, AttemptId)>,
-    pub(crate) runnable: VecDeque<BranchPath>,
-    pub(crate) wakes: VecDeque<ScopeKey>,
-    pub(crate) cancelled: Vec<(BranchPath, AttemptId)>,
-    pub(crate) end: Option<ExecutionEnd>,
-    pub(crate) commits: u32,
+pub struct World {
+    /// What runs.
+    pub definition: Definition,
+    /// What is known of the execution.
+    pub execution: Execution,
+    /// The bounds.
+    pub limits: Limits,
+    /// The clock.
+    pub now: Timestamp,
+    /// The open branches.
+    pub branches: BTreeMap<BranchPath, Branch>,
+    /// The join records of the open scopes.
+    pub joins: BTreeMap<ScopeKey, Join>,
+    /// What was committed.
+    pub history: Vec<HistoryEvent>,
+    /// The timers that stand.
+    pub timers: BTreeMap<(BranchPath, Timer), Timestamp>,
+    /// The work items that lie about.
+    pub items: VecDeque<(BranchPath, AttemptId)>,
+    /// The branches that can go on.
+    pub runnable: VecDeque<BranchPath>,
+    /// The scopes whose parents are to look at their children.
+    pub wakes: VecDeque<ScopeKey>,
+    /// The work items that workers were told to stop.
+    pub cancelled: Vec<(BranchPath, AttemptId)>,
+    /// How the execution ended.
+    pub end: Option<ExecutionEnd>,
+    /// How many commits there were.
+    pub commits: u32,
     /// How many branches one commit closes.
-    pub(crate) closed_at_once: usize,
+    pub closed_at_once: usize,
     listed: BTreeSet<BranchPath>,
     shut: BTreeSet<ScopeKey>,
     seed: u64,
 }
 
 impl World {
-    pub(crate) fn start(definition: &str, input: &str, limits: Limits, seed: u64) -> Self {
+    /// Starts an execution of a definition, given as text.
+    pub fn start(definition: &str, input: &str, limits: Limits, seed: u64) -> Self {
         Self::start_without(Vec::new(), definition, input, limits, seed)
     }
 
     /// Starts an execution while these activities don't exist.
-    pub(crate) fn start_without(
+    pub fn start_without(
         missing_activities: Vec<String>,
         definition: &str,
         input: &str,
@@ -82,6 +101,18 @@ impl World {
         seed: u64,
     ) -> Self {
         let definition = Definition::parse(definition).unwrap_or_else(|wrong| panic!("{wrong:?} in {definition}"));
+        let input = JsonText::parse(input).expect("is JSON");
+        Self::start_parsed(missing_activities, definition, input, limits, seed)
+    }
+
+    /// Starts an execution of a definition that was parsed before.
+    pub fn start_parsed(
+        missing_activities: Vec<String>,
+        definition: Definition,
+        input: JsonText,
+        limits: Limits,
+        seed: u64,
+    ) -> Self {
         let execution = Execution {
             arn: "arn:aws:states:us-east-1:123456789012:execution:Machine:run-1".into(),
             name: "run-1".into(),
@@ -89,9 +120,10 @@ impl World {
             state_machine_name: "Machine".into(),
             role_arn: "arn:aws:iam::123456789012:role/r".into(),
             region: "us-east-1".into(),
-            input: JsonText::parse(input).expect("is JSON"),
+            input,
             started_at: START,
             redrive_count: 0,
+            seed: Nonce(seed),
             missing_activities,
         };
         let mut world = Self {
@@ -121,20 +153,21 @@ impl World {
     }
 
     /// Lists what may happen next; timers only if nothing else can.
-    pub(crate) fn happenings(&self) -> Vec<Happening> {
+    pub fn happenings(&self) -> Vec<Happening> {
         let mut happenings: Vec<Happening> = self.runnable.iter().cloned().map(Happening::Proceed).collect();
         happenings.extend(self.wakes.iter().cloned().map(Happening::Wake));
         happenings.extend(self.items.iter().cloned().map(|(branch, attempt)| Happening::Item(branch, attempt)));
         happenings
     }
 
-    pub(crate) fn next_timer(&self) -> Option<Happening> {
+    /// Finds the timer that is due first.
+    pub fn next_timer(&self) -> Option<Happening> {
         let first = self.timers.iter().min_by_key(|(key, due)| (**due, (*key).clone()));
         first.map(|((branch, timer), due)| Happening::Timer(branch.clone(), *timer, *due))
     }
 
     /// Runs in a fixed order until the execution ends or nothing is left to happen.
-    pub(crate) fn finish(&mut self, mut answer: impl FnMut(&str, &Branch) -> Answer) {
+    pub fn finish(&mut self, mut answer: impl FnMut(&str, &Branch) -> Answer) {
         for _ in 0..100_000 {
             if self.end.is_some() {
                 return;
@@ -147,7 +180,8 @@ impl World {
         panic!("the execution does not end");
     }
 
-    pub(crate) fn happen(&mut self, happening: Happening, answer: &mut dyn FnMut(&str, &Branch) -> Answer) {
+    /// Lets something happen; workers answer as `answer` says, given the resource and the branch.
+    pub fn happen(&mut self, happening: Happening, answer: &mut dyn FnMut(&str, &Branch) -> Answer) {
         match happening {
             Happening::Proceed(path) => {
                 self.runnable.retain(|other| *other != path);
@@ -180,7 +214,8 @@ impl World {
         self.apply(path, Event::Timer { timer }).expect("a timer that stands is not stale");
     }
 
-    pub(crate) fn close(&mut self, end: ExecutionEnd) {
+    /// Closes the execution from outside.
+    pub fn close(&mut self, end: ExecutionEnd) {
         let closing = engine::close_execution(end, self.moment());
         self.append(&closing.history);
         self.end = Some(closing.end);
@@ -206,7 +241,11 @@ impl World {
         }
     }
 
-    pub(crate) fn report(
+    /// Lets a worker report.
+    ///
+    /// # Errors
+    /// `Rejected` if the branch takes no such report now.
+    pub fn report(
         &mut self,
         path: &BranchPath,
         attempt: AttemptId,
@@ -218,7 +257,7 @@ impl World {
     }
 
     /// Wakes the branch whose scope it is, with what the join record holds.
-    pub(crate) fn wake(&mut self, scope: &ScopeKey) {
+    pub fn wake(&mut self, scope: &ScopeKey) {
         let (Some(join), Some(branch)) = (self.joins.get(scope), self.branches.get(&scope.branch)) else { return };
         let Some(phase) = branch.open_scope().filter(|phase| phase.scope == *scope) else { return };
         let completions = join.list[join.taken..].to_vec();
@@ -239,7 +278,11 @@ impl World {
         }
     }
 
-    pub(crate) fn apply(&mut self, path: &BranchPath, event: Event) -> Result<(), Rejected> {
+    /// Applies an event to a branch and commits what comes of it.
+    ///
+    /// # Errors
+    /// `Rejected` if the event changes nothing.
+    pub fn apply(&mut self, path: &BranchPath, event: Event) -> Result<(), Rejected> {
         let branch = self.branches.get(path).cloned().ok_or(Rejected::Stale)?;
         let (moment, base) = (self.moment(), self.base());
         let run = engine::run(&self.definition, &self.execution, branch, event, moment, &self.limits, base)?;
@@ -247,11 +290,13 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn base(&self) -> EventId {
+    /// Gives the id of the last event.
+    pub fn base(&self) -> EventId {
         EventId(u64::try_from(self.history.len()).expect("fits"))
     }
 
-    pub(crate) fn moment(&mut self) -> Moment {
+    /// Gives the time, and a seed that was not given before.
+    pub fn moment(&mut self) -> Moment {
         self.seed = self.seed.wrapping_add(1);
         Moment { at: self.now, seed: Nonce(self.seed) }
     }

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use model::{Details, HistoryEvent};
 
-use super::START;
+use crate::START;
 
 /// Lists a history: id, previous id, milliseconds since the start, kind, details.
-pub(crate) fn listing(history: &[HistoryEvent]) -> String {
+pub fn listing(history: &[HistoryEvent]) -> String {
     let mut text = String::new();
     for event in history {
         let millis = event.at.millis_since(START);
