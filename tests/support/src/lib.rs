@@ -22,6 +22,7 @@ mod rabbit;
 mod redis;
 mod redis_cluster;
 mod shared;
+mod suite;
 mod wait;
 
 pub use data_dir::DataDir;
@@ -33,4 +34,5 @@ pub use rabbit::RabbitServer;
 pub use redis::{AppendFsync, RedisOptions, RedisServer};
 pub use redis_cluster::RedisCluster;
 pub use shared::{shared_rabbit, shared_redis};
+pub use suite::suite;
 pub use wait::{eventually, eventually_some};

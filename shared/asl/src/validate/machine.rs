@@ -11,6 +11,15 @@ use crate::validate::{graph, state};
 /// The longest name of a state in characters, as AWS has it.
 const STATE_NAME_LENGTH_MAX: usize = 80;
 
+/// Is the language of states that name none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outer {
+    pub(crate) language: QueryLanguage,
+    /// Whether states may go back to JSONPath where that language is JSONata. AWS refuses it in a machine, and takes it in the
+    /// machine that each item of a distributed Map runs.
+    pub(crate) may_go_back: bool,
+}
+
 /// Checks a whole definition.
 pub(crate) fn definition(root: &Tree, report: &mut Report) {
     let Some(object) = report.object(root, Place::ROOT) else { return };
@@ -23,14 +32,14 @@ pub(crate) fn definition(root: &Tree, report: &mut Report) {
     if let Some(timeout) = object.get("TimeoutSeconds") {
         report.integer(timeout, 0, SECONDS_MAX, Place::ROOT.field("TimeoutSeconds"));
     }
-    machine(object, language, Place::ROOT, report);
+    machine(object, Outer { language, may_go_back: false }, Place::ROOT, report);
     if !report.has_errors() || report.options().thorough {
         graph::check(object, report);
     }
 }
 
 /// Checks `StartAt` and `States`, of a definition or nested in a state.
-pub(crate) fn machine(object: &Object, language: QueryLanguage, place: Place<'_>, report: &mut Report) {
+pub(crate) fn machine(object: &Object, outer: Outer, place: Place<'_>, report: &mut Report) {
     report.require(object, &["States", "StartAt"], place);
     if let Some(start_at) = object.get("StartAt") {
         report.string(start_at, place.field("StartAt"));
@@ -46,7 +55,7 @@ pub(crate) fn machine(object: &Object, language: QueryLanguage, place: Place<'_>
             let message = format!("A state name must have 1 to {STATE_NAME_LENGTH_MAX} characters");
             report.error(Code::InvalidStateName, message, here);
         }
-        state::check(value, language, here, report);
+        state::check(value, outer, here, report);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::definition::QueryLanguage;
 use crate::diagnostics::Code;
-use crate::validate::machine::{comment, machine};
+use crate::validate::machine::{Outer, comment, machine};
 use crate::validate::path::{self, Required};
 use crate::validate::place::Place;
 use crate::validate::report::Report;
@@ -59,14 +59,14 @@ fn processor(value: &Tree, state: State<'_>, place: Place<'_>, report: &mut Repo
     let Some(processor) = report.object(value, place) else { return };
     report.allow_only(processor, fields::PROCESSOR, place);
     comment(processor, place, report);
-    if let Some(config) = processor.get("ProcessorConfig") {
-        mode(config, place.field("ProcessorConfig"), report);
-    }
-    machine(processor, state.outer, place, report);
+    let config = processor.get("ProcessorConfig");
+    let is_distributed = config.is_some_and(|config| is_distributed(config, place.field("ProcessorConfig"), report));
+    let outer = Outer { may_go_back: state.outer.may_go_back || is_distributed, ..state.outer };
+    machine(processor, outer, place, report);
 }
 
-fn mode(value: &Tree, place: Place<'_>, report: &mut Report) {
-    let Some(config) = report.object(value, place) else { return };
+fn is_distributed(value: &Tree, place: Place<'_>, report: &mut Report) -> bool {
+    let Some(config) = report.object(value, place) else { return false };
     report.allow_only(config, &["ExecutionType", "Mode"], place);
     let mode = config.get("Mode").and_then(|mode| report.one_of(mode, &["INLINE", "DISTRIBUTED"], place.field("Mode")));
     if mode == Some("DISTRIBUTED") {
@@ -80,6 +80,7 @@ fn mode(value: &Tree, place: Place<'_>, report: &mut Report) {
     } else if config.has("ExecutionType") {
         report.schema("Field 'ExecutionType' is not supported", place);
     }
+    mode == Some("DISTRIBUTED")
 }
 
 fn items(state: State<'_>, report: &mut Report) {

@@ -2,7 +2,7 @@
 
 use crate::definition::QueryLanguage;
 use crate::validate::fields::{self, TYPES};
-use crate::validate::machine::comment;
+use crate::validate::machine::{Outer, comment};
 use crate::validate::path::{self, Required};
 use crate::validate::place::Place;
 use crate::validate::report::Report;
@@ -17,7 +17,7 @@ pub(crate) struct State<'a> {
     /// The language of its own expressions.
     pub(crate) language: QueryLanguage,
     /// The language of the states nested in it, as long as they don't name one.
-    pub(crate) outer: QueryLanguage,
+    pub(crate) outer: Outer,
     pub(crate) place: Place<'a>,
 }
 
@@ -29,11 +29,12 @@ impl<'a> State<'a> {
 
 /// Checks a state that stands alone.
 pub(crate) fn alone(value: &Tree, report: &mut Report) {
-    check(value, QueryLanguage::JsonPath, Place::ROOT, report);
+    let outer = Outer { language: QueryLanguage::JsonPath, may_go_back: false };
+    check(value, outer, Place::ROOT, report);
 }
 
 /// Checks a state in a definition of a language.
-pub(crate) fn check(value: &Tree, outer: QueryLanguage, place: Place<'_>, report: &mut Report) {
+pub(crate) fn check(value: &Tree, outer: Outer, place: Place<'_>, report: &mut Report) {
     let Some(object) = report.object(value, place) else { return };
     report.require(object, &["Type"], place);
     let Some(written) = object.get("Type") else { return };
@@ -51,17 +52,17 @@ pub(crate) fn check(value: &Tree, outer: QueryLanguage, place: Place<'_>, report
     own(state, report);
 }
 
-fn language(object: &Object, outer: QueryLanguage, place: Place<'_>, report: &mut Report) -> QueryLanguage {
-    let Some(field) = object.get("QueryLanguage") else { return outer };
+fn language(object: &Object, outer: Outer, place: Place<'_>, report: &mut Report) -> QueryLanguage {
+    let Some(field) = object.get("QueryLanguage") else { return outer.language };
     match report.one_of(field, &["JSONPath", "JSONata"], place.field("QueryLanguage")) {
         Some("JSONata") => QueryLanguage::Jsonata,
-        Some("JSONPath") if outer == QueryLanguage::Jsonata => {
+        Some("JSONPath") if outer.language == QueryLanguage::Jsonata && !outer.may_go_back => {
             let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
             report.schema(message, place);
             QueryLanguage::JsonPath
         }
         Some(_) => QueryLanguage::JsonPath,
-        None => outer,
+        None => outer.language,
     }
 }
 

@@ -55,6 +55,18 @@ fn a_language_has_its_own_fields() {
         &jsonata(r#"{"Type": "Pass", "End": true, "QueryLanguage": "JSONPath"}"#),
         &["'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine at /States/S"],
     );
+    let in_map = |config: &str| {
+        let processor = format!(
+            r#""ProcessorConfig": {config}, "StartAt": "I", "States": {{"I": {{"Type": "Succeed", "QueryLanguage": "JSONPath"}}}}"#
+        );
+        jsonata(&format!(r#"{{"Type": "Map", "End": true, "ItemProcessor": {{{processor}}}}}"#))
+    };
+    schema(&in_map(r#"{"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}"#), &[]);
+    schema(
+        &in_map(r#"{"Mode": "INLINE"}"#),
+        &["'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine at \
+           /States/S/ItemProcessor/States/I"],
+    );
     let nested = r#"{"Type": "Parallel", "End": true, "QueryLanguage": "JSONata", "Branches": [
         {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true, "Output": 1}}}]}"#;
     let expect = only("Output", "JSONPath", "JSONata").replace("/States/S", "/States/S/Branches[0]/States/A");
