@@ -137,6 +137,16 @@ impl DataPath {
     }
 }
 
+impl PathError {
+    /// Gives what reading came to, if there was something to read.
+    pub(crate) fn read(&self) -> Option<&ReadError> {
+        match &self.reason {
+            Reason::Read(error) => Some(error),
+            Reason::NoVariable(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for DataPath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)

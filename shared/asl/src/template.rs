@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jsonpath::ReadError;
 use model::{JsonText, error_name};
 use serde_json::Value;
 
@@ -50,12 +51,9 @@ pub enum TemplateError {
 }
 
 impl TemplateError {
-    /// Gives the error name that AWS reports.
+    /// Gives the error name that AWS reports, of intrinsic functions too.
     pub fn error_name(&self) -> &'static str {
-        match self {
-            TemplateError::Missing { .. } => error_name::RUNTIME,
-            TemplateError::Intrinsic(_) => error_name::INTRINSIC_FAILURE,
-        }
+        error_name::RUNTIME
     }
 }
 
@@ -115,14 +113,20 @@ fn write_array(elements: &[Node], scope: &dyn Scope, text: &mut String) -> Resul
     Ok(())
 }
 
+/// Looks a value up. An array's element that is not there is null here, as in AWS, and nowhere else.
 fn look_up(field: &str, path: &DataPath, scope: &dyn Scope) -> Result<String, TemplateError> {
-    let found = path.read(scope).map_err(|source| TemplateError::Missing {
-        path: path.to_string(),
-        field: field.into(),
-        input: scope.input().text().clone(),
-        source: Box::new(source),
-    })?;
-    Ok(jsonpath::compact(found.as_str()))
+    match path.read(scope) {
+        Ok(found) => Ok(jsonpath::compact(found.as_str())),
+        Err(error) if path.path().ends_in_index() && matches!(error.read(), Some(ReadError::NoResults(_))) => {
+            Ok("null".to_owned())
+        }
+        Err(source) => Err(TemplateError::Missing {
+            path: path.to_string(),
+            field: field.into(),
+            input: scope.input().text().clone(),
+            source: Box::new(source),
+        }),
+    }
 }
 
 /// Renders a member's name as a JSON string.
@@ -178,8 +182,19 @@ mod tests {
                       '{\"a\": {\"b\": [1.0, \"x y\"]}, \"n\": 1.50, \"s\": \"t\\u00e9\"}'";
         assert_eq!(error, expect);
         let error = evaluate("{\"y.$\": \"States.StringToJson($.s)\"}").expect_err("is no JSON");
-        let expect = "States.IntrinsicFailure: The function 'States.StringToJson($.s)' had the following error: ";
-        assert!(error.starts_with(expect), "{error}");
+        let expect = "States.Runtime: The function 'States.StringToJson($.s)' had the following error: Invalid arguments in \
+                      States.StringToJson";
+        assert_eq!(error, expect);
+    }
+
+    #[test]
+    fn an_element_that_is_not_there_is_null() {
+        check("{\"x.$\": \"$.a.b[7]\"}", "{\"x\":null}");
+        check("{\"x.$\": \"$.a.b[-7]\"}", "{\"x\":null}");
+        for path in ["$.a.b[7].c", "$.none[0]", "$.n[0]"] {
+            let error = evaluate(&format!("{{\"x.$\": \"{path}\"}}")).expect_err(path);
+            assert!(error.contains("could not be found in the input"), "{error}");
+        }
     }
 
     #[test]

@@ -36,9 +36,7 @@ fn text(
         }
         Some(TextSource::Intrinsic(intrinsic)) => {
             let value = intrinsic.evaluate(&dataflow::scope(turn, branch, input.clone(), Field::Other));
-            value.map_err(|error| {
-                Failure::evaluation(turn, branch, model::error_name::INTRINSIC_FAILURE, &error.to_string())
-            })?
+            value.map_err(|error| Failure::runtime(turn, branch, &error.to_string()))?
         }
     };
     match value {

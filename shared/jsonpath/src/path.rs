@@ -48,6 +48,11 @@ impl Path {
         self.segments.iter().all(Segment::is_definite)
     }
 
+    /// Tells whether the last part of the path names an array's element.
+    pub fn ends_in_index(&self) -> bool {
+        matches!(self.segments.last(), Some(Segment::Index(_)))
+    }
+
     /// Renders the path in Jayway's bracket form, such as `$['a'][0]`.
     pub fn normalised(&self) -> String {
         normalise(&self.segments)

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::intrinsic::evaluate::{Outcome, elements, integer};
+use crate::intrinsic::evaluate::{Fault, Outcome, elements, truncated};
 
 /// The most elements that `States.ArrayRange` makes, as AWS has it.
 const RANGE_MAX: i128 = 1_000;
@@ -16,10 +16,9 @@ pub(crate) fn contains(array: &Value, wanted: &Value) -> Outcome {
 }
 
 pub(crate) fn get_item(array: &Value, index: &Value) -> Outcome {
-    let index = integer(index)?;
-    let elements = elements(array)?;
-    let element = usize::try_from(index).ok().and_then(|index| elements.get(index));
-    element.cloned().ok_or_else(|| format!("Index {index} out of bounds for length {}", elements.len()))
+    let index = usize::try_from(truncated(index)?);
+    let element = index.ok().and_then(|index| elements(array).ok()?.get(index));
+    element.cloned().ok_or(Fault::Arguments)
 }
 
 pub(crate) fn length(array: &Value) -> Outcome {
@@ -27,22 +26,20 @@ pub(crate) fn length(array: &Value) -> Outcome {
 }
 
 pub(crate) fn partition(array: &Value, size: &Value) -> Outcome {
-    let size = integer(size)?;
-    let chunk = usize::try_from(size).ok().filter(|chunk| *chunk > 0);
-    let chunk = chunk.ok_or_else(|| format!("The chunk size must be a positive integer, but was: {size}"))?;
+    let chunk = usize::try_from(truncated(size)?).ok().filter(|chunk| *chunk > 0).ok_or(Fault::Arguments)?;
     Ok(Value::Array(elements(array)?.chunks(chunk).map(|chunk| Value::Array(chunk.to_vec())).collect()))
 }
 
 pub(crate) fn range(first: &Value, last: &Value, step: &Value) -> Outcome {
-    let (first, last, step) = (integer(first)?, integer(last)?, integer(step)?);
+    let (first, last, step) = (truncated(first)?, truncated(last)?, truncated(step)?);
     if step == 0 {
-        return Err("The step must not be zero".into());
+        return Err(Fault::Arguments);
     }
     let distance = (i128::from(last) - i128::from(first)) / i128::from(step);
     let backwards = (last < first && step > 0) || (last > first && step < 0);
     let count = if backwards { 0 } else { distance + 1 };
     if count > RANGE_MAX {
-        return Err(format!("The range must not have more than {RANGE_MAX} elements"));
+        return Err(Fault::Arguments);
     }
     let mut values = Vec::new();
     let mut value = first;

@@ -124,29 +124,55 @@ impl PartialEq for Intrinsic {
 }
 
 impl Function {
+    /// All functions.
+    const ALL: [Self; 18] = [
+        Function::Array,
+        Function::ArrayContains,
+        Function::ArrayGetItem,
+        Function::ArrayLength,
+        Function::ArrayPartition,
+        Function::ArrayRange,
+        Function::ArrayUnique,
+        Function::Base64Decode,
+        Function::Base64Encode,
+        Function::Format,
+        Function::Hash,
+        Function::JsonMerge,
+        Function::JsonToString,
+        Function::MathAdd,
+        Function::MathRandom,
+        Function::StringSplit,
+        Function::StringToJson,
+        Function::Uuid,
+    ];
+
     /// Finds a function by the name behind `States.`.
     pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "Array" => Function::Array,
-            "ArrayContains" => Function::ArrayContains,
-            "ArrayGetItem" => Function::ArrayGetItem,
-            "ArrayLength" => Function::ArrayLength,
-            "ArrayPartition" => Function::ArrayPartition,
-            "ArrayRange" => Function::ArrayRange,
-            "ArrayUnique" => Function::ArrayUnique,
-            "Base64Decode" => Function::Base64Decode,
-            "Base64Encode" => Function::Base64Encode,
-            "Format" => Function::Format,
-            "Hash" => Function::Hash,
-            "JsonMerge" => Function::JsonMerge,
-            "JsonToString" => Function::JsonToString,
-            "MathAdd" => Function::MathAdd,
-            "MathRandom" => Function::MathRandom,
-            "StringSplit" => Function::StringSplit,
-            "StringToJson" => Function::StringToJson,
-            "UUID" => Function::Uuid,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|function| function.name() == name)
+    }
+
+    /// Gives the name behind `States.`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::Array => "Array",
+            Function::ArrayContains => "ArrayContains",
+            Function::ArrayGetItem => "ArrayGetItem",
+            Function::ArrayLength => "ArrayLength",
+            Function::ArrayPartition => "ArrayPartition",
+            Function::ArrayRange => "ArrayRange",
+            Function::ArrayUnique => "ArrayUnique",
+            Function::Base64Decode => "Base64Decode",
+            Function::Base64Encode => "Base64Encode",
+            Function::Format => "Format",
+            Function::Hash => "Hash",
+            Function::JsonMerge => "JsonMerge",
+            Function::JsonToString => "JsonToString",
+            Function::MathAdd => "MathAdd",
+            Function::MathRandom => "MathRandom",
+            Function::StringSplit => "StringSplit",
+            Function::StringToJson => "StringToJson",
+            Function::Uuid => "UUID",
+        }
     }
 
     /// Tells how many arguments the function takes, at least and at most.

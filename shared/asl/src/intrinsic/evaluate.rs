@@ -2,14 +2,40 @@
 
 use std::borrow::Cow;
 
+use jsonpath::ReadError;
 use serde_json::Value;
 
 use crate::intrinsic::call::{Argument, Function, Intrinsic, IntrinsicError};
 use crate::intrinsic::{array, base64, hash, json, math, text};
+use crate::path::{DataPath, PathError, Root};
 use crate::scope::Scope;
 
-/// Is what a function gives: a value, or the reason why there is none.
-pub(crate) type Outcome = Result<Value, String>;
+/// Is what a function gives: a value, or why there is none.
+pub(crate) type Outcome = Result<Value, Fault>;
+
+/// Says why a function gives no value. AWS says no more of what an argument lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// An argument is not what the function takes.
+    Arguments,
+    /// A template has more or fewer places than there are arguments.
+    Count,
+    /// A template has a brace alone.
+    Brace,
+}
+
+impl Fault {
+    fn render(self, function: Function) -> String {
+        let name = function.name();
+        match self {
+            Fault::Arguments => format!("Invalid arguments in States.{name}"),
+            Fault::Count => {
+                format!("Invalid arguments in States.{name}: number of arguments do not match the occurrences of {{}}.")
+            }
+            Fault::Brace => format!("Invalid template in States.{name}: matching '}}' not found for '{{'."),
+        }
+    }
+}
 
 impl Intrinsic {
     /// Evaluates the call.
@@ -22,14 +48,15 @@ impl Intrinsic {
             values.push(self.argument(argument, scope)?);
         }
         let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
-        self.apply(&values, scope).map_err(|reason| self.error(reason))
+        self.apply(&values, scope).map_err(|fault| self.error(fault.render(self.function())))
     }
 
     fn argument<'a>(&'a self, argument: &'a Argument, scope: &'a dyn Scope) -> Result<Cow<'a, Value>, IntrinsicError> {
         match argument {
             Argument::Text { value, .. } | Argument::Literal(value) => Ok(Cow::Borrowed(value)),
-            Argument::Path(path) => path.read_value(scope).map_err(|error| self.error(error.to_string())),
-            Argument::Call(call) => call.evaluate(scope).map(Cow::Owned),
+            Argument::Path(path) => path.read_value(scope).map_err(|error| self.error(missing(path, &error, scope))),
+            // AWS names the whole call.
+            Argument::Call(call) => call.evaluate(scope).map(Cow::Owned).map_err(|error| self.error(error.reason)),
         }
     }
 
@@ -53,12 +80,12 @@ impl Intrinsic {
             (Function::StringSplit, [text, splitters]) => text::split(text, splitters),
             (Function::StringToJson, [text]) => json::parse(text),
             (Function::Uuid, []) => Ok(math::uuid(scope)),
-            (_, _) => Err("Invalid number of arguments.".into()),
+            (_, _) => Err(Fault::Arguments),
         }
     }
 
     /// Gives the first argument of `States.Format` as it is written, if it is, else its value.
-    fn written_template<'a>(&'a self, value: &'a Value) -> Result<&'a str, String> {
+    fn written_template<'a>(&'a self, value: &'a Value) -> Result<&'a str, Fault> {
         match self.arguments().first() {
             Some(Argument::Text { written, .. }) => Ok(written),
             _ => string(value),
@@ -66,23 +93,41 @@ impl Intrinsic {
     }
 }
 
+/// Says what an argument's path lacks. AWS shows the state's input and the path in it, even of a path into the context object.
+fn missing(path: &DataPath, error: &PathError, scope: &dyn Scope) -> String {
+    if let Some(reason @ ReadError::NotAnArray { .. }) = error.read() {
+        return reason.to_string();
+    }
+    let text = path.to_string();
+    let shown = if path.root() == &Root::Context { &text[1..] } else { &text };
+    format!("The JsonPath argument for the field '{shown}' could not be found in the input '{}'", scope.input().text())
+}
+
 /// Takes a string argument.
-pub(crate) fn string(value: &Value) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| format!("Expected a string argument, but was: {value}"))
+pub(crate) fn string(value: &Value) -> Result<&str, Fault> {
+    value.as_str().ok_or(Fault::Arguments)
 }
 
 /// Takes an array argument.
-pub(crate) fn elements(value: &Value) -> Result<&[Value], String> {
-    let elements = value.as_array().map(Vec::as_slice);
-    elements.ok_or_else(|| format!("Expected an array argument, but was: {value}"))
+pub(crate) fn elements(value: &Value) -> Result<&[Value], Fault> {
+    value.as_array().map(Vec::as_slice).ok_or(Fault::Arguments)
 }
 
 /// Takes a number argument, rounded as Java's `Math.round` does it: halves go up.
-pub(crate) fn integer(value: &Value) -> Result<i64, String> {
+pub(crate) fn rounded(value: &Value) -> Result<i64, Fault> {
     if let Some(integer) = value.as_i64() {
         return Ok(integer);
     }
-    let number = value.as_f64().ok_or_else(|| format!("Expected a number argument, but was: {value}"))?;
+    let number = value.as_f64().ok_or(Fault::Arguments)?;
     #[expect(clippy::cast_possible_truncation, reason = "saturates, as Math.round does")]
     Ok((number + 0.5).floor() as i64)
+}
+
+/// Takes a number argument, cut off behind the point, as AWS does it but in `States.MathAdd`.
+pub(crate) fn truncated(value: &Value) -> Result<i64, Fault> {
+    if let Some(integer) = value.as_i64() {
+        return Ok(integer);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, as Java does")]
+    value.as_f64().map(|number| number as i64).ok_or(Fault::Arguments)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use crate::intrinsic::evaluate::{Outcome, string};
+use crate::intrinsic::evaluate::{Fault, Outcome, string};
 
 /// The longest argument in characters, as AWS has it.
 const LENGTH_MAX: usize = 10_000;
@@ -18,7 +18,7 @@ pub(crate) fn hash(data: &Value, algorithm: &Value) -> Outcome {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => data.to_string(),
     };
     if data.chars().count() > LENGTH_MAX {
-        return Err(format!("The data must not be longer than {LENGTH_MAX} characters"));
+        return Err(Fault::Arguments);
     }
     let digest = match string(algorithm)? {
         "MD5" => hex::<Md5>(&data),
@@ -26,7 +26,7 @@ pub(crate) fn hash(data: &Value, algorithm: &Value) -> Outcome {
         "SHA-256" => hex::<Sha256>(&data),
         "SHA-384" => hex::<Sha384>(&data),
         "SHA-512" => hex::<Sha512>(&data),
-        other => return Err(format!("Unknown hash algorithm: {other}")),
+        _ => return Err(Fault::Arguments),
     };
     Ok(Value::String(digest))
 }

@@ -2,19 +2,19 @@
 
 use serde_json::Value;
 
-use crate::intrinsic::evaluate::{Outcome, string};
+use crate::intrinsic::evaluate::{Fault, Outcome, string};
 
 pub(crate) fn parse(text: &Value) -> Outcome {
-    serde_json::from_str(string(text)?).map_err(|error| format!("The string is not valid JSON: {error}"))
+    serde_json::from_str(string(text)?).map_err(|_| Fault::Arguments)
 }
 
 /// Merges the members of two objects, of which the second wins. AWS knows the shallow mode only.
 pub(crate) fn merge(first: &Value, second: &Value, deep: &Value) -> Outcome {
     let (Some(first), Some(second)) = (first.as_object(), second.as_object()) else {
-        return Err("Expected two JSON objects to merge".into());
+        return Err(Fault::Arguments);
     };
     if deep != &Value::Bool(false) {
-        return Err("Only the shallow merging mode is supported: the third argument must be false".into());
+        return Err(Fault::Arguments);
     }
     let mut merged = first.clone();
     merged.extend(second.iter().map(|(name, value)| (name.clone(), value.clone())));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::intrinsic::evaluate::{Outcome, string};
+use crate::intrinsic::evaluate::{Fault, Outcome, string};
 
 /// Fills the `{}` of a template; `\{`, `\}`, `\'` and `\\` stand for the second character.
 pub(crate) fn format(template: &str, values: &[&Value]) -> Outcome {
@@ -17,16 +17,16 @@ pub(crate) fn format(template: &str, values: &[&Value]) -> Outcome {
             }
             ('{', Some('}')) => {
                 characters.next();
-                let value = values.next().ok_or("There are fewer arguments than placeholders")?;
+                let value = values.next().ok_or(Fault::Count)?;
                 text.push_str(&java_text(value));
             }
-            ('{' | '}', _) => return Err("Braces in the template must be escaped with a backslash".into()),
+            ('{' | '}', _) => return Err(Fault::Brace),
             (other, _) => text.push(other),
         }
     }
     match values.next() {
         None => Ok(Value::String(text)),
-        Some(_) => Err("There are more arguments than placeholders".into()),
+        Some(_) => Err(Fault::Count),
     }
 }
 

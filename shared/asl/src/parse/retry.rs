@@ -66,7 +66,7 @@ fn retrier(entry: &Object<'_>, (_, is_last): (usize, bool), findings: &mut Findi
 fn backoff_rate(node: &Node<'_>, findings: &mut Findings) -> Option<f64> {
     let rate = node.number(findings)?;
     if rate < 1.0 {
-        findings.schema("Minimum value is 1", node.pointer());
+        findings.schema("Minimum value is 1.0", node.pointer());
         return None;
     }
     Some(rate)

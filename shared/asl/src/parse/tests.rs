@@ -268,7 +268,7 @@ fn retriers_and_catchers_are_checked() {
         ),
         (
             format!(r#""Retry": [{{{error}, "BackoffRate": 0.9}}]"#),
-            "Minimum value is 1 at /States/S/Retry[0]/BackoffRate".to_owned(),
+            "Minimum value is 1.0 at /States/S/Retry[0]/BackoffRate".to_owned(),
         ),
         (
             format!(r#""Retry": [{{{error}, "MaxDelaySeconds": 31622401}}]"#),
@@ -404,7 +404,7 @@ fn nested_machines_are_checked() {
     );
     check_state(
         &format!(r#"{{"Type": "Map", "End": true, {inner}, "ToleratedFailurePercentage": 101}}"#),
-        &["Maximum value is 100 at /States/S/ToleratedFailurePercentage"],
+        &["Maximum value is 100.0 at /States/S/ToleratedFailurePercentage"],
     );
 }
 

@@ -17,6 +17,8 @@ const LABEL_LENGTH_MAX: usize = 40;
 const LABEL_LETTERS_REFUSED: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
 /// The most bytes of a batch, as AWS has it.
 const BATCH_BYTES_MAX: u64 = 262_144;
+/// The most items that a reader reads, as AWS has it.
+const READER_ITEMS_MAX: u64 = 100_000_000;
 
 const READER: &[&str] = &["Arguments", "Parameters", "ReaderConfig", "Resource"];
 const WRITER: &[&str] = &["Arguments", "Parameters", "Resource", "WriterConfig"];
@@ -109,7 +111,7 @@ fn percentage(state: State<'_>, report: &mut Report) {
     if state.language == QueryLanguage::JsonPath {
         report.at_most_one_of(state.object, &[NAME, PATH_NAME], state.place);
         if let Some(path) = state.get(PATH_NAME) {
-            path::check(path, Required::Reference, state.place.field(PATH_NAME), report);
+            path::check(path, Required::Value, state.place.field(PATH_NAME), report);
         }
     }
     let Some(value) = state.get(NAME) else { return };
@@ -117,8 +119,8 @@ fn percentage(state: State<'_>, report: &mut Report) {
         return;
     }
     match report.number(value, place) {
-        Some(percent) if percent < 0.0 => report.schema("Minimum value is 0", place),
-        Some(percent) if percent > 100.0 => report.schema("Maximum value is 100", place),
+        Some(percent) if percent < 0.0 => report.schema("Minimum value is 0.0", place),
+        Some(percent) if percent > 100.0 => report.schema("Maximum value is 100.0", place),
         Some(_) | None => {}
     }
 }
@@ -149,9 +151,9 @@ fn reader(state: State<'_>, report: &mut Report) {
     report.allow_only(config, READER_CONFIG, place);
     report.at_most_one_of(config, &["MaxItems", "MaxItemsPath"], place);
     if let Some(most) = config.get("MaxItems") {
-        expression::integer(most, (0, u64::MAX), state.language, place.field("MaxItems"), report);
+        expression::integer(most, (0, READER_ITEMS_MAX), state.language, place.field("MaxItems"), report);
     }
-    path::optional(config, "MaxItemsPath", Required::Reference, place, report);
+    path::optional(config, "MaxItemsPath", Required::Value, place, report);
     for name in ["InputType", "CSVHeaderLocation", "CSVDelimiter", "ManifestType", "Transformation"] {
         if let Some(word) = config.get(name) {
             report.string(word, place.field(name));
@@ -172,9 +174,9 @@ fn batcher(state: State<'_>, report: &mut Report) {
     ] {
         report.at_most_one_of(batcher, &[name, path_name], place);
         if let Some(value) = batcher.get(name) {
-            expression::integer(value, (1, most), state.language, place.field(name), report);
+            expression::integer(value, (0, most), state.language, place.field(name), report);
         }
-        path::optional(batcher, path_name, Required::Reference, place, report);
+        path::optional(batcher, path_name, Required::Value, place, report);
     }
     match state.language {
         QueryLanguage::JsonPath => template::field(batcher, "BatchInput", place, report),

@@ -13,6 +13,8 @@ pub(crate) enum Required {
     Any,
     /// One that names a single value.
     Reference,
+    /// One that names a single value in the input or a variable.
+    Value,
     /// One that names a place in the input, to which a result may go.
     Place,
 }
@@ -59,6 +61,7 @@ fn fault(text: &str, required: Required) -> Option<&'static str> {
         Required::Place => {
             path.root() == &Root::Input && jsonpath::ReferencePath::try_from(path.path().clone()).is_ok()
         }
+        Required::Value => path.root() != &Root::Context && path.path().is_definite(),
         Required::Any | Required::Reference => path.path().is_definite(),
     });
     (!fits).then_some("Value is not a Reference Path")

@@ -74,7 +74,7 @@ fn backoff_rate(entry: &Object, place: Place<'_>, report: &mut Report) {
     let place = place.field("BackoffRate");
     let rate = entry.get("BackoffRate").and_then(|rate| report.number(rate, place));
     if rate.is_some_and(|rate| rate < 1.0) {
-        report.schema("Minimum value is 1", place);
+        report.schema("Minimum value is 1.0", place);
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn number(state: State<'_>, name: &str, bounds: (u64, u64), report: &
     if state.language == QueryLanguage::JsonPath {
         report.at_most_one_of(state.object, &[name, &path_name], state.place);
         if let Some(path) = state.get(&path_name) {
-            path::check(path, Required::Reference, state.place.field(&path_name), report);
+            path::check(path, Required::Value, state.place.field(&path_name), report);
         }
     }
     if let Some(value) = state.get(name) {

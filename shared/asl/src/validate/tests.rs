@@ -188,11 +188,11 @@ fn maps_over_other_sources_are_checked() {
     );
     let one = "There should only be one of the following fields:";
     schema(
-        &map(r#""ItemBatcher": {"MaxItemsPerBatch": 0, "MaxItemsPerBatchPath": "$.x", "X": 1}"#),
+        &map(r#""ItemBatcher": {"MaxItemsPerBatch": -1, "MaxItemsPerBatchPath": "$.x", "X": 1}"#),
         &[
             "Field 'X' is not supported at /States/S/ItemBatcher",
             &format!("{one} [MaxItemsPerBatch, MaxItemsPerBatchPath] at /States/S/ItemBatcher"),
-            "Minimum value is 1 at /States/S/ItemBatcher/MaxItemsPerBatch",
+            "Minimum value is 0 at /States/S/ItemBatcher/MaxItemsPerBatch",
         ],
     );
     schema(

@@ -23,7 +23,7 @@ pub(crate) fn check(state: State<'_>, report: &mut Report) {
     }
     for name in ["SecondsPath", "TimestampPath"] {
         if let Some(path) = state.get(name) {
-            path::check(path, Required::Reference, state.place.field(name), report);
+            path::check(path, Required::Value, state.place.field(name), report);
         }
     }
 }
