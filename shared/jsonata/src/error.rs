@@ -62,6 +62,22 @@ const TEXTS: &[&str] = &[
      character' or a member of the 'decimal digit family'",
     "D3086: The sub-picture must not contain a passive character that is preceded by an active character and that is \
      followed by another active character",
+    "D3087: The sub-picture must not contain a 'grouping-separator' character that appears adjacent to a 'decimal-separator' \
+     character",
+    "D3088: The sub-picture must not contain a 'grouping-separator' at the end of the integer part",
+    "D3089: The sub-picture must not contain two adjacent instances of the 'grouping-separator' character",
+    "D3090: The integer part of the sub-picture must not contain a member of the 'decimal digit family' that is followed by an \
+     instance of the 'optional digit character'",
+    "D3091: The fractional part of the sub-picture must not contain an instance of the 'optional digit character' that is \
+     followed by a member of the 'decimal digit family'",
+    "D3092: A sub-picture that contains a 'percent' or 'per-mille' character must not contain a character treated as an \
+     'exponent-separator'",
+    "D3093: The exponent part of the sub-picture must comprise only of one or more characters that are members of the 'decimal \
+     digit family'",
+    "D3131: In a decimal digit pattern, all digits must be from the same decimal group",
+    "D3134: The timezone integer format specifier cannot have more than four digits",
+    "D3135: No matching closing bracket ']' in date/time picture string",
+    "D3136: The date/time picture string is missing specifiers required to parse the timestamp",
     "D3138: The $single() function expected exactly 1 matching result.  Instead it matched more.",
     "T1006: Attempted to invoke a non-function",
     "T1008: Attempted to partially apply a non-function",
@@ -71,8 +87,9 @@ const TEXTS: &[&str] = &[
     "T2008: The expressions within an order-by clause must evaluate to numeric or string values",
 ];
 
-/// Puts an error of jsonata-core into the words of the reference implementation, which AWS runs.
-pub(crate) fn worded(message: &str) -> String {
+/// Puts an error of jsonata-core into the words of the reference implementation, which AWS runs. `function` is the only one that
+/// the expression calls: jsonata-core does not say of which function an argument is wrong.
+pub(crate) fn worded(message: &str, function: Option<&str>) -> String {
     let message = message.strip_prefix("Signature validation failed: ").unwrap_or(message);
     let Some(code) = jsonata_core::evaluator::error_code_prefix(message) else {
         return message.to_owned();
@@ -82,8 +99,46 @@ pub(crate) fn worded(message: &str) -> String {
         "D1012" => TIME.to_owned(),
         "D2014" | "D2015" => MEMORY.to_owned(),
         "T2001" | "T2002" => quoted_operator(message),
-        "T0410" | "T0411" | "T0412" => quoted_function(message),
+        "T0410" | "T0411" | "T0412" => argument(message, function).unwrap_or_else(|| quoted_function(message)),
+        "D3030" => uncast(message),
+        "D3100" => last_word(message, "The radix of the formatBase function must be between 2 and 36.  It was given"),
         _ => TEXTS.iter().find(|text| text.starts_with(code)).map_or(message, |text| text).to_owned(),
+    }
+}
+
+/// Names what cannot become a number, as JSON: `Cannot convert 'x' to number`.
+fn uncast(message: &str) -> String {
+    let value = message.strip_prefix("D3030: Cannot convert ").and_then(|rest| rest.strip_suffix(" to number"));
+    let quoted = value.and_then(|value| value.strip_prefix('\'')?.strip_suffix('\''));
+    match (quoted, value) {
+        (Some(text), _) => format!("D3030: Unable to cast value to a number: {}", serde_json::Value::from(text)),
+        (None, Some("null")) => "D3030: Unable to cast value to a number: null".to_owned(),
+        (None, _) => message.to_owned(),
+    }
+}
+
+/// Puts the last word of a message behind another text.
+fn last_word(message: &str, text: &str) -> String {
+    let code = message.split(' ').next().unwrap_or_default();
+    format!("{code} {text} {}", message.rsplit(' ').next().unwrap_or_default())
+}
+
+/// Says which argument of which function is wrong, where jsonata-core only says what it must be.
+fn argument(message: &str, function: Option<&str>) -> Option<String> {
+    let function = format!("of function \"{}\"", function?);
+    if let Some(counts) = message.strip_prefix("T0410: Argument count mismatch: expected ") {
+        let (expected, got) = counts.split_once(", got ")?;
+        let index = expected.parse::<usize>().ok()?.min(got.parse().ok()?) + 1;
+        return Some(format!("T0410: Argument {index} {function} does not match function signature"));
+    }
+    let (before, wanted) = message.split_once(" must be ")?;
+    let index: usize = before.rsplit(' ').next()?.parse().ok()?;
+    match wanted.strip_prefix("an array of ") {
+        Some(kind) => {
+            let kind = kind.to_lowercase();
+            Some(format!("T0412: Argument {index} {function} must be an array of \"{kind}s\""))
+        }
+        None => Some(format!("T0410: Argument {index} {function} does not match function signature")),
     }
 }
 
@@ -105,5 +160,45 @@ fn quoted_function(message: &str) -> String {
             format!("{before}of function \"{}\"{END}", name.trim_start_matches('$'))
         }
         _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::worded;
+
+    #[test]
+    fn errors_are_in_the_words_of_the_reference_implementation() {
+        let check = |message: &str, function: Option<&str>, expect: &str| {
+            assert_eq!(worded(message, function), expect, "{message}");
+        };
+        let of = Some("sum");
+        check(
+            "T0412: Argument 1 must be an array of Number",
+            of,
+            "T0412: Argument 1 of function \"sum\" must be an array of \"numbers\"",
+        );
+        check(
+            "T0410: Argument 2 must be String",
+            of,
+            "T0410: Argument 2 of function \"sum\" does not match function signature",
+        );
+        check(
+            "T0410: Argument count mismatch: expected 1, got 3",
+            of,
+            "T0410: Argument 2 of function \"sum\" does not match function signature",
+        );
+        check("T0410: Argument 2 must be String", None, "T0410: Argument 2 must be String");
+        check("D3030: Cannot convert 'a\"b' to number", None, r#"D3030: Unable to cast value to a number: "a\"b""#);
+        check(
+            "D3100: Radix must be between 2 and 36, got 99",
+            None,
+            "D3100: The radix of the formatBase function must be between 2 and 36.  It was given 99",
+        );
+        check(
+            "T2002: The right side of the + operator must evaluate to a number",
+            None,
+            "T2002: The right side of the \"+\" operator must evaluate to a number",
+        );
     }
 }

@@ -60,6 +60,12 @@ impl Uses {
         self.functions.contains(function) || self.variables.contains(function)
     }
 
+    /// Gives the function that is called, if it is the only one and none is made.
+    pub(crate) fn only_function(&self) -> Option<&str> {
+        let mut functions = self.functions.iter().filter(|_| !self.binds);
+        functions.next().filter(|_| functions.next().is_none()).map(String::as_str)
+    }
+
     /// Tells whether the expression may look at a member of `$states`.
     pub fn looks_at(&self, member: &str) -> bool {
         self.all_states || self.states.contains(member)

@@ -17,8 +17,8 @@ pub(crate) fn outcome(value: &JValue, bytes_max: usize) -> Result<Outcome, Evalu
         JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => return Ok(Outcome::Function),
         JValue::Null => Kind::Null,
         JValue::Bool(_) => Kind::Boolean,
-        JValue::Number(_) => Kind::Number,
-        JValue::String(_) => Kind::String,
+        JValue::Number(number) if number.is_finite() => Kind::Number,
+        JValue::Number(_) | JValue::String(_) => Kind::String,
         JValue::Array(_) => Kind::Array,
         JValue::Object(_) => Kind::Object,
     };
@@ -92,12 +92,14 @@ impl Renderer<'_> {
     }
 }
 
-/// Writes a number as JavaScript does.
+/// Writes a number as JavaScript does; what is no number in JSON becomes a string, as in AWS.
 fn push_number(text: &mut String, number: f64) {
     use std::fmt::Write as _;
     // Writing to a String never fails.
-    let _ = if !number.is_finite() {
-        text.write_str("null")
+    let _ = if number.is_nan() {
+        text.write_str("\"NaN\"")
+    } else if number.is_infinite() {
+        text.write_str(if number > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" })
     } else if number == 0.0 {
         text.write_str("0")
     } else if number.abs() >= PLAIN_MAX || number.abs() < 1e-6 {

@@ -80,7 +80,7 @@ impl Session {
         let evaluated = catch_unwind(AssertUnwindSafe(|| evaluator.evaluate(expression.ast(), document)));
         match evaluated {
             Ok(Ok(value)) => render::outcome(&value, self.bounds.bytes),
-            Ok(Err(error)) => Err(EvaluationError::new(worded(error.message()))),
+            Ok(Err(error)) => Err(EvaluationError::new(worded(error.message(), expression.uses().only_function()))),
             // jsonata-core panics on what it did not expect; the session is not used for more than the state's other fields.
             Err(_) => Err(EvaluationError::new("The expression could not be evaluated")),
         }
@@ -115,6 +115,17 @@ impl Chance {
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    /// Gives the number from 0 up to but without 1 that follows from a seed at AWS: the first of Java's generator.
+    /// Source: <https://docs.oracle.com/javase/8/docs/api/java/util/Random.html>
+    pub(crate) fn seeded(seed: i64) -> f64 {
+        const MULTIPLIER: u64 = 0x5_deec_e66d;
+        const MASK: u64 = (1 << 48) - 1;
+        let next = |state: u64| state.wrapping_mul(MULTIPLIER).wrapping_add(0xb) & MASK;
+        let first = next((seed.cast_unsigned() ^ MULTIPLIER) & MASK);
+        let second = next(first);
+        (((first >> 22) << 27) + (second >> 21)) as f64 / (1_u64 << 53) as f64
     }
 
     /// Gives a number from 0 up to but without 1.

@@ -121,7 +121,8 @@ pub(super) fn random(args: &[JValue], chance: &Chance) -> FunctionResult {
     arity(args, 0, 1, "random")?;
     match args.first() {
         None | Some(JValue::Undefined) => Ok(JValue::from_f64(chance.fraction())),
-        Some(JValue::Number(seed)) => Ok(JValue::from_f64(Chance::new(seed.to_bits()).fraction())),
+        #[expect(clippy::cast_possible_truncation, reason = "Java cuts it off likewise")]
+        Some(JValue::Number(seed)) => Ok(JValue::from_f64(Chance::seeded(*seed as i64))),
         Some(_) => Err(argument_error(1, "random")),
     }
 }

@@ -11,6 +11,9 @@ use crate::expression::Uses;
 use crate::guard::{BOUNDED, CHECKED, CONCAT, checked_name};
 use crate::session::{Chance, Moment};
 
+/// The most integers that `$range` makes, as AWS has it.
+const RANGE_MAX: usize = 360_145;
+
 type Function = Box<dyn Fn(&[JValue]) -> FunctionResult>;
 
 /// Is what a function of ours gives.
@@ -64,7 +67,7 @@ pub(crate) fn register(evaluator: &mut Evaluator, moment: Moment, bounds: Bounds
     };
     let chance = Chance::new(moment.seed);
     add("partition", |args, _, _| added::partition(args), &chance);
-    add("range", |args, _, bounds| added::range(args, bounds.sequence), &chance);
+    add("range", |args, _, bounds| added::range(args, bounds.sequence.min(RANGE_MAX)), &chance);
     add("hash", |args, _, _| added::hash(args), &chance);
     add("parse", |args, _, _| added::parse(args), &chance);
     add("random", |args, chance, _| added::random(args, chance), &chance);
