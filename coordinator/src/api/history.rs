@@ -84,7 +84,8 @@ impl<M: SerializeMap> Members<M> {
             } => {
                 self.integration(resource_type, resource)?;
                 self.map.serialize_entry("region", region)?;
-                self.data("parameters", parameters)?;
+                // AWS shows them even where it shows no data.
+                self.map.serialize_entry("parameters", parameters.as_str())?;
                 self.credentials(credentials.as_deref())?;
                 self.bounds(*timeout_seconds, *heartbeat_seconds)
             }
@@ -111,13 +112,13 @@ impl<M: SerializeMap> Members<M> {
     }
 
     fn input(&mut self, input: &JsonText) -> Result<(), M::Error> {
-        self.data("input", input)?;
-        self.map.serialize_entry("inputDetails", &json!({ "truncated": false }))
+        self.data("input", input.as_str())?;
+        self.data("inputDetails", &json!({ "truncated": false }))
     }
 
     fn output(&mut self, output: &JsonText) -> Result<(), M::Error> {
-        self.data("output", output)?;
-        self.map.serialize_entry("outputDetails", &json!({ "truncated": false }))
+        self.data("output", output.as_str())?;
+        self.data("outputDetails", &json!({ "truncated": false }))
     }
 
     fn credentials(&mut self, role_arn: Option<&str>) -> Result<(), M::Error> {
@@ -131,10 +132,8 @@ impl<M: SerializeMap> Members<M> {
         if assigned.is_empty() {
             return Ok(());
         }
-        if self.with_data {
-            self.map.serialize_entry("assignedVariables", &VariablesView(assigned))?;
-        }
-        self.map.serialize_entry("assignedVariablesDetails", &json!({ "truncated": false }))
+        self.data("assignedVariables", &VariablesView(assigned))?;
+        self.data("assignedVariablesDetails", &json!({ "truncated": false }))
     }
 
     fn integration(&mut self, resource_type: &str, resource: &str) -> Result<(), M::Error> {
@@ -157,8 +156,8 @@ impl<M: SerializeMap> Members<M> {
         Ok(())
     }
 
-    fn data(&mut self, key: &str, text: &JsonText) -> Result<(), M::Error> {
-        if self.with_data { self.map.serialize_entry(key, text.as_str()) } else { Ok(()) }
+    fn data(&mut self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<(), M::Error> {
+        if self.with_data { self.map.serialize_entry(key, value) } else { Ok(()) }
     }
 
     fn optional(&mut self, key: &str, text: Option<&str>) -> Result<(), M::Error> {
@@ -358,8 +357,7 @@ mod tests {
     fn data_can_be_left_out() {
         let details = Details::StateEntered { name: "S".to_owned(), input: text("{}") };
         let found = render(EventKind::TaskStateEntered, details, false);
-        let expect = json!({ "name": "S", "inputDetails": { "truncated": false } });
-        assert_eq!(found.get("stateEnteredEventDetails"), Some(&expect));
+        assert_eq!(found.get("stateEnteredEventDetails"), Some(&json!({ "name": "S" })));
     }
 
     #[test]
