@@ -1,7 +1,7 @@
 //! The `xtask` program: what a developer and CI run.
 //!
-//! `cargo xtask test` brings the servers that tests need and runs all tests; `cargo xtask verify` runs every
-//! other check, one file of `checks/` each; `cargo xtask images` makes images of the servers.
+//! `cargo xtask test` brings the servers that tests need and runs all tests; `cargo xtask conformance`
+//! replays recorded cases of AWS; `cargo xtask verify` runs every other check, one file of `checks/` each; `cargo xtask images` makes images of the servers.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -10,6 +10,7 @@
 )]
 
 mod checks;
+mod conformance;
 mod deny;
 mod images;
 mod servers;
@@ -37,6 +38,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Replay what AWS was recorded to answer, if the cases lie in ../shared/conformance
+    Conformance {
+        /// `--cluster` for two coordinators and two workers; paths or parts of ids choose cases
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Make the Docker images redis:7, rabbitmq:3 and haproxy:2 from Debian's packages, where they can't be pulled
     Images {
         /// Make them again although they are there
@@ -53,6 +60,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test { arguments } => test::run(&arguments),
+        Task::Conformance { arguments } => conformance::run(&arguments),
         Task::Images { again } => images::run(again),
         Task::Verify { checks } => verify::run(&checks),
     };

@@ -10,7 +10,7 @@ use crate::workspace::{cargo, root};
 use crate::{images, servers};
 
 /// Tells the crate `support` that the programs are built, so that no test calls cargo.
-const BUILT: &str = "STEPWELL_PROGRAMS_BUILT";
+pub(crate) const BUILT: &str = "STEPWELL_PROGRAMS_BUILT";
 /// Where the end-to-end tests are, a file or folder each.
 const END_TO_END: &str = "tests/e2e/tests";
 /// Tells the crate `e2e` how to start its servers.
@@ -63,7 +63,7 @@ fn is_choice(argument: &str) -> bool {
 
 /// Programs and tests in one go, so that they share the crates that they are built from: features that only tests
 /// want are features of both.
-fn build(arguments: &[String]) -> Result<bool> {
+pub(crate) fn build(arguments: &[String]) -> Result<bool> {
     let mut build = cargo();
     build.args(["build", "--workspace", "--bins", "--tests"]);
     if arguments.iter().any(|argument| argument == "--release" || argument == "-r") {

@@ -49,7 +49,7 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// Programs and tests, which see all.
-const UNBOUND: &[&str] = &["cli", "rust-worker", "bench", "e2e", "fuzz", "sim", "support", "world"];
+const UNBOUND: &[&str] = &["cli", "rust-worker", "bench", "conformance", "e2e", "fuzz", "sim", "support", "world"];
 
 /// What the tests of any crate may use besides.
 const FOR_TESTS: &[&str] = &["support", "world"];
