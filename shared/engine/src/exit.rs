@@ -139,7 +139,8 @@ fn set(
     }
     assigned.sort_by(|left, right| left.0.cmp(&right.0));
     let bytes: usize = assigned.iter().map(|(_, value)| value.len()).sum();
-    let kept: usize = branch.variables.iter().map(|(_, value)| value.len()).sum();
+    let is_kept = |name: &String| assigned.iter().all(|(other, _)| other != name);
+    let kept: usize = branch.variables.iter().filter(|(name, _)| is_kept(name)).map(|(_, value)| value.len()).sum();
     if bytes > ASSIGN_BYTES_MAX || bytes + kept > VARIABLES_BYTES_MAX {
         return Err(Failure::output_too_large(branch.state.as_str()));
     }

@@ -73,6 +73,29 @@ fn booleans_and_instants_compare() {
 }
 
 #[test]
+fn an_operator_is_false_for_values_of_other_kinds() {
+    let kinds = [
+        ("Boolean", "true", &["yes", "no"][..]),
+        ("Numeric", "-1e9", &["n", "f", "big", "n2"]),
+        ("String", "\"\"", &["s", "t", "at", "later", "star"]),
+        ("Timestamp", "\"1970-01-01T00:00:00Z\"", &["at", "later"]),
+    ];
+    let values = ["s", "t", "n", "f", "big", "yes", "no", "null", "at", "later", "list", "star", "n2"];
+    for (kind, operand, own) in kinds {
+        let orders: &[&str] = &["Equals", "GreaterThan", "GreaterThanEquals", "LessThan", "LessThanEquals"];
+        let orders = if kind == "Boolean" { &orders[..1] } else { orders };
+        for value in values.iter().filter(|value| !own.contains(value)) {
+            for order in orders {
+                check(&format!("$.{value}"), &format!("{kind}{order}"), operand, false);
+                let path = format!("\"$.{}\"", own[0]);
+                check(&format!("$.{value}"), &format!("{kind}{order}Path"), &path, false);
+                check(&format!("$.{}", own[0]), &format!("{kind}{order}Path"), &format!("\"$.{value}\""), false);
+            }
+        }
+    }
+}
+
+#[test]
 fn patterns_match() {
     check("$.s", "StringMatches", "\"*.log\"", true);
     check("$.s", "StringMatches", "\"foo.log\"", true);

@@ -68,7 +68,8 @@ pub(crate) fn comment(object: &Object, place: Place<'_>, report: &mut Report) {
 fn language(object: &Object, report: &mut Report) -> QueryLanguage {
     let Some(field) = object.get("QueryLanguage") else { return QueryLanguage::JsonPath };
     match report.one_of(field, &["JSONPath", "JSONata"], Place::ROOT.field("QueryLanguage")) {
-        Some("JSONata") => QueryLanguage::Jsonata,
-        Some(_) | None => QueryLanguage::JsonPath,
+        Some("JSONPath") => QueryLanguage::JsonPath,
+        // AWS takes anything else for JSONata.
+        Some(_) | None => QueryLanguage::Jsonata,
     }
 }

@@ -55,14 +55,14 @@ pub(crate) fn check(value: &Tree, outer: Outer, place: Place<'_>, report: &mut R
 fn language(object: &Object, outer: Outer, place: Place<'_>, report: &mut Report) -> QueryLanguage {
     let Some(field) = object.get("QueryLanguage") else { return outer.language };
     match report.one_of(field, &["JSONPath", "JSONata"], place.field("QueryLanguage")) {
-        Some("JSONata") => QueryLanguage::Jsonata,
         Some("JSONPath") if outer.language == QueryLanguage::Jsonata && !outer.may_go_back => {
             let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
             report.schema(message, place);
             QueryLanguage::JsonPath
         }
-        Some(_) => QueryLanguage::JsonPath,
-        None => outer.language,
+        Some("JSONPath") => QueryLanguage::JsonPath,
+        // AWS takes anything else for JSONata.
+        Some(_) | None => QueryLanguage::Jsonata,
     }
 }
 
