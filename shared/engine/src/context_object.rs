@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use asl::{Chance, Definition, Document, IntegrationPattern, Scope, StateKind};
-use model::{AttemptId, JsonText, Nonce, TaskToken, Timestamp};
+use model::{AttemptId, JsonText, Nonce, TaskToken};
 use serde_json::Value;
 
 use crate::branch::{Branch, Execution};
@@ -83,7 +83,7 @@ pub(crate) fn render(definition: &Definition, execution: &Execution, branch: &Br
         r#"{{"Execution":{{"Id":{},"Input":{},"StartTime":"{}","Name":{},"RoleArn":{},"RedriveCount":{}}}"#,
         quote(&execution.arn),
         jsonpath::compact(execution.input.as_str()),
-        iso_8601(execution.started_at),
+        execution.started_at.iso_8601(),
         quote(&execution.name),
         quote(&execution.role_arn),
         execution.redrive_count,
@@ -96,7 +96,7 @@ pub(crate) fn render(definition: &Definition, execution: &Execution, branch: &Br
     let state = quote(branch.state.as_str());
     text.push_str(&format!(
         r#","State":{{"Name":{state},"EnteredTime":"{}"{}}}"#,
-        iso_8601(branch.entered_at),
+        branch.entered_at.iso_8601(),
         retry_count(definition, branch),
     ));
     text.push_str(&task_token(definition, execution, branch, attempt));
@@ -139,46 +139,5 @@ fn retry_count(definition: &Definition, branch: &Branch) -> String {
             StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_),
         )
         | None => String::new(),
-    }
-}
-
-/// Renders an instant as AWS does in the context object: `2024-02-29T23:59:59.007Z`.
-pub fn iso_8601(instant: Timestamp) -> String {
-    const DAY_MILLIS: i64 = 86_400_000;
-    let (days, millis) = (instant.as_millis().div_euclid(DAY_MILLIS), instant.as_millis().rem_euclid(DAY_MILLIS));
-    let (year, month, day) = civil_from_days(days);
-    let (seconds, millis) = (millis / 1_000, millis % 1_000);
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// Gives the date so many days after 1970-01-01 in the proleptic Gregorian calendar.
-/// Source: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn instants_are_rendered_in_utc_with_milliseconds() {
-        let check = |text: &str| {
-            let (instant, _) = asl::timestamp::parse(text).expect("is a timestamp");
-            assert_eq!(iso_8601(instant), text);
-        };
-        check("1970-01-01T00:00:00.000Z");
-        check("2024-02-29T23:59:59.007Z");
-        check("1999-12-31T23:59:59.999Z");
-        check("2026-03-01T00:00:00.000Z");
-        check("1900-01-01T12:30:00.500Z");
     }
 }

@@ -45,7 +45,7 @@ impl Context {
 }
 
 fn made_up(execution: &Execution, input: &Input, kind: &StateKind, now: Timestamp) -> JsonText {
-    let time = engine::iso_8601(now);
+    let time = now.iso_8601();
     let mut state = json!({ "Name": STATE_NAME, "EnteredTime": time });
     if matches!(kind, StateKind::Task(_) | StateKind::Map(_) | StateKind::Parallel(_)) {
         state["RetryCount"] = json!(input.retries);
