@@ -6,11 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use runtime::watch;
 use tokio::sync::{mpsc, oneshot};
-use wire::message::{Cancel, Report, WorkItem};
+use wire::message::{Cancel, Report, StatusChange, WorkItem};
 
 use crate::memory::Inbox;
 
-/// Carries work items to workers, their reports back, and cancels to all workers.
+/// Carries work items to workers, their reports back, cancels to all workers, and status changes to whoever listens.
 ///
 /// Twins: `memory` and `amqp`. One behaviour suite runs on both. Every publish resolves only when the
 /// broker has taken responsibility (a confirm, and no return); until then nothing is certain, and the caller publishes
@@ -35,6 +35,12 @@ pub trait WorkQueue: Send + Sync + 'static {
     /// # Errors
     /// As for `publish_work`, but nobody listening is no error.
     async fn publish_cancel(&self, cancel: &Cancel) -> Result<(), Error>;
+
+    /// Publishes a change of an execution's status to whoever has bound a queue to `stepwell.notify` for it.
+    ///
+    /// # Errors
+    /// As for `publish_work`, but nobody listening is no error.
+    async fn publish_status_change(&self, change: &StatusChange) -> Result<(), Error>;
 
     /// Puts what can't be handled into `stepwell.dead`, with its reason.
     ///

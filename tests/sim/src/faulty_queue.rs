@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use broker::{Connection, Consumer, DeadLetter, Error, ReplyTo, SharedQueue, WorkQueue};
 use runtime::{Runtime, watch};
-use wire::message::{Cancel, Report, WorkItem};
+use wire::message::{Cancel, Report, StatusChange, WorkItem};
 
 use crate::chaos::{Chaos, Fate};
 
@@ -62,6 +62,14 @@ impl WorkQueue for FaultyQueue {
         let (times, fate) = self.plan("publish a cancel").await;
         for _ in 0..times {
             self.inner.publish_cancel(cancel).await?;
+        }
+        self.answer(fate).await
+    }
+
+    async fn publish_status_change(&self, change: &StatusChange) -> Result<(), Error> {
+        let (times, fate) = self.plan("publish a status change").await;
+        for _ in 0..times {
+            self.inner.publish_status_change(change).await?;
         }
         self.answer(fate).await
     }

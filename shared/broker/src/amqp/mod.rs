@@ -40,7 +40,8 @@ use session::Session;
 use supervisor::{Phase, Supervisor};
 use tokio::sync::mpsc;
 use wire::message::{
-    CONTROL_TYPE, Cancel, REPORT_TYPE, Report, WORK_TYPE, WorkItem, encode_cancels, encode_items, encode_reports,
+    CONTROL_TYPE, Cancel, REPORT_TYPE, Report, STATUS_CHANGE_TYPE, StatusChange, WORK_TYPE, WorkItem, encode_cancels,
+    encode_items, encode_reports, encode_status_change,
 };
 
 use crate::body::Element;
@@ -117,7 +118,7 @@ impl AmqpBroker {
 }
 
 const MANDATORY: BasicPublishOptions = BasicPublishOptions { mandatory: true, immediate: false };
-/// Nobody needs to listen to cancels.
+/// Nobody needs to listen to cancels and status changes.
 const TO_WHOEVER_LISTENS: BasicPublishOptions = BasicPublishOptions { mandatory: false, immediate: false };
 
 /// Gives the trace context of a body's only element.
@@ -150,6 +151,12 @@ impl WorkQueue for AmqpBroker {
         let (exchange, body) = (self.names.control_exchange(), encode_cancels(std::slice::from_ref(cancel)));
         let properties = properties(CONTROL_TYPE, None);
         self.session()?.publish((&exchange, ""), properties, body, TO_WHOEVER_LISTENS).await
+    }
+
+    async fn publish_status_change(&self, change: &StatusChange) -> Result<(), Error> {
+        let (exchange, key) = (self.names.notify_exchange(), change.routing_key());
+        let (properties, body) = (properties(STATUS_CHANGE_TYPE, None), encode_status_change(change));
+        self.session()?.publish((&exchange, &key), properties, body, TO_WHOEVER_LISTENS).await
     }
 
     async fn publish_dead(&self, letter: &DeadLetter) -> Result<(), Error> {

@@ -9,6 +9,7 @@
 
 mod inbox;
 mod state;
+mod topic;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +17,9 @@ use async_trait::async_trait;
 pub(crate) use inbox::Inbox;
 use runtime::{Runtime, watch};
 use state::{Message, QueueKind, State};
-use wire::message::{Cancel, Report, WorkItem, encode_cancels, encode_items, encode_reports};
+use wire::message::{
+    Cancel, Report, StatusChange, WorkItem, encode_cancels, encode_items, encode_reports, encode_status_change,
+};
 
 use crate::body::Element;
 use crate::queue::{Connection, Consumer, DeadLetter, Error, ReplyTo, Source, WorkQueue};
@@ -117,6 +120,16 @@ impl MemoryBroker {
         self.state().dead.clone()
     }
 
+    /// Binds a new queue to status changes whose topic fits the pattern, as RabbitMQ has it; gives its number.
+    pub fn bind_status_changes(&self, pattern: &str) -> usize {
+        self.state().topics.bind(pattern)
+    }
+
+    /// Takes what a queue of status changes holds: topics with bodies, the oldest first.
+    pub fn take_status_changes(&self, queue: usize) -> Vec<(String, Vec<u8>)> {
+        self.state().topics.take(queue)
+    }
+
     /// Publishes any body under any type to a queue by its name: what a worker in another language may get wrong.
     ///
     /// # Errors
@@ -191,6 +204,12 @@ impl WorkQueue for MemoryBroker {
         self.check()?;
         let body = encode_cancels(std::slice::from_ref(cancel));
         self.state().publish_to_all(&message::<Cancel>(body, None));
+        Ok(())
+    }
+
+    async fn publish_status_change(&self, change: &StatusChange) -> Result<(), Error> {
+        self.check()?;
+        self.state().topics.publish(&change.routing_key(), &encode_status_change(change));
         Ok(())
     }
 

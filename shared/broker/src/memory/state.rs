@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::topic::Topics;
 use crate::queue::{Connection, DeadLetter, ReplyTo};
 
 #[derive(Clone, Debug)]
@@ -25,6 +26,7 @@ pub(super) struct State {
     pub(super) blocked: bool,
     pub(super) marked: bool,
     pub(super) dead: Vec<DeadLetter>,
+    pub(super) topics: Topics,
 }
 
 #[derive(Debug, Default)]
@@ -240,6 +242,7 @@ impl State {
             subscription.unacked.clear();
         }
         self.dead.clear();
+        self.topics.lose_data();
         self.marked = false;
     }
 

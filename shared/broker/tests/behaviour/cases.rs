@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use broker::{Connection, Consumer, DeadLetter, Error, ReplyTo, SharedQueue};
+use model::ExecutionStatus;
 use support::eventually;
 use tokio::task::JoinSet;
-use wire::message::{REPORT_TYPE, WORK_TYPE, WorkItem, encode_reports};
+use wire::message::{REPORT_TYPE, WORK_TYPE, WorkItem, encode_reports, encode_status_change};
 
-use crate::elements::{cancel, item, report};
+use crate::elements::{cancel, item, report, status_change};
 use crate::twin::{PATIENCE, Twin, becomes, insist, is_up, next};
 
 async fn publish(queue: &SharedQueue, names: &[&str]) -> Result<()> {
@@ -227,6 +228,34 @@ pub(crate) async fn a_cancel_reaches_every_process(twin: Twin) -> Result<()> {
         };
         assert_eq!(delivery.content, Ok(vec![cancel()]));
         delivery.receipt.ack().await;
+    }
+    Ok(())
+}
+
+pub(crate) async fn status_changes_go_to_whoever_has_bound_a_queue_for_them(twin: Twin) -> Result<()> {
+    let queue = twin.process().await?;
+    let unheard = status_change(ExecutionStatus::Running, "Early");
+    // That nobody listens is no fault.
+    insist(async || queue.publish_status_change(&unheard).await).await?;
+    let [failures, orders, all] = ["FAILED.#", "*.us-east-1.123456789012.Orders", "#"];
+    let mut listeners = Vec::new();
+    for pattern in [failures, orders, all] {
+        listeners.push(twin.listen(pattern).await?);
+    }
+    let changes = [
+        status_change(ExecutionStatus::Running, "Orders"),
+        status_change(ExecutionStatus::Failed, "Orders.v2"),
+        status_change(ExecutionStatus::Succeeded, "Orders"),
+    ];
+    for change in &changes {
+        insist(async || queue.publish_status_change(change).await).await?;
+    }
+    for (listener, expect) in listeners.iter_mut().zip([vec![1], vec![0, 2], vec![0, 1, 2]]) {
+        let expect: Vec<_> = expect
+            .into_iter()
+            .map(|index| (changes[index].routing_key(), encode_status_change(&changes[index])))
+            .collect();
+        assert_eq!(listener.heard(expect.len()).await?, expect);
     }
     Ok(())
 }

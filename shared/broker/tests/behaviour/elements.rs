@@ -1,7 +1,7 @@
 //! Work items, reports and cancels to send.
 
-use model::{AttemptId, BranchPath, ExecutionArn, JsonText, Nonce, Timestamp};
-use wire::message::{Cancel, Cancelled, Outcome, Report, WorkItem};
+use model::{AttemptId, BranchPath, ExecutionArn, ExecutionStatus, JsonText, Nonce, Timestamp};
+use wire::message::{Cancel, Cancelled, Outcome, Report, StatusChange, WorkItem};
 
 pub(crate) fn item(name: &str) -> WorkItem {
     WorkItem {
@@ -35,6 +35,23 @@ pub(crate) fn report(worker: &str) -> Report {
 
 pub(crate) fn cancel() -> Cancel {
     Cancel { execution: execution(), of: Cancelled::Execution }
+}
+
+pub(crate) fn status_change(status: ExecutionStatus, machine: &str) -> StatusChange {
+    let arn = format!("arn:aws:states:us-east-1:123456789012:execution:{machine}:o-1");
+    let execution = ExecutionArn::parse(&arn).expect("is an ARN");
+    StatusChange {
+        id: format!("{machine}-{}", status.as_str()),
+        state_machine: execution.state_machine(),
+        execution,
+        status,
+        started_at: Timestamp::from_millis(1_700_000_000_000),
+        stopped_at: None,
+        input: JsonText::trusted("{\"a\" : 1.0}"),
+        output: None,
+        error: None,
+        cause: None,
+    }
 }
 
 fn execution() -> ExecutionArn {

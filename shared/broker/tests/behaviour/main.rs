@@ -56,6 +56,7 @@ cases! {
         a_batch_is_one_message,
         a_cancel_reaches_every_process,
         a_dead_letter_is_kept_as_it_came,
+        status_changes_go_to_whoever_has_bound_a_queue_for_them,
         what_cannot_be_read_is_handed_over_with_its_reason,
         one_bad_element_costs_no_other,
         an_unknown_pool_is_empty,

@@ -12,6 +12,7 @@ use lapin::{BasicProperties, ConnectionProperties};
 use model::Timestamp;
 use runtime::Runtime;
 use support::{RabbitServer, eventually_some, shared_rabbit, unique_name};
+use wire::message::STATUS_CHANGE_TYPE;
 
 /// Servers share two cores with builds and with other servers.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,6 +67,23 @@ impl Twin {
         }
     }
 
+    /// Binds a queue to status changes.
+    pub(crate) async fn listen(&self, pattern: &str) -> Result<Listener> {
+        match self {
+            Self::Memory(broker) => Ok(Listener::Memory(broker.clone(), broker.bind_status_changes(pattern))),
+            Self::Rabbit(twin) => {
+                let connection = twin.raw().await?;
+                let channel = connection.create_channel().await?;
+                let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+                let queue = channel.queue_declare("".into(), options, Default::default()).await?.name().to_string();
+                let exchange = format!("{}.notify", twin.prefix);
+                let (name, exchange, pattern) = (queue.as_str().into(), exchange.as_str().into(), pattern.into());
+                channel.queue_bind(name, exchange, pattern, Default::default(), Default::default()).await?;
+                Ok(Listener::Rabbit(Box::new(Bound { _connection: connection, channel, queue })))
+            }
+        }
+    }
+
     pub(crate) async fn next_dead_letter(&self) -> Result<DeadLetter> {
         match self {
             Self::Memory(broker) => broker.dead_letters().first().cloned().context("there is none"),
@@ -112,6 +130,39 @@ impl Twin {
             }
         }
         Ok(())
+    }
+}
+
+/// Is a queue bound to status changes.
+pub(crate) enum Listener {
+    Memory(MemoryBroker, usize),
+    Rabbit(Box<Bound>),
+}
+
+pub(crate) struct Bound {
+    _connection: lapin::Connection,
+    channel: lapin::Channel,
+    queue: String,
+}
+
+impl Listener {
+    /// Takes so many changes, which have been confirmed, with their topics; more than those would be seen.
+    pub(crate) async fn heard(&mut self, count: usize) -> Result<Vec<(String, Vec<u8>)>> {
+        let (channel, queue) = match self {
+            Self::Memory(broker, queue) => return Ok(broker.take_status_changes(*queue)),
+            Self::Rabbit(bound) => (&bound.channel, bound.queue.as_str()),
+        };
+        let mut heard = Vec::new();
+        let get = async || channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.ok()?;
+        while heard.len() < count {
+            let message = eventually_some(PATIENCE, &get, "a status change comes").await?.delivery;
+            let properties = &message.properties;
+            ensure!(properties.kind().as_ref().is_some_and(|kind| kind.as_str() == STATUS_CHANGE_TYPE), "has its type");
+            ensure!(properties.delivery_mode() == &Some(2), "is persistent");
+            heard.push((message.routing_key.to_string(), message.data));
+        }
+        ensure!(get().await.is_none(), "no more came");
+        Ok(heard)
     }
 }
 

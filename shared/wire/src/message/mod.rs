@@ -1,15 +1,17 @@
-//! What the broker carries: work items, reports, controls. The page is `docs/formats/messages.md`.
+//! What the broker carries: work items, reports, controls, status changes. The page is `docs/formats/messages.md`.
 //!
 //! ```text
 //!  coordinator ── work item (stepwell.work.v1, reply_to) ──► worker
 //!  coordinator ◄── report (stepwell.report.v1) ────────────── worker
 //!  coordinator ── control (stepwell.control.v1) ──► all workers
+//!  coordinator ── status change (stepwell.notify.v1) ──► whoever listens
 //! ```
 //! A body is a JSON list; each element carries the attempt, a W3C `traceparent` and the delivery count.
 
 mod decode;
 mod encode;
 mod error;
+mod status_change;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,7 @@ pub use decode::{Sorted, decode_cancels, decode_items, decode_reports, sort_canc
 pub use encode::{encode_cancels, encode_items, encode_reports};
 pub use error::{ElementError, FormatError};
 use model::{AttemptId, BranchPath, ExecutionArn, JsonText, ScopeKey, Timestamp};
+pub use status_change::{STATUS_CHANGE_TYPE, StatusChange, encode_status_change};
 
 /// Is the AMQP `type` of a message of work items.
 pub const WORK_TYPE: &str = "stepwell.work.v1";

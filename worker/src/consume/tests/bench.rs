@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use broker::{Connection, Consumer, DeadLetter, Error, MemoryBroker, ReplyTo, SharedQueue, WorkQueue};
 use model::{AttemptId, JsonText, Nonce};
 use runtime::{Runtime, Task, watch};
-use wire::message::{Cancel, Cancelled, Outcome, Report, WorkItem};
+use wire::message::{Cancel, Cancelled, Outcome, Report, StatusChange, WorkItem};
 
 use crate::consume::fixtures::{EPOCH, item};
 use crate::{Stopper, Worker, WorkerBuilder};
@@ -44,6 +44,10 @@ impl WorkQueue for Spy {
 
     async fn publish_cancel(&self, cancel: &Cancel) -> Result<(), Error> {
         self.inner.publish_cancel(cancel).await
+    }
+
+    async fn publish_status_change(&self, change: &StatusChange) -> Result<(), Error> {
+        self.inner.publish_status_change(change).await
     }
 
     async fn publish_dead(&self, letter: &DeadLetter) -> Result<(), Error> {
