@@ -92,7 +92,8 @@ impl Place {
             store: Arc::clone(&store),
             queue,
             runtime: runtime.clone(),
-            settings: DriverSettings::default(),
+            // Nobody can listen to a broker within the process.
+            settings: DriverSettings { notify: false, ..DriverSettings::default() },
             owner: OwnerId("stepwell".into()),
             registry: Registry::new(),
         });

@@ -32,6 +32,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How effects that did not leave are issued again.
     pub outbox: Outbox,
+    /// Whether changes of executions' status are published.
+    pub notify: Notify,
     /// How long ended executions are kept.
     pub retention: Retention,
     /// Pools of workers, with the resources that they run; what none names goes to the pool `default`. Since 0.1.0.
@@ -224,6 +226,20 @@ impl Default for Outbox {
     }
 }
 
+/// Is the section `notify`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notify {
+    /// Whether every start and end of an execution is published to the exchange `stepwell.notify`. Since 0.1.0.
+    pub enabled: bool,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self { enabled: DriverSettings::default().notify }
+    }
+}
+
 /// Is the section `retention`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -337,6 +353,7 @@ impl Settings {
             sweep_lease: sweep_every.saturating_mul(3),
             reconcile_every: driver.reconcile_every.get(),
             outbox_grace: self.outbox.grace.get(),
+            notify: self.notify.enabled,
             retention: self.retention.period.get(),
             retention_bytes: Some(self.retention.bytes).filter(|bytes| *bytes > 0),
             ..defaults

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use ::settings::LogFormat;
 use anyhow::{Context as _, Result};
 use broker::{MemoryBroker, SharedQueue, WorkQueue as _};
+use coordinator::driver::DriverSettings;
 use coordinator::ops::Ops;
 use coordinator::serve::{listen, serve, stop_on_signal};
 use coordinator::{Coordinator, Parts};
@@ -96,7 +97,9 @@ impl Server {
         let ops = Ops::new(registry.clone());
         ops.attach(store.connection(), broker.connection());
         let (shared, queue): (SharedStore, SharedQueue) = (Arc::new(store.clone()), Arc::new(broker));
-        let (driver, api_settings) = (settings.coordinator.driver(), settings.coordinator.api());
+        // Nobody can listen to a broker within the process.
+        let driver = DriverSettings { notify: false, ..settings.coordinator.driver() };
+        let api_settings = settings.coordinator.api();
         let runtime = runtime.clone();
         let coordinator = Coordinator::build(Parts {
             store: shared,

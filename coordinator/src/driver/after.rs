@@ -43,6 +43,7 @@ impl Inner {
                     let (execution, branch) = (commit.execution.clone(), path.clone());
                     self.proceed(Item::Resume { execution, branch, background: false });
                 }
+                PendingEffect::Notify(_) => self.notify(&known, key, commit.end.as_ref()),
                 PendingEffect::Wake(_) | PendingEffect::Export(_) => {}
             }
         }

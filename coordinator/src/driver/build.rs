@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{Branch, Effect, NewEvent, Phase, Run};
-use model::{CommitId, ExecutionEnd, FencingToken, Revision, Timestamp};
+use model::{CommitId, ExecutionEnd, ExecutionStatus, FencingToken, Revision, Timestamp};
 use store::{ClosedScope, Commit, NextBranch, OpenedScope, OutboxKey, PendingEffect, StoredBranch, Subject, TimerKey};
 use telemetry::TraceContext;
 use wire::message::Cancelled;
@@ -77,6 +77,7 @@ impl Inner {
         let root = Some((Revision::first(self.runtime.nonce()), FencingToken::first(self.runtime.nonce())));
         let record = Box::new(known.record.as_ref().clone());
         let mut plan = self.plan_run(known, run, root, |root| Subject::Creation { record, root });
+        self.add_notice(&mut plan.commit, ExecutionStatus::Running);
         let (begun, caller) = asked;
         self.add_spans(&mut plan, &left, &[], Cause::Start { begun, caller });
         plan
@@ -93,6 +94,7 @@ impl Inner {
     ) -> Plan {
         let mut commit = self.empty_commit(known, Subject::Execution);
         commit.history = HistoryChunk { events: history.into_iter().map(convert::event_to_record).collect() };
+        self.add_notice(&mut commit, end.status);
         commit.end = Some((end, self.runtime.now()));
         let (known, cancels) = (known.clone(), vec![Cancelled::Execution]);
         let mut plan = Plan { known, commit, branches: Vec::new(), before: None, cancels, spans: Spans::default() };
@@ -134,6 +136,9 @@ impl Inner {
         let reserve = u64::from(commit.end.is_none());
         commit.events_max = self.settings.limits.events_max.map(|max| max.saturating_sub(reserve));
         let cancels = sort_effects(known, run.effects, &mut commit);
+        if let Some(status) = commit.end.as_ref().map(|(end, _)| end.status) {
+            self.add_notice(&mut commit, status);
+        }
         Plan { known: known.clone(), commit, branches, before: None, cancels, spans: Spans::default() }
     }
 

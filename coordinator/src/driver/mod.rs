@@ -4,7 +4,8 @@
 //!  events queues ─► consume ─┐                    ┌─► relay ─► work items
 //!  wheel, sweep  ─► local ───┼─► advance ─► store ┼─► wheel
 //!  API           ─► start ───┘   (load, run,      ├─► local (wakes, continuations)
-//!                   close         commit)         └─► feed
+//!                   close         commit)         ├─► notify ─► status changes
+//!                                                 └─► feed
 //! ```
 //! Nothing here is the truth: a process may die between any two awaits. What was committed and has not left is in the
 //! store's outbox, where the relay of a live coordinator, or else a sweep, finds it.
@@ -18,12 +19,14 @@ mod cache;
 mod callback;
 mod close;
 mod consume;
+mod entries;
 mod error;
 mod events;
 mod feed;
 mod find;
 mod local;
 mod metrics;
+mod notify;
 mod outgoing;
 mod reconcile;
 mod redispatch;
@@ -63,6 +66,7 @@ use crate::timers::Wheel;
 use activity::Polls;
 use cache::Cache;
 use local::Local;
+use notify::Notices;
 use outgoing::Outgoing;
 use relay::Relay;
 use seldom::Seldom;
@@ -103,6 +107,7 @@ struct Inner {
     wheel: Wheel,
     relay: Relay,
     outgoing: Outgoing,
+    notices: Notices,
     polls: Polls,
     local: Local,
     feed: broadcast::Sender<Arc<Progress>>,
@@ -128,6 +133,7 @@ impl Driver {
             wheel: Wheel::new(settings.timers_held),
             relay: Relay::new(settings.relay_waiting),
             outgoing: Outgoing::new(settings.relay_pending),
+            notices: Notices::new(),
             polls: Polls::default(),
             local: Local::new(settings.local_running, settings.local_waiting),
             feed,
@@ -167,6 +173,7 @@ impl Driver {
         spawn(Box::pin(inner.clone().announce_loop()));
         spawn(Box::pin(inner.clone().relay_loop()));
         spawn(Box::pin(inner.clone().pending_loop()));
+        spawn(Box::pin(inner.clone().notify_loop()));
         spawn(Box::pin(inner.clone().clear_loop()));
         spawn(Box::pin(inner.clone().wheel_loop()));
         spawn(Box::pin(inner.clone().sweep_loop()));
@@ -188,7 +195,8 @@ impl Driver {
 
     /// Tells whether nothing is in hand: no delivery, wake or publish, and no entry of the outbox to be cleared.
     pub fn is_idle(&self) -> bool {
-        self.inner.metrics.open_deliveries.get() == 0 && self.inner.local.is_idle() && self.inner.outgoing.is_idle()
+        let Inner { metrics, local, outgoing, notices, .. } = &*self.inner;
+        metrics.open_deliveries.get() == 0 && local.is_idle() && outgoing.is_idle() && notices.entries.is_idle()
     }
 
     /// Starts an execution of a state machine.

@@ -11,6 +11,7 @@ use store::{OutboxKey, PendingEffect};
 
 use super::Inner;
 use super::backoff::Backoff;
+use super::entries::Entries;
 use super::error::{Patience, Unable, chain};
 use super::relay::{Dispatch, outstanding};
 
@@ -90,16 +91,24 @@ impl Inner {
 
     /// Clears the entries of spans that were exported or given up.
     pub(super) async fn clear_exported(&self) {
-        for (partition, keys) in self.traces.take_done() {
-            if let Err(error) = self.store.clear_outbox(partition, &keys).await {
-                tracing::debug!(partition, %error, "can't clear the outbox now");
-                self.traces.put_back(partition, keys);
+        self.clear_entries(self.traces.entries()).await;
+    }
+
+    async fn clear_entries(&self, entries: &Entries) {
+        for (partition, keys) in entries.take_done() {
+            match self.store.clear_outbox(partition, &keys).await {
+                Ok(()) => entries.cleared(&keys),
+                Err(error) => {
+                    tracing::debug!(partition, %error, "can't clear the outbox now");
+                    entries.done(partition, keys);
+                }
             }
         }
     }
 
     async fn clear_left(&self) {
         self.clear_exported().await;
+        self.clear_entries(&self.notices.entries).await;
         for (partition, keys) in self.outgoing.take_left() {
             match self.store.clear_outbox(partition, &keys).await {
                 Ok(()) => self.metrics.outbox_cleared.add(keys.len() as u64),

@@ -93,6 +93,8 @@ pub struct DriverSettings {
     pub activity_poll: Duration,
     /// How long a task that was taken for a poller stays hidden from others before it must have reached it: longer than a commit.
     pub activity_claim: Duration,
+    /// Whether changes of executions' status are told to whoever listens at the broker (`notify.enabled`).
+    pub notify: bool,
     /// How many commits the feed of live progress keeps for a slow listener.
     pub feed_kept: usize,
 }
@@ -140,6 +142,7 @@ impl Default for DriverSettings {
             lost_empty_after: Duration::from_secs(5),
             activity_poll: Duration::from_millis(250),
             activity_claim: Duration::from_secs(15),
+            notify: true,
             feed_kept: 4_096,
         }
     }

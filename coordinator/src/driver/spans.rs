@@ -5,8 +5,7 @@
 //! spans of others without their parent; so the spans are entries of the outbox until the collector has them, and the
 //! sweep of a live coordinator exports those of a dead one.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine::{Leaving, Left, Phase};
@@ -19,6 +18,7 @@ use wire::record::{PhaseRecord, SpanRecord, decode_spans, encode_spans};
 use super::Inner;
 use super::build::Plan;
 use super::cache::{Held, Known};
+use super::entries::Entries;
 use super::events::Trigger;
 
 /// How many spans stand in one entry of the outbox.
@@ -51,14 +51,7 @@ pub(crate) enum Cause<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Traces {
     tracer: OnceLock<Tracer>,
-    entries: Arc<Mutex<Entries>>,
-}
-
-#[derive(Debug, Default)]
-struct Entries {
-    done: Vec<(u32, OutboxKey)>,
-    /// Entries of dead coordinators that are under way here.
-    adopted: HashSet<OutboxKey>,
+    entries: Arc<Entries>,
 }
 
 impl Traces {
@@ -71,27 +64,9 @@ impl Traces {
         self.tracer.get().filter(|tracer| tracer.is_on())
     }
 
-    /// Takes the entries whose spans were exported or given up, ordered by partition.
-    pub(crate) fn take_done(&self) -> Vec<(u32, Vec<OutboxKey>)> {
-        let mut entries = lock(&self.entries);
-        let mut done = std::mem::take(&mut entries.done);
-        for (_, key) in &done {
-            entries.adopted.remove(key);
-        }
-        drop(entries);
-        done.sort_by_key(|(partition, _)| *partition);
-        let mut partitions: Vec<(u32, Vec<OutboxKey>)> = Vec::new();
-        for (partition, key) in done {
-            match partitions.last_mut() {
-                Some((last, keys)) if *last == partition => keys.push(key),
-                _ => partitions.push((partition, vec![key])),
-            }
-        }
-        partitions
-    }
-
-    pub(crate) fn put_back(&self, partition: u32, keys: Vec<OutboxKey>) {
-        lock(&self.entries).done.extend(keys.into_iter().map(|key| (partition, key)));
+    /// Gives the entries whose spans are under way, or were exported or given up.
+    pub(crate) fn entries(&self) -> &Entries {
+        &self.entries
     }
 
     fn export(&self, tracer: &Tracer, partition: u32, spans: Vec<Span>, keys: Vec<OutboxKey>) {
@@ -99,13 +74,9 @@ impl Traces {
             return tracer.export(spans, None);
         }
         let entries = Arc::clone(&self.entries);
-        let done = move || lock(&entries).done.extend(keys.into_iter().map(|key| (partition, key)));
+        let done = move || entries.done(partition, keys);
         tracer.export(spans, Some(Box::new(done)));
     }
-}
-
-fn lock(entries: &Mutex<Entries>) -> MutexGuard<'_, Entries> {
-    entries.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Inner {
@@ -172,13 +143,13 @@ impl Inner {
     /// Exports what a dead coordinator could not. Gives the key if there is nothing to wait for.
     pub(super) fn adopt_spans(&self, key: OutboxKey, text: &str) -> Option<OutboxKey> {
         let Some(tracer) = self.traces.tracer() else { return Some(key) };
-        if !lock(&self.traces.entries).adopted.insert(key.clone()) {
+        if !self.traces.entries.begin(&key) {
             return None;
         }
         let spans = decode_spans(text).ok().and_then(|spans| spans.into_iter().map(from_record).collect());
         let Some(spans) = spans else {
             tracing::warn!(execution = %key.execution, "spans in the outbox can't be read; they are dropped");
-            lock(&self.traces.entries).adopted.remove(&key);
+            self.traces.entries.give_up(&key);
             return Some(key);
         };
         self.metrics.reissued.inc();

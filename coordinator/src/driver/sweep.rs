@@ -190,8 +190,9 @@ impl Inner {
             return is_orphaned();
         }
         let grace = self.settings.outbox_grace.as_millis();
-        if let PendingEffect::Dispatch(_, attempt) = &entry.key.effect {
-            if !self.is_broker_up() || self.outgoing.sees_to(partition, *attempt) {
+        let is_for_broker = matches!(entry.key.effect, PendingEffect::Dispatch(..) | PendingEffect::Notify(_));
+        if is_for_broker {
+            if !self.is_broker_up() || self.sees_to(partition, &entry.key) {
                 return false;
             }
             // After an outage each coordinator publishes its own first.
@@ -203,6 +204,15 @@ impl Inner {
             return true;
         }
         is_orphaned()
+    }
+
+    /// Tells whether this coordinator sees to an entry whose effect the broker gets.
+    fn sees_to(&self, partition: u32, key: &OutboxKey) -> bool {
+        match &key.effect {
+            PendingEffect::Dispatch(_, attempt) => self.outgoing.sees_to(partition, *attempt),
+            PendingEffect::Notify(_) => self.notices.entries.sees_to(key),
+            PendingEffect::Continue(_) | PendingEffect::Wake(_) | PendingEffect::Export(_) => false,
+        }
     }
 
     /// Lets an effect leave again; gives its key if there is nothing to leave any more.
@@ -228,6 +238,7 @@ impl Inner {
                 let spans = spans.clone();
                 return self.adopt_spans(key, &spans);
             }
+            PendingEffect::Notify(_) => return self.notify_again(key).await,
         };
         // A branch that is closed has nothing to go on with, and nothing opens it again.
         match self.store.load(&execution, &path).await {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use model::{
-    AttemptId, BranchPath, CommitId, EventId, ExecutionArn, ExecutionEnd, FencingToken, JsonText, Revision, ScopeKey,
-    Timestamp,
+    AttemptId, BranchPath, CommitId, EventId, ExecutionArn, ExecutionEnd, ExecutionStatus, FencingToken, JsonText,
+    Revision, ScopeKey, Timestamp,
 };
 use wire::record::{BranchRecord, CompletionRecord, ExecutionRecord, HistoryChunk};
 
@@ -161,6 +161,8 @@ pub enum PendingEffect {
     Wake(ScopeKey),
     /// Spans have to reach the collector of traces: their text, which holds no semicolon.
     Export(Arc<str>),
+    /// Whoever listens is to be told that the execution has this status now.
+    Notify(ExecutionStatus),
 }
 
 /// Is an entry of the outbox.

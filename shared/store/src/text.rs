@@ -1,6 +1,6 @@
 //! Timers and effects as the store names them. The ARN stands last, so that nothing in it can be taken for a separator.
 
-use model::{ActivityArn, ExecutionArn, Timestamp};
+use model::{ActivityArn, ExecutionArn, ExecutionStatus, Timestamp};
 
 use crate::{ActivityTask, Error, OutboxEntry, OutboxKey, OwnerId, PendingEffect, TimerKey};
 
@@ -23,13 +23,14 @@ pub(crate) fn parse_timer(text: &str) -> Result<TimerKey, Error> {
     Ok(TimerKey { execution: execution(arn)?, branch: id(branch)?, name: name.to_owned() })
 }
 
-/// Renders an effect: `d;branch;attempt;ARN`, `c;branch;;ARN`, `w;scope;;ARN`, `t;spans;;ARN`.
+/// Renders an effect: `d;branch;attempt;ARN`, `c;branch;;ARN`, `w;scope;;ARN`, `t;spans;;ARN`, `n;STATUS;;ARN`.
 pub(crate) fn effect(arn: &ExecutionArn, effect: &PendingEffect) -> String {
     match effect {
         PendingEffect::Dispatch(branch, attempt) => format!("d;{branch};{attempt};{arn}"),
         PendingEffect::Continue(branch) => format!("c;{branch};;{arn}"),
         PendingEffect::Wake(scope) => format!("w;{scope};;{arn}"),
         PendingEffect::Export(spans) => format!("t;{spans};;{arn}"),
+        PendingEffect::Notify(status) => format!("n;{};;{arn}", status.as_str()),
     }
 }
 
@@ -44,6 +45,7 @@ pub(crate) fn parse_entry(effect: &str, value: &str) -> Result<OutboxEntry, Erro
         "c" => PendingEffect::Continue(id(place)?),
         "w" => PendingEffect::Wake(id(place)?),
         "t" => PendingEffect::Export(place.into()),
+        "n" => PendingEffect::Notify(ExecutionStatus::from_name(place).ok_or_else(corrupt)?),
         _ => return Err(corrupt()),
     };
     let (at, committer) = value.split_once(';').ok_or_else(corrupt)?;
@@ -97,6 +99,7 @@ mod tests {
             PendingEffect::Continue(id("r").expect("is a path")),
             PendingEffect::Wake(id("r/4.2@1").expect("is a scope")),
             PendingEffect::Export("{\"v\":1,\"spans\":[]}".into()),
+            PendingEffect::Notify(ExecutionStatus::TimedOut),
         ];
         for pending in effects {
             let committer = OwnerId("host;1".into());

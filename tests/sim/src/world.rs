@@ -1,5 +1,6 @@
 //! A simulated cluster: real coordinators and workers on the memory twins, one clock, one seed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +79,8 @@ struct World {
     runtime: Runtime,
     store: MemoryStore,
     broker: MemoryBroker,
+    /// The queue that is bound to all status changes.
+    told: usize,
     coordinators: Vec<Process>,
     workers: Vec<Process>,
     born: u64,
@@ -109,8 +112,9 @@ impl World {
         // The checker and the world read a handle that is never cut off.
         let checker = Arc::new(Checker::new(Arc::new(store.clone())));
         let chaos = Chaos::new(seed);
+        let told = broker.bind_status_changes("#");
         let (coordinators, workers, running) = (Vec::new(), Vec::new(), Vec::new());
-        Self { seed, plan, chaos, checker, runtime, store, broker, coordinators, workers, born: 0, running }
+        Self { seed, plan, chaos, checker, runtime, store, broker, told, coordinators, workers, born: 0, running }
     }
 
     async fn live(&mut self) -> Result<()> {
@@ -229,6 +233,26 @@ impl World {
         self.raise_all()?;
         self.runtime.sleep(Duration::from_secs(120)).await;
         self.checker.at_rest().await;
+        self.check_told().await
+    }
+
+    /// Checks that every start and every end was told, each under one id however often.
+    async fn check_told(&self) -> Result<()> {
+        let mut told: BTreeMap<(String, String), Vec<u8>> = BTreeMap::new();
+        for (topic, body) in self.broker.take_status_changes(self.told) {
+            let envelope: Value = serde_json::from_slice(&body)?;
+            let text = |name: &str| envelope["detail"][name].as_str().unwrap_or_default().to_owned();
+            let before = told.insert((text("executionArn"), text("status")), body.clone());
+            ensure!(before.is_none_or(|before| before == body), "{topic} is told in two ways: {envelope}");
+        }
+        for (arn, _) in &self.running {
+            let end = self.head(arn).await?.end.map_or(ExecutionStatus::Running, |(end, _)| end.status);
+            for status in [ExecutionStatus::Running, end] {
+                let change = (arn.to_string(), status.as_str().to_owned());
+                ensure!(told.remove(&change).is_some(), "nobody was told that {arn} is {}", status.as_str());
+            }
+        }
+        ensure!(told.is_empty(), "what never happened was told: {told:?}");
         Ok(())
     }
 

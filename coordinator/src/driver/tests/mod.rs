@@ -2,6 +2,7 @@
 
 mod crashes;
 mod loss;
+mod notify;
 mod orders;
 mod outages;
 mod reports;

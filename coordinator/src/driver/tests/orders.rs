@@ -59,6 +59,8 @@ async fn a_task_costs_one_commit_and_no_load() {
     assert_eq!(world.succeeded(&arn).await, "{\"a\": 1.0}");
     assert_eq!((node.driver.metrics().commits.get(), node.driver.metrics().loads.get()), (3, 0));
     assert_eq!(node.driver.metrics().dispatches.get(), 2);
+    // The start and the end of an execution are told, and nothing between them.
+    world.until("both are told", async || node.driver.metrics().status_changes.get() == 2).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! What closed scopes and ended executions left over, and its removal in bounded batches.
 
-use model::{BranchPath, ExecutionArn, ScopeKey, Timestamp};
+use model::{BranchPath, ExecutionArn, ExecutionStatus, ScopeKey, Timestamp};
 
 use super::lists::utf8;
 use super::map::{Map, View};
@@ -91,7 +91,7 @@ fn remove_batch(map: &mut dyn Map, prefixes: &[Vec<u8>]) -> Result<bool, Error> 
 }
 
 /// Removes executions that ended before an instant, or are over the bytes kept, those that ended first, each as a whole; tells whether
-/// there are more.
+/// there are more. One whose status is still to be told stays, and with it those that ended later: what is told is read from it.
 fn drop_old(map: &mut dyn Map, partition: u32, kept_from: Timestamp, bytes_max: Option<u64>) -> Result<bool, Error> {
     let prefix = keys::all_closed(partition);
     let view: &dyn View = map;
@@ -105,11 +105,27 @@ fn drop_old(map: &mut dyn Map, partition: u32, kept_from: Timestamp, bytes_max: 
         if index == EXECUTIONS || removed >= ENTRIES {
             return Ok(true);
         }
-        let (entries, size) = drop_execution(map, partition, &text::execution(utf8(arn)?)?)?;
+        let arn = text::execution(utf8(arn)?)?;
+        if is_untold(map, partition, &arn)? {
+            return Ok(false);
+        }
+        let (entries, size) = drop_execution(map, partition, &arn)?;
         map.remove(&[&prefix[..], suffix].concat())?;
         removed += entries;
         bytes = bytes.saturating_sub(size);
         map.put(&keys::ended_bytes(partition), &values::of_number(bytes))?;
+    }
+    Ok(false)
+}
+
+/// Tells whether whoever listens is still to be told of a status of an execution.
+fn is_untold(view: &dyn View, partition: u32, arn: &ExecutionArn) -> Result<bool, Error> {
+    use ExecutionStatus::{Aborted, Failed, Running, Succeeded, TimedOut};
+    for status in [Running, Succeeded, Failed, TimedOut, Aborted] {
+        let effect = text::effect(arn, &PendingEffect::Notify(status));
+        if view.get(&keys::effect(partition, &effect))?.is_some() {
+            return Ok(true);
+        }
     }
     Ok(false)
 }

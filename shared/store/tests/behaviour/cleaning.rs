@@ -1,6 +1,6 @@
 //! The end of executions: what is left over, and what retention removes.
 
-use model::EventId;
+use model::{EventId, ExecutionStatus};
 use store::{HistoryQuery, OpenedScope, PendingEffect, Refusal, Retention};
 
 use crate::fixture::*;
@@ -13,6 +13,7 @@ crate::on_all_stores!(
     very_much_is_removed_in_batches,
     ended_executions_are_kept_as_long_as_wanted,
     ended_executions_are_kept_up_to_so_many_bytes,
+    an_execution_is_kept_until_its_status_was_told,
 );
 
 const LONG: u64 = 100_000_000_000_000;
@@ -132,6 +133,25 @@ async fn ended_executions_are_kept_as_long_as_wanted(stage: Stage) {
         stage.dump().await.into_keys().filter(|key| key.contains("{p") && !key.ends_with(":mark")).collect();
     assert_eq!(rest, Vec::<String>::new());
     stage.created("old").await;
+}
+
+async fn an_execution_is_kept_until_its_status_was_told(stage: Stage) {
+    let root = Seen::root("e");
+    let [running, ended] = [ExecutionStatus::Running, ExecutionStatus::Succeeded].map(PendingEffect::Notify);
+    let mut creation = root.creation();
+    creation.outbox_added = vec![root.effect(running.clone())];
+    stage.made(&creation).await;
+    let mut end = root.end();
+    end.outbox_added = vec![root.effect(ended.clone())];
+    stage.made(&end).await;
+    for told in [running, ended] {
+        assert!(stage.outbox(&root.arn).await.contains(&told));
+        stage.clean_up(&root.arn, 1_000).await;
+        assert!(stage.store.execution(&root.arn).await.expect("reads").is_some());
+        stage.store.clear_outbox(partition(&root.arn), &[root.effect(told)]).await.expect("clears");
+    }
+    stage.clean_up(&root.arn, 1_000).await;
+    assert_eq!(stage.store.execution(&root.arn).await.expect("reads"), None);
 }
 
 async fn ended_executions_are_kept_up_to_so_many_bytes(stage: Stage) {
