@@ -129,7 +129,7 @@ impl Inner {
                 self.metrics.refused_stale.inc();
                 Ok(Tried::Outdated)
             }
-            Refusal::Closed | Refusal::Missing | Refusal::Exists => {
+            Refusal::Closed | Refusal::Missing | Refusal::Exists | Refusal::Undefined => {
                 self.metrics.refused_closed.inc();
                 self.cache.forget(held.known.arn(), &held.branch.path);
                 Ok(Tried::Ended(Ending::Stale))

@@ -75,6 +75,9 @@ pub struct DriverSettings {
     pub retention: Duration,
     /// How many bytes of them are kept, the latest (`retention.bytes`); nothing bounds them where absent.
     pub retention_bytes: Option<u64>,
+    /// How long a definition is kept that nothing refers to any more: longer than what takes it over from a state machine that it has read, so
+    /// that it is seldom put again.
+    pub definitions_unused: Duration,
     /// How often the coordinator says that it is alive.
     pub announce_every: Duration,
     /// How long that holds: three announcements.
@@ -133,6 +136,7 @@ impl Default for DriverSettings {
             clean_every: Duration::from_secs(10),
             retention: Duration::from_secs(90 * 86_400),
             retention_bytes: None,
+            definitions_unused: Duration::from_secs(300),
             announce_every: Duration::from_secs(2),
             announce_life: Duration::from_secs(6),
             high_water_every: Duration::from_secs(1),

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use engine::Run;
 use model::{ExecutionArn, JsonText, Timestamp};
-use store::{CommitOutcome, ExecutionHead};
+use store::{Commit, CommitOutcome, ExecutionHead, Refusal};
 use telemetry::TraceContext;
 use tracing::Instrument;
 use wire::record::{ExecutionRecord, StateMachineRecord};
@@ -13,7 +13,7 @@ use wire::record::{ExecutionRecord, StateMachineRecord};
 use super::Inner;
 use super::backoff::persist;
 use super::cache::Known;
-use super::error::{Unable, chain};
+use super::error::{Patience, Unable, chain};
 use super::trace;
 use crate::convert;
 use crate::definitions::DefinitionError;
@@ -69,13 +69,14 @@ impl Inner {
             return Err(StartError::Throttled);
         }
         let caller = trace::of_caller(request.trace.as_ref(), request.trace_header.as_deref());
+        let text = request.machine.definition.clone();
         let known = Arc::new(self.new_execution(request, caller).await?);
         let record = &known.record;
         let span = tracing::debug_span!("start", execution = %record.arn, traceparent = record.traceparent);
         let run = self.first_run(&known).instrument(span).await?;
         let plan = self.plan_creation(&known, run, (begun, caller));
         let patience = self.caller_patience();
-        let outcome = self.commit(&plan.commit, patience).await.map_err(unavailable)?;
+        let outcome = self.create(&plan.commit, &known, &text, patience).await.map_err(unavailable)?;
         match outcome {
             CommitOutcome::Committed(committed) => {
                 self.metrics.executions_started.inc();
@@ -95,6 +96,24 @@ impl Inner {
                 })
             }
         }
+    }
+
+    /// Makes the commit that creates an execution. The first one of a definition in its partition has the definition put there first.
+    async fn create(
+        self: &Arc<Self>,
+        commit: &Commit,
+        known: &Known,
+        text: &str,
+        patience: Patience<'_>,
+    ) -> Result<CommitOutcome, Unable> {
+        for _ in 0..=self.settings.refusals_max {
+            let outcome = self.commit(commit, patience).await?;
+            if !matches!(outcome, CommitOutcome::Refused(Refusal::Undefined)) {
+                return Ok(outcome);
+            }
+            persist!(self, patience, self.store.put_definition(known.partition, &known.record.definition, text));
+        }
+        Err(Unable::Contended)
     }
 
     async fn first_run(&self, known: &Arc<Known>) -> Result<Run, StartError> {

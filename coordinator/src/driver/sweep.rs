@@ -288,11 +288,12 @@ impl Inner {
 
     async fn clean(&self) -> Result<(), store::Error> {
         let millis = u64::try_from(self.settings.retention.as_millis()).unwrap_or(u64::MAX);
+        let unused_millis = u64::try_from(self.settings.definitions_unused.as_millis()).unwrap_or(u64::MAX);
         let held = self.held_partitions.list();
         let kept = self.kept_bytes(&held).await?;
         for (partition, bytes) in held.into_iter().zip(kept) {
             for _ in 0..CLEANED_MAX {
-                if !self.store.clean_up(partition, &Retention { millis, bytes }).await? {
+                if !self.store.clean_up(partition, &Retention { millis, bytes, unused_millis }).await? {
                     break;
                 }
             }

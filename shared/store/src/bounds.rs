@@ -13,6 +13,8 @@ pub(crate) const DROPPED_MAX: usize = 3 * RECORDS_MAX;
 pub(crate) const COMMIT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The items of a Map that lie together in one element.
 pub(crate) const ITEMS_PER_GROUP: usize = 100;
+/// The definitions that one call removes: each is asked for in every partition.
+pub(crate) const DEFINITIONS_REMOVED: usize = 4;
 /// The completions that one read of a join record gives.
 pub(crate) const COMPLETIONS_MAX: usize = 1_000;
 

@@ -209,6 +209,8 @@ pub enum Refusal {
     Missing,
     /// An execution of this name exists.
     Exists,
+    /// Nothing in the partition refers to the definition of the new execution, so that it may be removed at any time: it is to be put first.
+    Undefined,
     /// Events were added: the base is another than the one assumed.
     BaseMoved {
         /// The id of the last event now.

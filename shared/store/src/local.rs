@@ -9,7 +9,7 @@ use model::{ActivityArn, BranchPath, ExecutionArn, JsonText, Revision, ScopeKey,
 use runtime::{Runtime, watch};
 use wire::record::DefinitionHash;
 
-use crate::commit::{Commit, CommitOutcome, OutboxEntry, OutboxKey, TimerKey};
+use crate::commit::{Commit, CommitOutcome, OutboxEntry, OutboxKey, Refusal, TimerKey};
 use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceQuery};
 use crate::rules::{self, Map, Prepared, View};
 use crate::store::{
@@ -36,6 +36,11 @@ pub trait Keeper: Send + Sync + 'static {
 
     /// Tells whether it is filled over its high-water mark.
     fn is_over_high_water(&self) -> bool;
+
+    /// Tells whether a commit about this execution is to be refused as if another process had been faster.
+    fn is_contended(&self, _execution: &ExecutionArn) -> bool {
+        false
+    }
 }
 
 /// Is a store within one process. Clones are handles on the same one.
@@ -137,7 +142,8 @@ impl<K: Keeper> ExecutionStore for LocalStore<K> {
 
     async fn create_resource(&self, key: &ResourceKey, resource: &Resource) -> Result<Option<Resource>, Error> {
         let (partition, key, resource) = (key.partition(self.shared.partitions), key.clone(), resource.clone());
-        self.shared.keeper.write(move |map| rules::create_resource(map, partition, &key, &resource)).await
+        let now = self.now();
+        self.shared.keeper.write(move |map| rules::create_resource(map, partition, &key, &resource, now)).await
     }
 
     async fn resource(&self, key: &ResourceKey) -> Result<Option<Resource>, Error> {
@@ -151,8 +157,8 @@ impl<K: Keeper> ExecutionStore for LocalStore<K> {
         seen: Revision,
         next: Option<&Resource>,
     ) -> Result<bool, Error> {
-        let (partition, key, next) = (key.partition(self.shared.partitions), key.clone(), next.cloned());
-        let work = move |map: &mut dyn Map| rules::replace_resource(map, partition, &key, seen, next.as_ref());
+        let (place, key, next) = ((key.partition(self.shared.partitions), self.now()), key.clone(), next.cloned());
+        let work = move |map: &mut dyn Map| rules::replace_resource(map, place, &key, seen, next.as_ref());
         self.shared.keeper.write(work).await
     }
 
@@ -165,9 +171,10 @@ impl<K: Keeper> ExecutionStore for LocalStore<K> {
         self.list(partition, move |view| rules::resources(view, partition, &query)).await
     }
 
-    async fn put_definition(&self, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
-        let (hash, text) = (hash.clone(), text.to_owned());
-        self.shared.keeper.write(move |map| rules::put_definition(map, &hash, &text)).await
+    async fn put_definition(&self, partition: u32, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
+        self.check_partition(partition)?;
+        let (hash, text, now) = (hash.clone(), text.to_owned(), self.now());
+        self.shared.keeper.write(move |map| rules::put_definition(map, &hash, &text, now)).await
     }
 
     async fn list_executions(
@@ -207,6 +214,9 @@ impl<K: Keeper> ExecutionStore for LocalStore<K> {
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, Error> {
         let prepared = Prepared::new(commit, self.shared.partitions, self.now())?;
+        if self.shared.keeper.is_contended(&commit.execution) {
+            return Ok(CommitOutcome::Refused(Refusal::Stale));
+        }
         self.shared.keeper.write(move |map| prepared.make(map)).await
     }
 
@@ -325,9 +335,8 @@ impl<K: Keeper> ExecutionStore for LocalStore<K> {
 
     async fn clean_up(&self, partition: u32, retention: &Retention) -> Result<bool, Error> {
         self.check_partition(partition)?;
-        let kept_from = self.now().plus_millis(0_i64.saturating_sub_unsigned(retention.millis));
-        let bytes = retention.bytes;
-        self.shared.keeper.write(move |map| rules::clean_up(map, partition, kept_from, bytes)).await
+        let (now, retention) = (self.now(), *retention);
+        self.shared.keeper.write(move |map| rules::clean_up(map, partition, &retention, now)).await
     }
 
     async fn ended_bytes(&self, partition: u32) -> Result<u64, Error> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use model::ExecutionArn;
 use runtime::{Runtime, watch};
 
 use crate::Error;
@@ -20,11 +21,17 @@ pub struct Memory {
     entries: Mutex<Entries>,
     connected: watch::Sender<bool>,
     is_over_high_water: AtomicBool,
+    /// How many commits of an execution are still to be refused.
+    contended: Mutex<BTreeMap<ExecutionArn, u32>>,
 }
 
 impl Memory {
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn contended(&self) -> MutexGuard<'_, BTreeMap<ExecutionArn, u32>> {
+        self.contended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn entries(&self) -> Result<MutexGuard<'_, Entries>, Error> {
@@ -42,6 +49,7 @@ impl MemoryStore {
             entries: Mutex::default(),
             connected: watch::Sender::new(true),
             is_over_high_water: AtomicBool::new(false),
+            contended: Mutex::default(),
         };
         let incarnation = runtime.uuid().into();
         Self::over(memory, runtime, partitions, incarnation)
@@ -55,6 +63,11 @@ impl MemoryStore {
     /// Says that the store is filled over its high-water mark, or is not any more.
     pub fn set_over_high_water(&self, is_over: bool) {
         self.keeper().is_over_high_water.store(is_over, Ordering::Relaxed);
+    }
+
+    /// Refuses the next so many commits of an execution, as if other processes were always faster.
+    pub fn contend(&self, execution: &ExecutionArn, commits: u32) {
+        self.keeper().contended().insert(execution.clone(), commits);
     }
 }
 
@@ -80,5 +93,12 @@ impl Keeper for Memory {
 
     fn is_over_high_water(&self) -> bool {
         self.is_over_high_water.load(Ordering::Relaxed)
+    }
+
+    fn is_contended(&self, execution: &ExecutionArn) -> bool {
+        let mut contended = self.contended();
+        let Some(left) = contended.get_mut(execution).filter(|left| **left > 0) else { return false };
+        *left -= 1;
+        true
     }
 }

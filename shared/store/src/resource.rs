@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use model::{ActivityArn, AttemptId, BranchPath, ExecutionArn, Nonce, Revision, StateMachineArn, Timestamp};
+use wire::record::DefinitionHash;
+
+use crate::Error;
 
 /// Is a kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,17 +56,25 @@ pub struct Resource {
     pub revision: Revision,
     /// The record's text.
     pub record: Vec<u8>,
+    /// The definition that it refers to, which is not removed as long as it does.
+    pub definition: Option<DefinitionHash>,
 }
 
 impl Resource {
     /// Makes a resource that is to be created.
     pub fn new(record: Vec<u8>) -> Self {
-        Self { revision: Revision::first(digest(&record)), record }
+        Self { revision: Revision::first(digest(&record)), record, definition: None }
     }
 
     /// Makes what is to take the place of a resource at the revision `seen`.
     pub fn following(seen: Revision, record: Vec<u8>) -> Self {
-        Self { revision: seen.next(digest(&record)), record }
+        Self { revision: seen.next(digest(&record)), record, definition: None }
+    }
+
+    /// Has the resource refer to a definition, which must have been put.
+    #[must_use]
+    pub fn of_definition(self, hash: &DefinitionHash) -> Self {
+        Self { definition: Some(hash.clone()), ..self }
     }
 }
 
@@ -105,6 +116,11 @@ pub struct ActivityTask {
     pub branch: BranchPath,
     /// The attempt.
     pub attempt: AttemptId,
+}
+
+/// Says that a definition was put, and removed before anything referred to it: whoever wants it puts it again.
+pub(crate) fn removed_meanwhile(hash: &DefinitionHash) -> Error {
+    Error::Unavailable(format!("definition {hash} was removed meanwhile"))
 }
 
 fn digest(record: &[u8]) -> Nonce {

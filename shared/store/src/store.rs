@@ -56,11 +56,12 @@ pub trait ExecutionStore: Send + Sync + 'static {
         query: &ResourceQuery,
     ) -> Result<Vec<(ResourceKey, Resource)>, Error>;
 
-    /// Keeps a definition's text under its hash.
+    /// Keeps a definition's text under its hash, for something in a partition that is to refer to it. It is removed once nothing in any
+    /// partition has referred to it for a while; from then on a creation that refers to it is refused.
     ///
     /// # Errors
     /// `Error` when the store can't be reached or refuses.
-    async fn put_definition(&self, hash: &DefinitionHash, text: &str) -> Result<(), Error>;
+    async fn put_definition(&self, partition: u32, hash: &DefinitionHash, text: &str) -> Result<(), Error>;
 
     /// Reads a definition's text by its hash.
     ///
@@ -254,9 +255,9 @@ pub trait ExecutionStore: Send + Sync + 'static {
     /// # Errors
     /// `Error` when the store can't be reached or refuses.
     async fn create_state_machine(&self, record: &StateMachineRecord) -> Result<Option<StateMachineRecord>, Error> {
-        self.put_definition(&record.hash, &record.definition).await?;
         let key = ResourceKey::state_machine(&record.arn);
-        let resource = Resource::new(record.encode());
+        self.put_definition(key.partition(self.partitions()), &record.hash, &record.definition).await?;
+        let resource = Resource::new(record.encode()).of_definition(&record.hash);
         match self.create_resource(&key, &resource).await? {
             Some(existing) => {
                 let record = StateMachineRecord::decode(&existing.record).map_err(|error| corrupt(&error))?;
@@ -279,9 +280,18 @@ pub trait ExecutionStore: Send + Sync + 'static {
     /// # Errors
     /// As for `state_machine`.
     async fn state_machine_at(&self, arn: &StateMachineArn) -> Result<Option<(StateMachineRecord, Revision)>, Error> {
-        let Some(resource) = self.resource(&ResourceKey::state_machine(arn)).await? else { return Ok(None) };
-        let record = StateMachineRecord::decode(&resource.record).map_err(|error| corrupt(&error))?;
-        Ok(Some((with_definition(self, record).await?, resource.revision)))
+        let mut looks = LOOKS_MAX;
+        loop {
+            let Some(resource) = self.resource(&ResourceKey::state_machine(arn)).await? else { return Ok(None) };
+            let record = StateMachineRecord::decode(&resource.record).map_err(|error| corrupt(&error))?;
+            looks -= 1;
+            match with_definition(self, record).await {
+                Ok(record) => return Ok(Some((record, resource.revision))),
+                // It may have had another one since, and the first one been removed.
+                Err(Error::Corrupt(_)) if looks > 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Replaces a state machine that is at the revision seen, its definition stored first; tells whether it was at that revision.
@@ -289,11 +299,15 @@ pub trait ExecutionStore: Send + Sync + 'static {
     /// # Errors
     /// `Error` when the store can't be reached or refuses.
     async fn replace_state_machine(&self, seen: Revision, next: &StateMachineRecord) -> Result<bool, Error> {
-        self.put_definition(&next.hash, &next.definition).await?;
-        let resource = Resource::following(seen, next.encode());
-        self.replace_resource(&ResourceKey::state_machine(&next.arn), seen, Some(&resource)).await
+        let key = ResourceKey::state_machine(&next.arn);
+        self.put_definition(key.partition(self.partitions()), &next.hash, &next.definition).await?;
+        let resource = Resource::following(seen, next.encode()).of_definition(&next.hash);
+        self.replace_resource(&key, seen, Some(&resource)).await
     }
 }
+
+/// How often a state machine is read whose definition is not there.
+const LOOKS_MAX: usize = 3;
 
 /// Puts the definition into a record that was read.
 async fn with_definition<S: ExecutionStore + ?Sized>(
@@ -309,13 +323,15 @@ fn corrupt(error: &RecordError) -> Error {
     Error::Corrupt(error.chain())
 }
 
-/// Says which ended executions of a partition are kept.
+/// Says what of a partition is kept that nobody needs to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// How long, in milliseconds since their end.
+    /// How long ended executions are kept, in milliseconds since their end.
     pub millis: u64,
     /// How many bytes of them, the latest; nothing bounds them where absent.
     pub bytes: Option<u64>,
+    /// How long definitions are kept, in milliseconds since something referred to them or they were put.
+    pub unused_millis: u64,
 }
 
 /// Is a store that many share.

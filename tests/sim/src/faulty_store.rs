@@ -106,8 +106,8 @@ impl ExecutionStore for FaultyStore {
         self.inner.list_resources(partition, query).await
     }
 
-    async fn put_definition(&self, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
-        self.inner.put_definition(hash, text).await
+    async fn put_definition(&self, partition: u32, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
+        self.inner.put_definition(partition, hash, text).await
     }
 
     async fn list_executions(

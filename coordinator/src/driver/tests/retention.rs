@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use store::ExecutionStore;
+use wire::record::{DefinitionHash, StateMachineRecord};
 
 use super::world::World;
 use crate::driver::DriverSettings;
@@ -53,4 +54,24 @@ async fn ended_executions_are_kept_up_to_so_many_bytes() {
     }
     let oldest = kept.first().copied().unwrap_or_default();
     assert!(kept.len() > 10 && kept.contains(&199) && oldest + 2 * kept.len() > 200, "those that ended last: {kept:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_definition_that_nothing_refers_to_is_removed() {
+    let world = World::new();
+    let settings = DriverSettings { retention: Duration::from_secs(3_600), ..DriverSettings::default() };
+    let node = world.node("a", settings);
+    node.driver.start();
+    let arn = world.start(&node, PASS, "o", "1").await;
+    world.succeeded(&arn).await;
+    let (first, revision) = world.store.state_machine_at(&arn.state_machine()).await.expect("answers").expect("exists");
+    let next = StateMachineRecord { hash: DefinitionHash("next".into()), ..first.clone() };
+    assert!(world.store.replace_state_machine(revision, &next).await.expect("answers"));
+    let has = async |hash| world.store.definition(hash).await.expect("answers").is_some();
+    world.pass(3_300).await;
+    assert!(has(&first.hash).await && world.store.execution(&arn).await.expect("answers").is_some());
+    world.until("the execution is gone", async || world.store.execution(&arn).await.expect("answers").is_none()).await;
+    assert!(has(&first.hash).await, "it is kept for a while");
+    world.until("its definition is gone, too", async || !has(&first.hash).await).await;
+    assert!(has(&next.hash).await);
 }

@@ -62,7 +62,7 @@ impl Drop for Folder {
 }
 
 async fn keep(store: &EmbeddedStore, name: &str) -> Result<(), Error> {
-    store.put_definition(&DefinitionHash(name.into()), name).await
+    store.put_definition(0, &DefinitionHash(name.into()), name).await
 }
 
 async fn has(store: &EmbeddedStore, name: &str) -> bool {

@@ -31,7 +31,8 @@ impl Keys {
         self.of_arn(arn.as_str())
     }
 
-    fn of_arn(&self, arn: &str) -> &str {
+    /// Gives what all keys of the partition of an ARN begin with.
+    pub(super) fn of_arn(&self, arn: &str) -> &str {
         self.partition(model::partition(arn, self.partition_count())).expect("a remainder is below the divisor")
     }
 
@@ -97,9 +98,20 @@ impl Keys {
         format!("{partition}mark")
     }
 
-    /// Names what a connection writes before it waits for replicas.
-    pub(super) fn replicated(partition: &str) -> String {
-        format!("{partition}replicated")
+    /// Names what a connection writes before it waits for replicas of what lies in the slot of a tag: a partition's prefix, or what
+    /// [`Keys::tag`] makes of another key.
+    pub(super) fn replicated(tag: &str) -> String {
+        format!("{tag}replicated")
+    }
+
+    /// Makes a tag of a key that has none, with the same slot.
+    pub(super) fn tag(key: &str) -> String {
+        format!("{{{key}}}")
+    }
+
+    /// Tells whether [`Keys::tag`] made a tag.
+    pub(super) fn is_tag(tag: &str) -> bool {
+        tag.ends_with('}')
     }
 }
 

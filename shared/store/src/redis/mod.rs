@@ -7,6 +7,7 @@
 
 mod config;
 mod connect;
+mod definitions;
 mod keys;
 mod link;
 mod meta;
@@ -217,24 +218,12 @@ impl ExecutionStore for RedisStore {
         self.drop_task(task).await
     }
 
-    async fn put_definition(&self, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
-        let key = self.keys.definition(hash);
-        let mut define = command("SET", &key);
-        define.arg(text).arg("NX");
-        let _: Option<String> = self.link.run(&define).await?;
-        self.replicated(&key).await
+    async fn put_definition(&self, partition: u32, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
+        self.keep_definition(partition, hash, text).await
     }
 
     async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, Error> {
-        if let Some(known) = self.definitions().get(hash) {
-            return Ok(Some(Arc::clone(known)));
-        }
-        let text: Option<String> = self.link.run(&command("GET", &self.keys.definition(hash))).await?;
-        let text: Option<Arc<str>> = text.map(Into::into);
-        if let Some(text) = &text {
-            self.definitions().put(hash.clone(), Arc::clone(text));
-        }
-        Ok(text)
+        self.read_definition(hash).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, Error> {
@@ -451,12 +440,13 @@ impl ExecutionStore for RedisStore {
 
     async fn clean_up(&self, partition: u32, retention: &Retention) -> Result<bool, Error> {
         let prefix = self.partition(partition)?;
-        let mut cmd = CLEAN_UP.call(5);
-        for key in ["cleanup", "closed", "outbox", "timers", "ended"] {
+        let mut cmd = CLEAN_UP.call(7);
+        for key in ["cleanup", "closed", "outbox", "timers", "ended", "uses", "unused"] {
             cmd.arg(format!("{prefix}{key}"));
         }
         cmd.arg(prefix).arg(retention.millis).arg(retention.bytes.map_or_else(String::new, |bytes| bytes.to_string()));
-        self.link.script(&CLEAN_UP, prefix, &cmd).await
+        Ok(self.link.script(&CLEAN_UP, prefix, &cmd).await?
+            || self.remove_unused(partition, retention.unused_millis).await?)
     }
 
     async fn ended_bytes(&self, partition: u32) -> Result<u64, Error> {

@@ -70,6 +70,7 @@ pub(super) fn outcome(answer: &str) -> Result<CommitOutcome, Error> {
         "closed" => Refusal::Closed,
         "missing" => Refusal::Missing,
         "exists" => Refusal::Exists,
+        "undefined" => Refusal::Undefined,
         "base" => Refusal::BaseMoved { base: event(number()?)? },
         "full" => Refusal::HistoryFull { base: event(number()?)? },
         "leased" => Refusal::Leased { until: Timestamp::from_millis(number()?) },
@@ -236,6 +237,7 @@ impl Args {
                 self.bytes(record.encode());
                 self.text(record.state_machine.as_str());
                 self.display(&record.started_at);
+                self.text(&record.definition.0);
             }
             Subject::Branch { path, revision, token, .. } => {
                 self.text(path.as_str());

@@ -1,16 +1,17 @@
 //! Resources, the lists that they and executions stand in, and the queues of activities.
 
 use model::{ActivityArn, ExecutionArn, Revision, Timestamp};
+use wire::record::DefinitionHash;
 
 use super::read::{self, Bytes};
 use super::script::{ACTIVITY, RESOURCE};
 use super::{RedisStore, SCAN, command};
-use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceQuery};
+use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceQuery, removed_meanwhile};
 use crate::store::Error;
 use crate::text;
 
-/// The fields of a resource: revision, record.
-const FIELDS: [&str; 2] = ["v", "d"];
+/// The fields of a resource: revision, record, hash of the definition.
+const FIELDS: [&str; 3] = ["v", "d", "h"];
 /// How often a creation is tried while others create and delete the same name.
 const TRIES_MAX: usize = 8;
 
@@ -26,7 +27,7 @@ impl RedisStore {
             }
             if let Some(existing) = self.read_resource(key).await? {
                 // Who created it may not have seen it replicated.
-                self.replicated(&self.keys.resource(key)).await?;
+                self.replicated(self.keys.of_arn(&key.arn)).await?;
                 return Ok(Some(existing));
             }
         }
@@ -51,16 +52,23 @@ impl RedisStore {
     async fn write_resource(&self, key: &ResourceKey, seen: &str, next: Option<&Resource>) -> Result<bool, Error> {
         let name = self.keys.resource(key);
         let partition = key.partition(self.keys.partition_count());
-        let mut cmd = RESOURCE.call(2);
-        cmd.arg(&name).arg(self.list(partition, self.keys.resources(partition, key.kind, key.place()))?).arg(seen);
+        let prefix = self.partition(partition)?;
+        let mut cmd = RESOURCE.call(4);
+        cmd.arg(&name).arg(self.list(partition, self.keys.resources(partition, key.kind, key.place()))?);
+        cmd.arg(format!("{prefix}uses")).arg(format!("{prefix}unused")).arg(seen);
+        let definition = next.and_then(|next| next.definition.as_ref());
         cmd.arg(next.map_or_else(String::new, |next| next.revision.to_string()))
             .arg(&*key.arn)
-            .arg(next.map_or(&[][..], |next| &next.record));
-        let is_written: bool = self.link.script(&RESOURCE, &name, &cmd).await?;
-        if is_written {
-            self.replicated(&name).await?;
+            .arg(next.map_or(&[][..], |next| &next.record))
+            .arg(definition.map_or("", |hash| &hash.0));
+        let answer: u32 = self.link.script(&RESOURCE, &name, &cmd).await?;
+        match (answer, definition) {
+            (0, _) => return Ok(false),
+            (2, Some(hash)) => return Err(removed_meanwhile(hash)),
+            _ => {}
         }
-        Ok(is_written)
+        self.replicated(prefix).await?;
+        Ok(true)
     }
 
     pub(super) async fn list_resources_of(
@@ -105,7 +113,7 @@ impl RedisStore {
         let mut cmd = ACTIVITY.call(1);
         cmd.arg(&queue).arg("offer").arg(text::activity_task(task));
         self.link.script::<()>(&ACTIVITY, &queue, &cmd).await?;
-        self.replicated(&queue).await
+        self.replicated(self.keys.of_arn(task.activity.as_str())).await
     }
 
     pub(super) async fn claim_task(&self, activity: &ActivityArn, millis: u32) -> Result<Option<ActivityTask>, Error> {
@@ -168,6 +176,8 @@ impl RedisStore {
 }
 
 fn resource(fields: Vec<Bytes>) -> Result<Option<Resource>, Error> {
-    let [Some(revision), Some(record)] = fields.as_slice() else { return Ok(None) };
-    Ok(Some(Resource { revision: text::id(read::utf8(revision)?)?, record: record.clone() }))
+    let [Some(revision), Some(record), definition] = fields.as_slice() else { return Ok(None) };
+    let definition = definition.as_deref().filter(|hash| !hash.is_empty()).map(read::utf8).transpose()?;
+    let definition = definition.map(|hash| DefinitionHash(hash.into()));
+    Ok(Some(Resource { revision: text::id(read::utf8(revision)?)?, record: record.clone(), definition }))
 }

@@ -22,10 +22,12 @@ macro_rules! script {
 script!(ACTIVITY, "activity");
 script!(COMMIT, "commit");
 script!(CLEAN_UP, "clean_up");
+script!(DEFINE, "define");
 script!(DROP_TIMERS, "drop_timers");
 script!(HOLD, "hold");
 script!(MEMBERS, "members");
 script!(RESOURCE, "resource");
+script!(UNDEFINE, "undefine");
 
 fn hash(source: &str) -> String {
     redis::Script::new(source).get_hash().to_owned()

@@ -5,9 +5,9 @@ use model::{BranchPath, ExecutionArn, ExecutionStatus, ScopeKey, Timestamp};
 use super::lists::utf8;
 use super::map::{Map, View};
 use super::values::{self, Branch, Head};
-use super::{keys, lists, read, write};
+use super::{definitions, keys, lists, read, write};
 use crate::commit::PendingEffect;
-use crate::{Error, text};
+use crate::{Error, Retention, text};
 
 /// How many entries of what is left over one call removes, more or less.
 const ENTRIES: usize = 512;
@@ -18,12 +18,13 @@ const EXECUTIONS: usize = 16;
 pub(crate) fn clean_up(
     map: &mut dyn Map,
     partition: u32,
-    kept_from: Timestamp,
-    bytes_max: Option<u64>,
+    retention: &Retention,
+    now: Timestamp,
 ) -> Result<bool, Error> {
     let view: &dyn View = map;
     let Some(name) = view.suffixes(&keys::leftovers(partition), 1)?.pop() else {
-        return drop_old(map, partition, kept_from, bytes_max);
+        let has_more = drop_old(map, partition, retention, now)?;
+        return Ok(has_more || definitions::remove_unused(map, before(now, retention.unused_millis))?);
     };
     let (arn, scope) = parse(&name)?;
     let is_done = match &scope {
@@ -34,6 +35,10 @@ pub(crate) fn clean_up(
         map.remove(&keys::leftover(partition, &arn, scope.as_ref()))?;
     }
     Ok(true)
+}
+
+fn before(now: Timestamp, millis: u64) -> Timestamp {
+    now.plus_millis(0_i64.saturating_sub_unsigned(millis))
 }
 
 fn parse(name: &[u8]) -> Result<(ExecutionArn, Option<ScopeKey>), Error> {
@@ -92,14 +97,15 @@ fn remove_batch(map: &mut dyn Map, prefixes: &[Vec<u8>]) -> Result<bool, Error> 
 
 /// Removes executions that ended before an instant, or are over the bytes kept, those that ended first, each as a whole; tells whether
 /// there are more. One whose status is still to be told stays, and with it those that ended later: what is told is read from it.
-fn drop_old(map: &mut dyn Map, partition: u32, kept_from: Timestamp, bytes_max: Option<u64>) -> Result<bool, Error> {
+fn drop_old(map: &mut dyn Map, partition: u32, retention: &Retention, now: Timestamp) -> Result<bool, Error> {
+    let kept_from = before(now, retention.millis);
     let prefix = keys::all_closed(partition);
     let view: &dyn View = map;
     let first = view.suffixes(&prefix, EXECUTIONS + 1)?;
     let (mut removed, mut bytes) = (0, read::ended_bytes(map, partition)?);
     for (index, suffix) in first.iter().enumerate() {
         let (ended, arn) = keys::split_instant(suffix)?;
-        if ended >= kept_from && bytes_max.is_none_or(|most| bytes <= most) {
+        if ended >= kept_from && retention.bytes.is_none_or(|most| bytes <= most) {
             return Ok(false);
         }
         if index == EXECUTIONS || removed >= ENTRIES {
@@ -109,7 +115,7 @@ fn drop_old(map: &mut dyn Map, partition: u32, kept_from: Timestamp, bytes_max: 
         if is_untold(map, partition, &arn)? {
             return Ok(false);
         }
-        let (entries, size) = drop_execution(map, partition, &arn)?;
+        let (entries, size) = drop_execution(map, partition, &arn, now)?;
         map.remove(&[&prefix[..], suffix].concat())?;
         removed += entries;
         bytes = bytes.saturating_sub(size);
@@ -131,7 +137,12 @@ fn is_untold(view: &dyn View, partition: u32, arn: &ExecutionArn) -> Result<bool
 }
 
 /// Removes an execution that has ended; tells how many entries it had, and how many bytes were kept of it.
-fn drop_execution(map: &mut dyn Map, partition: u32, arn: &ExecutionArn) -> Result<(usize, u64), Error> {
+fn drop_execution(
+    map: &mut dyn Map,
+    partition: u32,
+    arn: &ExecutionArn,
+    now: Timestamp,
+) -> Result<(usize, u64), Error> {
     let Some(head) = map.get(&keys::head(arn))? else { return Ok((0, 0)) };
     let Head { chunks, bytes, .. } = Head::decode(&head)?;
     for index in 0..chunks {
@@ -139,6 +150,7 @@ fn drop_execution(map: &mut dyn Map, partition: u32, arn: &ExecutionArn) -> Resu
     }
     if let (Some(record), Some(end)) = (read::record(map, arn)?, read::end(map, arn)?) {
         lists::list_execution(map, partition, &record, Some(end.end.status), None)?;
+        definitions::release(map, &record.definition, now)?;
     }
     for key in [keys::head(arn), keys::record(arn), keys::end(arn)] {
         map.remove(&key)?;

@@ -8,7 +8,7 @@ use wire::record::{EndRecord, ItemsRecord};
 
 use super::map::{Map, View};
 use super::values::{Answered, Branch, ChildResult, Head, Scope};
-use super::{keys, write};
+use super::{definitions, keys, write};
 use crate::commit::{ClosedScope, Commit, CommitOutcome, Committed, OpenedScope, Refusal, Subject};
 use crate::{Error, bounds};
 
@@ -162,6 +162,7 @@ fn check(map: &dyn View, seen: &Seen, commit: &Commit, now: Timestamp) -> Checke
     let is_creation = matches!(commit.subject, Subject::Creation { .. });
     let head = match (is_creation, &seen.head) {
         (true, Some(_)) => return Ok(Err(Refusal::Exists)),
+        (true, None) if !is_defined(map, commit)? => return Ok(Err(Refusal::Undefined)),
         (true, None) => return Ok(check_base(EventId(0), commit)),
         (false, None) => return Ok(Err(Refusal::Missing)),
         (false, Some(head)) => head,
@@ -173,6 +174,14 @@ fn check(map: &dyn View, seen: &Seen, commit: &Commit, now: Timestamp) -> Checke
         return Ok(Err(Refusal::Stale));
     }
     Ok(check_lease(seen, commit, now).and_then(|()| check_base(head.last_event, commit)))
+}
+
+/// Tells whether the definition of a new execution is there to refer to.
+fn is_defined(map: &dyn View, commit: &Commit) -> Result<bool, Error> {
+    match &commit.subject {
+        Subject::Creation { record, .. } => definitions::is_there(map, &record.definition),
+        Subject::Branch { .. } | Subject::Execution => Ok(true),
+    }
 }
 
 /// Tells whether no scope around the subject is closed.

@@ -24,6 +24,8 @@ const LEFTOVER: u8 = b'L';
 const CLOSED: u8 = b'C';
 const ENDED: u8 = b'F';
 const DEFINITION: u8 = b'D';
+const USES: u8 = b'U';
+const UNUSED: u8 = b'V';
 const RESOURCE: u8 = b'M';
 const LISTED: u8 = b'J';
 const TASK: u8 = b'A';
@@ -193,6 +195,20 @@ pub(super) fn ended_bytes(partition: u32) -> Vec<u8> {
 
 pub(super) fn definition(hash: &DefinitionHash) -> Vec<u8> {
     [&[DEFINITION], hash.0.as_bytes()].concat()
+}
+
+/// Names the count of what refers to a definition.
+pub(super) fn uses(hash: &DefinitionHash) -> Vec<u8> {
+    [&[USES], hash.0.as_bytes()].concat()
+}
+
+/// Names a definition that nothing refers to.
+pub(super) fn unused(since: Timestamp, hash: &DefinitionHash) -> Vec<u8> {
+    [&[UNUSED], &instant(since)[..], hash.0.as_bytes()].concat()
+}
+
+pub(super) fn all_unused() -> Vec<u8> {
+    vec![UNUSED]
 }
 
 /// Begins the keys of the resources of a kind that are listed in a place.

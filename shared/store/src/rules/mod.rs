@@ -6,6 +6,7 @@
 
 mod cleanup;
 mod commit;
+mod definitions;
 mod keys;
 mod lists;
 mod map;
@@ -16,6 +17,7 @@ mod write;
 
 pub(crate) use cleanup::clean_up;
 pub(crate) use commit::Prepared;
+pub(crate) use definitions::{definition, put_definition};
 pub(crate) use lists::{clear_outbox, drop_timers, due_timers, executions, open_executions, outbox};
 #[expect(unreachable_pub, reason = "they bound the type of a public store")]
 pub use map::{Map, View};
@@ -23,6 +25,5 @@ pub(crate) use map::{Order, Visit};
 
 pub(crate) use read::{dump, ended_bytes, execution, history, join, load, open_branches, results};
 pub(crate) use resources::{
-    claim_task, create_resource, definition, drop_task, offer_task, put_definition, replace_resource, resource,
-    resources, return_task,
+    claim_task, create_resource, drop_task, offer_task, replace_resource, resource, resources, return_task,
 };

@@ -1,14 +1,14 @@
-//! State machines, activities and their tasks, definitions.
+//! State machines, activities and their tasks.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use model::{ActivityArn, Revision, Timestamp};
 use wire::record::DefinitionHash;
 
 use super::lists::utf8;
 use super::map::{Map, Order, View, after_prefix};
-use super::{keys, values};
+use super::{definitions, keys, values};
+use crate::resource::removed_meanwhile;
 use crate::{ActivityTask, Error, Resource, ResourceKey, ResourceQuery, text};
 
 /// Reads a resource.
@@ -22,9 +22,11 @@ pub(crate) fn create_resource(
     partition: u32,
     key: &ResourceKey,
     new: &Resource,
+    now: Timestamp,
 ) -> Result<Option<Resource>, Error> {
     let existing = resource(map, partition, key)?;
     if existing.is_none() {
+        refer(map, None, new.definition.as_ref(), now)?;
         map.put(&keys::resource(partition, key), &values::of_resource(new))?;
     }
     Ok(existing)
@@ -33,20 +35,39 @@ pub(crate) fn create_resource(
 /// Replaces or removes a resource that is at the revision seen; tells whether it was.
 pub(crate) fn replace_resource(
     map: &mut dyn Map,
-    partition: u32,
+    (partition, now): (u32, Timestamp),
     key: &ResourceKey,
     seen: Revision,
     next: Option<&Resource>,
 ) -> Result<bool, Error> {
-    if resource(map, partition, key)?.is_none_or(|resource| resource.revision != seen) {
+    let Some(before) = resource(map, partition, key)?.filter(|resource| resource.revision == seen) else {
         return Ok(false);
-    }
+    };
+    refer(map, before.definition.as_ref(), next.and_then(|next| next.definition.as_ref()), now)?;
     let stored = keys::resource(partition, key);
     match next {
         Some(next) => map.put(&stored, &values::of_resource(next))?,
         None => map.remove(&stored)?,
     }
     Ok(true)
+}
+
+/// Counts that a resource refers to another definition than before.
+fn refer(
+    map: &mut dyn Map,
+    before: Option<&DefinitionHash>,
+    next: Option<&DefinitionHash>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if before == next {
+        return Ok(());
+    }
+    if let Some(hash) = next
+        && !definitions::refer(map, hash)?
+    {
+        return Err(removed_meanwhile(hash));
+    }
+    before.map_or(Ok(()), |hash| definitions::release(map, hash, now))
 }
 
 /// Lists resources in order of their ARNs.
@@ -68,21 +89,6 @@ pub(crate) fn resources(
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(found)
-}
-
-/// Keeps a definition's text under its hash.
-pub(crate) fn put_definition(map: &mut dyn Map, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
-    let key = keys::definition(hash);
-    if map.get(&key)?.is_none() {
-        map.put(&key, text.as_bytes())?;
-    }
-    Ok(())
-}
-
-/// Reads a definition's text.
-pub(crate) fn definition(view: &dyn View, hash: &DefinitionHash) -> Result<Option<Arc<str>>, Error> {
-    let Some(stored) = view.get(&keys::definition(hash))? else { return Ok(None) };
-    Ok(Some(utf8(&stored)?.into()))
 }
 
 /// Puts a task into the queue of its activity, unless it is there.

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use std::str::FromStr;
 
 use model::{AttemptId, CommitId, EventId, FencingToken, JsonText, Nonce, Revision, ScopeKey, Timestamp};
-use wire::record::{BranchRecord, PhaseRecord};
+use wire::record::{BranchRecord, DefinitionHash, PhaseRecord};
 
 use crate::chunks::StoredChunk;
 use crate::commit::{Commit, Committed, NextBranch};
@@ -239,13 +239,31 @@ pub(super) fn stored_chunk(bytes: &[u8]) -> Result<StoredChunk<'_>, Error> {
 pub(super) fn of_resource(resource: &Resource) -> Vec<u8> {
     let mut lines = Writer::new();
     lines.line(resource.revision);
+    lines.line(resource.definition.as_ref().map_or("", |hash| &hash.0));
     lines.finish(&resource.record)
 }
 
 /// Reads a resource.
 pub(super) fn resource(bytes: &[u8]) -> Result<Resource, Error> {
     let mut lines = Reader::new("resource", bytes)?;
-    Ok(Resource { revision: id(lines.line()?)?, record: lines.rest().to_vec() })
+    let revision = id(lines.line()?)?;
+    let definition = lines.optional()?.map(|hash| DefinitionHash(hash.into()));
+    Ok(Resource { revision, definition, record: lines.rest().to_vec() })
+}
+
+/// Renders how many refer to a definition and, where none does, since when.
+pub(super) fn of_uses(count: u64, unused_since: Option<Timestamp>) -> Vec<u8> {
+    let mut lines = Writer::new();
+    lines.line(count).line(unused_since.map(|since| since.to_string()).unwrap_or_default());
+    lines.finish(&[])
+}
+
+/// Reads what [`of_uses`] wrote.
+pub(super) fn uses(bytes: &[u8]) -> Result<(u64, Option<Timestamp>), Error> {
+    let mut lines = Reader::new("uses of a definition", bytes)?;
+    let count = number(lines.line()?)?;
+    let since = lines.optional()?.map(number).transpose()?;
+    Ok((count, since.map(Timestamp::from_millis)))
 }
 
 /// Renders a number that is a value of its own.

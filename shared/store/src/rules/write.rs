@@ -7,7 +7,7 @@ use model::{BranchPath, EventId, ExecutionArn, ExecutionStatus, ScopeKey, Timest
 use super::commit::{Prepared, Seen};
 use super::map::{Map, View};
 use super::values::{self, Answered, Branch, ChildResult, Head, Scope};
-use super::{keys, lists, read};
+use super::{definitions, keys, lists, read};
 use crate::commit::{Commit, Committed, NextBranch, PendingEffect, Subject, TimerKey};
 use crate::{Error, text};
 
@@ -311,6 +311,7 @@ fn create(map: &mut dyn Map, prepared: &Prepared) -> Result<Head, Error> {
     map.put(&keys::open(partition, sequence), commit.execution.as_str().as_bytes())?;
     map.put(&keys::record(&commit.execution), prepared.texts.execution.as_deref().unwrap_or_default())?;
     if let Subject::Creation { record, .. } = &commit.subject {
+        definitions::refer(map, &record.definition)?;
         lists::list_execution(map, partition, record, None, Some(ExecutionStatus::Running))?;
     }
     Ok(Head {

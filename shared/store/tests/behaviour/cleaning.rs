@@ -17,7 +17,7 @@ crate::on_all_stores!(
 );
 
 const LONG: u64 = 100_000_000_000_000;
-const KEEP: Retention = Retention { millis: LONG, bytes: None };
+const KEEP: Retention = Retention { millis: LONG, bytes: None, unused_millis: LONG };
 
 async fn an_end_is_final(stage: Stage) {
     let root = stage.created("e").await;
@@ -128,7 +128,10 @@ async fn ended_executions_are_kept_as_long_as_wanted(stage: Stage) {
     let query = HistoryQuery { cursor: None, limit: 5, reverse: false };
     assert!(stage.store.history(&old.arn, query).await.expect("reads").events.is_empty());
     stage.made(&open.end()).await;
-    stage.clean_up(&open.arn, 1_000).await;
+    for partition in 0..PARTITIONS {
+        let all = Retention { millis: 1_000, bytes: None, unused_millis: 0 };
+        while stage.store.clean_up(partition, &all).await.expect("cleans") {}
+    }
     let rest: Vec<String> =
         stage.dump().await.into_keys().filter(|key| key.contains("{p") && !key.ends_with(":mark")).collect();
     assert_eq!(rest, Vec::<String>::new());
@@ -181,7 +184,7 @@ async fn ended_executions_are_kept_up_to_so_many_bytes(stage: Stage) {
         }
         kept
     };
-    let up_to = |bytes| Retention { millis: LONG, bytes: Some(bytes) };
+    let up_to = |bytes| Retention { millis: LONG, bytes: Some(bytes), unused_millis: LONG };
     stage.clean_up_for(&arn(&names[0]), &up_to(40 * one)).await;
     assert_eq!(kept().await.len(), 40);
     assert!(stage.store.clean_up(1, &up_to(3 * one)).await.expect("cleans"), "a batch is bounded");

@@ -11,8 +11,8 @@ use model::{
 };
 use runtime::Runtime;
 use store::{
-    ClosedScope, Commit, CommitOutcome, Committed, EmbeddedConfig, EmbeddedStore, Joined, MemoryStore, NextBranch,
-    OpenedScope, OutboxKey, OwnerId, PendingEffect, RedisConfig, RedisMode, RedisStore, Refusal, Retention,
+    ClosedScope, Commit, CommitOutcome, Committed, EmbeddedConfig, EmbeddedStore, ExecutionStore, Joined, MemoryStore,
+    NextBranch, OpenedScope, OutboxKey, OwnerId, PendingEffect, RedisConfig, RedisMode, RedisStore, Refusal, Retention,
     SharedStore, Subject, TimerKey,
 };
 use support::{DataDir, RedisCluster, shared_redis, unique_name};
@@ -41,7 +41,7 @@ enum Dump {
 pub(crate) fn on_memory<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F) {
     run(async {
         let memory = MemoryStore::new(Runtime::system(), PARTITIONS);
-        test(Stage { store: Arc::new(memory.clone()), dump: Dump::Memory(memory) }).await;
+        test(Stage { store: Arc::new(memory.clone()), dump: Dump::Memory(memory) }.with_definition().await).await;
     });
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn on_embedded<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F)
         let folder = DataDir::new("store").expect("is made");
         let config = EmbeddedConfig { partitions: PARTITIONS, ..EmbeddedConfig::new(folder.path()) };
         let store = EmbeddedStore::open(&config, Runtime::system()).await.expect("opens");
-        test(Stage { store: Arc::new(store.clone()), dump: Dump::Embedded(store) }).await;
+        test(Stage { store: Arc::new(store.clone()), dump: Dump::Embedded(store) }.with_definition().await).await;
         drop(folder);
     });
 }
@@ -82,7 +82,7 @@ fn config() -> RedisConfig {
 
 async fn open(config: RedisConfig) -> Stage {
     let store = RedisStore::open(config.clone(), Runtime::system()).await.expect("opens");
-    Stage::on(store, &config)
+    Stage::on(store, &config).with_definition().await
 }
 
 impl Stage {
@@ -91,6 +91,19 @@ impl Stage {
         let dump =
             Dump::Redis { urls: config.url.split(',').map(str::to_owned).collect(), prefix: config.prefix.clone() };
         Self { store: Arc::new(store), dump }
+    }
+
+    async fn with_definition(self) -> Self {
+        define(&*self.store).await;
+        self
+    }
+
+    /// Tells whether the store has a definition's text, past every cache.
+    pub(crate) async fn has_definition(&self, hash: &DefinitionHash) -> bool {
+        match &self.dump {
+            Dump::Memory(_) | Dump::Embedded(_) => self.store.definition(hash).await.expect("reads").is_some(),
+            Dump::Redis { .. } => self.dump().await.keys().any(|key| key.ends_with(&format!(":d:{hash}"))),
+        }
     }
 
     /// Renders all that the store holds.
@@ -125,6 +138,7 @@ impl Stage {
     /// Creates an execution with one event and an open root.
     pub(crate) async fn created(&self, name: &str) -> Seen {
         let seen = Seen::root(name);
+        self.store.put_definition(partition(&seen.arn), &definition(), "{}").await.expect("is put");
         self.made(&seen.creation()).await;
         seen
     }
@@ -167,7 +181,7 @@ impl Stage {
 
     /// Cleans up until nothing is left over.
     pub(crate) async fn clean_up(&self, arn: &ExecutionArn, millis: u64) {
-        self.clean_up_for(arn, &Retention { millis, bytes: None }).await;
+        self.clean_up_for(arn, &Retention { millis, bytes: None, unused_millis: 0 }).await;
     }
 
     pub(crate) async fn clean_up_for(&self, arn: &ExecutionArn, retention: &Retention) {
@@ -177,6 +191,13 @@ impl Stage {
             }
         }
         panic!("there is always more to clean up");
+    }
+}
+
+/// Puts the definition of the executions of these tests, for all partitions.
+pub(crate) async fn define(store: &dyn ExecutionStore) {
+    for partition in 0..store.partitions() {
+        store.put_definition(partition, &definition(), "{}").await.expect("is put");
     }
 }
 
@@ -241,6 +262,10 @@ pub(crate) fn arn(name: &str) -> ExecutionArn {
 
 pub(crate) fn machine() -> StateMachineArn {
     StateMachineArn::new("us-east-1", "123456789012", "Orders")
+}
+
+pub(crate) fn definition() -> DefinitionHash {
+    DefinitionHash("abc".into())
 }
 
 pub(crate) fn partition(arn: &ExecutionArn) -> u32 {
@@ -380,7 +405,7 @@ impl Seen {
         let record = ExecutionRecord {
             arn: self.arn.clone(),
             state_machine: machine(),
-            definition: DefinitionHash("abc".into()),
+            definition: definition(),
             role_arn: "arn:aws:iam::123456789012:role/R".to_owned(),
             input: text("{\"orderId\":  \"12345\"}"),
             started_at: at(0),

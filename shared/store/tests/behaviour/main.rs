@@ -4,6 +4,7 @@
 mod activities;
 mod cleaning;
 mod creation;
+mod definitions;
 mod fixture;
 mod guards;
 mod history;

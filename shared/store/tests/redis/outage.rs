@@ -18,7 +18,9 @@ async fn open(server: &RedisServer) -> RedisStore {
         connections: 2,
         ..RedisConfig::default()
     };
-    RedisStore::open(config, Runtime::system()).await.expect("opens")
+    let store = RedisStore::open(config, Runtime::system()).await.expect("opens");
+    define(&store).await;
+    store
 }
 
 /// Makes a commit as a driver does: again under its id until there is an answer.
@@ -83,6 +85,7 @@ async fn an_outage_of_one_node_leaves_the_others() {
         ..RedisConfig::default()
     };
     let store = RedisStore::open(config, Runtime::system()).await.expect("opens");
+    define(&store).await;
     let roots: Vec<Seen> = (0..60).map(|index| Seen::root(&format!("e{index}"))).collect();
     for root in &roots {
         store.commit(&root.creation()).await.expect("is made");

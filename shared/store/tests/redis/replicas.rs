@@ -43,6 +43,7 @@ async fn a_commit_is_reported_once_replicas_have_it() {
     master.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await.expect("sets");
     let opened = || async { RedisStore::open(config.clone(), Runtime::system()).await.ok() };
     let store = eventually_some(LONG, opened, "the master sees its replica").await.expect("opens");
+    define(&store).await;
     let roots: Vec<Seen> = (0..50).map(|index| Seen::root(&format!("e{index}"))).collect();
     let creations: Vec<_> = roots.iter().map(Seen::creation).collect();
     let answers = futures::future::join_all(creations.iter().map(|commit| store.commit(commit))).await;
@@ -90,6 +91,7 @@ async fn the_master_that_sentinel_names_is_followed() {
         ..RedisConfig::default()
     };
     let store = RedisStore::open_patiently(config, Runtime::system()).await.expect("opens");
+    define(&store).await;
     let root = Seen::root("e");
     store.commit(&root.creation()).await.expect("is made");
     let knows_replica = || async {
@@ -127,6 +129,7 @@ async fn no_commit_that_a_replica_has_is_lost_in_a_failover() {
     };
     let opened = || async { RedisStore::open(config.clone(), Runtime::system()).await.ok() };
     let store = eventually_some(LONG, opened, "the master sees its replica").await.expect("opens");
+    define(&store).await;
     let knows_replica = || async {
         let ask = ["-p", &port.to_string(), "SENTINEL", "replicas", "orders"];
         let answer = std::process::Command::new("redis-cli").args(ask).output().expect("redis-cli is there");

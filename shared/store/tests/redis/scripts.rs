@@ -11,6 +11,7 @@ async fn scripts_that_were_forgotten_are_told_again() {
     let server = RedisServer::start(RedisOptions::default()).await.expect("starts");
     let config = RedisConfig { url: server.url(), partitions: PARTITIONS, ..RedisConfig::default() };
     let store = RedisStore::open(config, Runtime::system()).await.expect("opens");
+    define(&store).await;
     let mut seen = Seen::root("e");
     store.commit(&seen.creation()).await.expect("is made");
     for _ in 0..3 {
@@ -19,7 +20,7 @@ async fn scripts_that_were_forgotten_are_told_again() {
         let outcome = store.commit(&commit).await.expect("is made");
         assert!(matches!(outcome, store::CommitOutcome::Committed(_)));
         assert!(store.hold_sweep(0, &owner("c;1"), 1_000).await.expect("answers"));
-        store.clean_up(0, &Retention { millis: 1_000, bytes: None }).await.expect("cleans");
+        store.clean_up(0, &Retention { millis: 1_000, bytes: None, unused_millis: 0 }).await.expect("cleans");
         store.drop_timers(0, &[(seen.timer("a"), at(0))]).await.expect("drops");
         seen = next;
     }
@@ -35,6 +36,7 @@ async fn a_full_server_refuses_a_commit_before_its_first_write() {
     let server = RedisServer::start(RedisOptions::default()).await.expect("starts");
     let config = RedisConfig { url: server.url(), partitions: PARTITIONS, ..RedisConfig::default() };
     let store = RedisStore::open(config.clone(), Runtime::system()).await.expect("opens");
+    define(&store).await;
     let root = Seen::root("e");
     store.commit(&root.creation()).await.expect("is made");
     let children: Vec<Seen> = (0..2).map(|index| root.child(index)).collect();
@@ -66,7 +68,7 @@ async fn a_full_server_refuses_a_commit_before_its_first_write() {
     // Signs of life, leases and cleaning go on: they must not depend on room.
     stage.store.announce(&owner("c;1"), 60_000).await.expect("announces");
     assert!(stage.store.hold_sweep(0, &owner("c;1"), 60_000).await.expect("answers"));
-    stage.store.clean_up(0, &Retention { millis: 1_000, bytes: None }).await.expect("cleans");
+    stage.store.clean_up(0, &Retention { millis: 1_000, bytes: None, unused_millis: 0 }).await.expect("cleans");
     server.command(&["CONFIG", "SET", "maxmemory", "0"]).await.expect("sets");
     stage.made(&with_all).await;
 }

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Removes a bounded batch of what is left over; gives 1 if there may be more. It only frees memory, so it runs without any.
 --
--- KEYS: cleanup, closed, outbox, timers, ended (the bytes of the closed ones)
+-- KEYS: cleanup, closed, outbox, timers, ended (the bytes of the closed ones), uses of definitions, definitions not in use
 -- ARGV: the prefix of the partition's keys, how long ended executions are kept in milliseconds, how many bytes of them or nothing
 local call = redis.call
-local CLEANUP, CLOSED, OUTBOX, TIMERS, ENDED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local CLEANUP, CLOSED, OUTBOX, TIMERS, ENDED, USES, UNUSED = unpack(KEYS)
 local prefix, retention, bytes_max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 -- Fields read at once from an ended execution; each comes with its payload.
 local FIELDS = 64
@@ -61,7 +61,8 @@ if element then
 end
 
 local clock = call('TIME')
-local kept_from = clock[1] * 1000 + math.floor(clock[2] / 1000) - retention
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local kept_from = now - retention
 local bytes = tonumber(call('GET', ENDED) or '0')
 local count = 0
 -- Those that ended first: scores are whole milliseconds.
@@ -69,7 +70,7 @@ local first = call('ZRANGE', CLOSED, 0, EXECUTIONS - 1, 'WITHSCORES')
 for index = 1, #first, 2 do
     local arn, ended_at = first[index], tonumber(first[index + 1])
     if ended_at >= kept_from and not (bytes_max and bytes > bytes_max) then break end
-    local status, size = unpack(call('HMGET', prefix .. 'e:' .. arn, 'status', 'bytes'))
+    local status, size, definition = unpack(call('HMGET', prefix .. 'e:' .. arn, 'status', 'bytes', 'def'))
     -- What is still to be told of an execution is read from it.
     local untold = call('HMGET', OUTBOX, 'n;RUNNING;;' .. arn, 'n;' .. (status or '') .. ';;' .. arn)
     if untold[1] or untold[2] then break end
@@ -81,6 +82,7 @@ for index = 1, #first, 2 do
         call('ZREM', prefix .. 'i:' .. of_machine, arn)
         if status then call('ZREM', prefix .. 'j:' .. status .. ';' .. of_machine, arn) end
     end
+    if definition and call('HINCRBY', USES, definition, -1) == 0 then call('ZADD', UNUSED, now, definition) end
     call('ZREM', CLOSED, arn)
     count = count + 1
 end

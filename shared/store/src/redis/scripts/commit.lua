@@ -16,7 +16,7 @@ local SHUT = 'x'
 -- How many arguments go into one command: unpack breaks near 8,000.
 local STEP = 500
 -- How many fields an ended execution has of which nothing is left over.
-local FIELDS_OF_AN_ENDED = 8
+local FIELDS_OF_AN_ENDED = 9
 -- How many closed branches stand in one element of the cleanup list.
 local BRANCHES_PER_ELEMENT = 64
 -- A header is commit;revision;token;base;clamp;woke;more;leased until;attempt;entry;owner;timers. The commit has 16 digits.
@@ -36,13 +36,13 @@ local at = 6
 
 -- What is read ----------------------------------------------------------------------------------------------------------
 
-local path, guard, record, machine, started_at
+local path, guard, record, machine, started_at, definition
 local subject_field = 'c'
 if kind == BRANCH then
     path, guard, at = ARGV[6], ARGV[7], 8
     subject_field = 'b:' .. path
 elseif kind == CREATION then
-    record, machine, started_at, at = ARGV[6], ARGV[7], ARGV[8], 9
+    record, machine, started_at, definition, at = ARGV[6], ARGV[7], ARGV[8], ARGV[9], 10
 end
 
 local scopes, found
@@ -96,6 +96,11 @@ if first_answer then
     return 'ok;' .. made_base .. ';' .. made_clamp .. ';' .. woke .. ';' .. more
 end
 if kind ~= CREATION and status ~= 'RUNNING' then return 'closed' end
+local uses
+if kind == CREATION then
+    uses = call('HGET', prefix .. 'uses', definition)
+    if not uses then return 'undefined' end
+end
 
 local by_name
 if scopes then
@@ -305,7 +310,9 @@ if has_joined == 1 then
 end
 if kind == CREATION then
     -- Numbers that nothing else sets are 0.
-    call('HSET', EXECUTION, 'head', record, 'status', 'RUNNING', 'c', noted, 'ev', '0', 'at', '0')
+    call('HSET', EXECUTION, 'head', record, 'status', 'RUNNING', 'c', noted, 'ev', '0', 'at', '0', 'def', definition)
+    call('HINCRBY', prefix .. 'uses', definition, 1)
+    if uses == '0' then call('ZREM', prefix .. 'unused', definition) end
     call('SADD', prefix .. 'open', arn)
     call('ZADD', prefix .. 'i:' .. machine, started_at, arn)
     call('ZADD', prefix .. 'j:RUNNING;' .. machine, started_at, arn)
