@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -73,8 +74,18 @@ impl Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever reads this wants to know which setting to change, not where in the program that was noticed.
+            let _ = writeln!(std::io::stderr(), "worker: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Loaded { config, unknown } = settings::load::<Config>(&arguments.sources(), FOREIGN_SECTIONS)?;
     let config = config.named();
     if arguments.command.is_some() {
