@@ -21,6 +21,10 @@ const LINES_MAX: usize = 700;
 const IN_CODE: &[&str] =
     &[concat!("#[", "ignore"), concat!("todo", "!("), concat!("unimplemented", "!("), concat!("should", "_panic")];
 
+/// How a choice among futures begins, in pieces so that this file passes.
+const SELECT: &str = concat!("select", "! {");
+const SELECT_AND_MORE: &str = concat!("select", "! { ");
+
 /// Where only one machine keeps something.
 const IN_ALL: &[&str] = &[concat!("/work", "/"), concat!("/root", "/"), concat!("/home", "/"), concat!("/Users", "/")];
 
@@ -42,11 +46,28 @@ fn examine(file: &Path, text: &str) -> Vec<String> {
         let found = in_code.iter().chain(IN_ALL).filter(|needle| has(line, needle));
         findings.extend(found.map(|needle| format!("{}:{number}: {needle}", file.display())));
     }
+    if is_code {
+        findings.extend(
+            unordered_selects(text).map(|number| format!("{}:{number}: a select without biased", file.display())),
+        );
+    }
     let lines = text.lines().count();
     if is_code && lines > LINES_MAX {
         findings.push(format!("{} has {lines} lines, over {LINES_MAX}", file.display()));
     }
     findings
+}
+
+/// Finds lines that begin a choice among futures in an order of chance, which no seed would repeat.
+fn unordered_selects(text: &str) -> impl Iterator<Item = usize> {
+    let is_ordered = |line: Option<&&str>| line.is_some_and(|line| line.contains("biased;"));
+    let lines: Vec<&str> = text.lines().collect();
+    let begins = |line: &str| line.trim_end().ends_with(SELECT) || line.contains(SELECT_AND_MORE);
+    let found: Vec<usize> = (0..lines.len())
+        .filter(|index| begins(lines[*index]) && !is_ordered(lines.get(*index)) && !is_ordered(lines.get(index + 1)))
+        .map(|index| index + 1)
+        .collect();
+    found.into_iter()
 }
 
 /// A path of a machine begins a word: a URL that has such a folder further on has none.
@@ -73,6 +94,15 @@ mod tests {
             assert_eq!(examine(Path::new("a.md"), &format!("\"{needle}x\"")).len(), 1, "{needle}");
             assert_eq!(examine(Path::new("a.md"), &format!("src{needle}x")).len(), 0, "{needle}");
         }
+    }
+
+    #[test]
+    fn choices_by_chance_are_found() {
+        let found = |text: &str| examine(Path::new("a.rs"), &text.replace("SELECT", super::SELECT));
+        assert_eq!(found("    tokio::SELECT\n        biased;\n"), Vec::<String>::new());
+        assert_eq!(found("    SELECT biased;\n"), Vec::<String>::new());
+        assert_eq!(found("let x = SELECT\n  a = b => c,\n}"), ["a.rs:1: a select without biased"]);
+        assert_eq!(found("SELECT a = b => c }").len(), 1);
     }
 
     #[test]
