@@ -134,8 +134,12 @@ impl Inner {
         match &report.outcome {
             Outcome::Unhandled => self.metrics.unhandled.inc(),
             Outcome::Poisoned => self.bury_item(report, patience).await?,
-            Outcome::Started
-            | Outcome::Heartbeat
+            Outcome::Started => {
+                let (execution, branch, worker) = (&report.execution, &report.branch, &report.worker);
+                tracing::debug!(%execution, %branch, worker, "a worker runs a task that takes longer");
+                return Ok(());
+            }
+            Outcome::Heartbeat
             | Outcome::Holding
             | Outcome::Submitted { .. }
             | Outcome::Succeeded { .. }

@@ -1,5 +1,7 @@
 //! Tests of the driver on the memory twins: paused clock, seeded chance, workers that do as the test says.
 
+mod batches;
+mod contention;
 mod crashes;
 mod loss;
 mod notify;

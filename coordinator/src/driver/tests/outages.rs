@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::orders::TASK;
 use super::world::{World, success};
-use crate::driver::{StartError, StartRequest};
+use crate::driver::{DriverSettings, StartError, StartRequest};
 
 fn chain() -> String {
     format!(r#"{{"StartAt": "A", "States": {{"A": {{{TASK}, "Next": "B"}}, "B": {{{TASK}, "End": true}}}}}}"#)
@@ -95,4 +95,24 @@ async fn a_full_store_takes_no_new_executions() {
     world.store.set_over_high_water(false);
     world.pass(3).await;
     assert!(node.driver.start_execution(request).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_live_coordinator_forgot_is_issued_after_the_grace() {
+    let world = World::new();
+    // It has no room for what can't leave at once.
+    let forgetful = world.node("forgetful", DriverSettings { relay_pending: 0, ..DriverSettings::default() });
+    forgetful.driver.start();
+    let worker = world.worker(|item, _| success(item));
+    world.pass(1).await;
+    world.broker.set_connected(false);
+    let arn = world.start(&forgetful, &chain(), "o", "1").await;
+    world.pass(60).await;
+    assert_eq!(forgetful.driver.metrics().reissued.get(), 0, "none while the broker is away");
+    world.broker.set_connected(true);
+    let before = world.runtime.now();
+    world.until("the item is out", async || !worker.seen().is_empty()).await;
+    let took = world.runtime.now().millis_since(before);
+    assert!((5_000..9_000).contains(&took), "after the grace of 5 s: {took} ms");
+    assert_eq!(world.succeeded(&arn).await, "1");
 }
