@@ -16,6 +16,7 @@ mod handlers;
 mod history;
 mod member;
 mod note;
+mod notices;
 mod orders;
 mod servers;
 
@@ -27,6 +28,7 @@ pub use handlers::Handlers;
 pub use history::{check_history, events_of_type, terminal_type};
 pub use member::Member;
 pub use note::note;
+pub use notices::Notices;
 pub use orders::{Orders, Spans, now};
 pub use servers::{Server, Servers};
 

@@ -1,7 +1,7 @@
 //! kill -9 in the middle of 500 running orders, and what else may happen to a process: SIGTERM, and a long pause.
 
 use anyhow::{Result, ensure};
-use e2e::{Cluster, Handlers, Orders, PATIENCE, Plan, Servers, Spans, note, now};
+use e2e::{Cluster, Handlers, Notices, Orders, PATIENCE, Plan, Servers, Spans, note, now};
 use support::eventually;
 
 const ORDERS: usize = 500;
@@ -19,6 +19,7 @@ async fn coordinators_are_killed_in_the_middle_of_500_orders() -> Result<()> {
 /// The first dies in the midst of the starts and comes back; then the second dies, and stays away.
 async fn kill_coordinators(cluster: &mut Cluster) -> Result<()> {
     let orders = Orders::new(cluster.api(), ORDERS).await?;
+    let notices = Notices::bind(cluster, "#").await?;
     let trouble = async {
         orders.acknowledged(ORDERS / 2).await?;
         cluster.coordinators[0].kill9();
@@ -33,9 +34,10 @@ async fn kill_coordinators(cluster: &mut Cluster) -> Result<()> {
     let running = ran_at(&orders.all_succeeded().await?, kills)?;
     let take_overs = cluster.coordinators[0].metric("driver_lease_take_overs_total", "").await?;
     let reissued = cluster.coordinators[0].metric("driver_outbox_reissued_total", "").await?;
+    let told = notices.all_told(ORDERS, "SUCCEEDED").await?;
     note(&format!(
         "coordinators killed with {running:?} of {ORDERS} orders running: all SUCCEEDED, {take_overs} branches taken over, \
-         {reissued} effects issued again"
+         {reissued} effects issued again, {told} status changes told"
     ));
     Ok(())
 }
