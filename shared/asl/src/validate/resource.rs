@@ -32,6 +32,47 @@ const SERVICES: &[&str] = &[
     "states",
 ];
 
+/// The actions of Step Functions that a task may call by `aws-sdk:sfn`: all of the service model of 2016-11-23.
+const SFN_ACTIONS: &[&str] = &[
+    "createActivity",
+    "createStateMachine",
+    "createStateMachineAlias",
+    "deleteActivity",
+    "deleteStateMachine",
+    "deleteStateMachineAlias",
+    "deleteStateMachineVersion",
+    "describeActivity",
+    "describeExecution",
+    "describeMapRun",
+    "describeStateMachine",
+    "describeStateMachineAlias",
+    "describeStateMachineForExecution",
+    "getActivityTask",
+    "getExecutionHistory",
+    "listActivities",
+    "listExecutions",
+    "listMapRuns",
+    "listStateMachineAliases",
+    "listStateMachineVersions",
+    "listStateMachines",
+    "listTagsForResource",
+    "publishStateMachineVersion",
+    "redriveExecution",
+    "sendTaskFailure",
+    "sendTaskHeartbeat",
+    "sendTaskSuccess",
+    "startExecution",
+    "startSyncExecution",
+    "stopExecution",
+    "tagResource",
+    "testState",
+    "untagResource",
+    "updateMapRun",
+    "updateStateMachine",
+    "updateStateMachineAlias",
+    "validateStateMachineDefinition",
+];
+
 /// Checks the resource of a Task and gives it if it is one.
 pub(crate) fn check(state: State<'_>, report: &mut Report) -> Option<Resource> {
     let value = state.get("Resource")?;
@@ -47,6 +88,7 @@ pub(crate) fn check(state: State<'_>, report: &mut Report) -> Option<Resource> {
     if report.options().express {
         refuse_in_express(&resource, place, report);
     }
+    refuse_unknown_of_own(&resource, place, report);
     warn_unknown(&resource, place, report);
     Some(resource)
 }
@@ -74,6 +116,27 @@ fn refuse_in_express(resource: &Resource, place: Place<'_>, report: &mut Report)
         IntegrationPattern::WaitForTaskToken => {
             report.schema("Express state machine does not support '.waitForTaskToken' service integration ", place);
         }
+    }
+}
+
+/// Refuses calls of Step Functions itself that there are none of: nobody else could answer them.
+fn refuse_unknown_of_own(resource: &Resource, place: Place<'_>, report: &mut Report) {
+    let is_known = match resource.kind() {
+        ResourceKind::Service { service, action, .. } if &**service == "states" => &**action == "startExecution",
+        ResourceKind::SdkService { service, action, pattern } if &**service == "sfn" => {
+            let waits_for_job = matches!(pattern, IntegrationPattern::Sync | IntegrationPattern::Sync2);
+            SFN_ACTIONS.contains(&&**action) && !waits_for_job
+        }
+        ResourceKind::Service { .. }
+        | ResourceKind::SdkService { .. }
+        | ResourceKind::LambdaFunction { .. }
+        | ResourceKind::LambdaInvoke { .. }
+        | ResourceKind::Activity { .. }
+        | ResourceKind::Other => true,
+    };
+    if !is_known {
+        let reason = "The value is not a valid resource ARN, or the resource is not available in this region.";
+        report.schema(format!("The resource provided {resource} is not recognized. {reason}"), place);
     }
 }
 

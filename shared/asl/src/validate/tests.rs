@@ -348,3 +348,25 @@ fn texts_that_are_no_json_are_told_with_the_place() {
     assert!(finding.message.starts_with("Unexpected character (''' (code 39)): "), "{}", finding.message);
     assert!(finding.message.ends_with(&format!("\n at {place}")));
 }
+
+#[test]
+fn calls_of_step_functions_itself_are_known() {
+    let task = |resource: &str| {
+        let arn = format!("arn:aws:states:::{resource}");
+        with_state(&format!(r#"{{"Type": "Task", "Resource": "{arn}", "End": true}}"#))
+    };
+    for resource in
+        ["states:startExecution.sync:2", "aws-sdk:sfn:getActivityTask", "aws-sdk:sfn:startExecution.waitForTaskToken"]
+    {
+        schema(&task(resource), &[]);
+    }
+    for resource in
+        ["states:stopExecution", "aws-sdk:sfn:startExecution.sync", "aws-sdk:sfn:StartExecution", "aws-sdk:sfn:fly"]
+    {
+        let text = format!(
+            "The resource provided arn:aws:states:::{resource} is not recognized. The value is not a valid resource ARN, or the \
+             resource is not available in this region. at /States/S/Resource"
+        );
+        schema(&task(resource), &[&text]);
+    }
+}
