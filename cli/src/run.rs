@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use asl::Definition;
 use broker::SharedQueue;
 use broker::memory::MemoryBroker;
+use coordinator::api::{Api, ApiSettings};
 use coordinator::definitions::hash_of;
 use coordinator::driver::{Driver, DriverSettings, Parts, Progress as Commit, StartOutcome, StartRequest};
 use model::{
@@ -69,6 +70,7 @@ pub(crate) struct Place {
     pub(crate) driver: Driver,
     stopper: Stopper,
     worker: runtime::Task,
+    _api: Api,
 }
 
 impl Place {
@@ -88,6 +90,7 @@ impl Place {
             None => builder,
         };
         let worker = builder.build().map_err(|error| in_words(error, handlers))?;
+        let registry = Registry::new();
         let driver = Driver::new(Parts {
             store: Arc::clone(&store),
             queue,
@@ -95,12 +98,16 @@ impl Place {
             // Nobody can listen to a broker within the process.
             settings: DriverSettings { notify: false, ..DriverSettings::default() },
             owner: OwnerId("stepwell".into()),
-            registry: Registry::new(),
+            registry: registry.clone(),
         });
+        // Tasks may call the service itself, though nobody else does.
+        let api =
+            Api::new(runtime.clone(), ApiSettings { account: ACCOUNT.to_owned(), ..ApiSettings::default() }, &registry);
+        api.attach(Arc::clone(&store), driver.clone());
         driver.start();
         let stopper = worker.stopper();
         let worker = runtime.spawn(worker.run());
-        Ok(Self { runtime, store, driver, stopper, worker })
+        Ok(Self { runtime, store, driver, stopper, worker, _api: api })
     }
 
     async fn execute(&self, file: &Path, definition: String, input: JsonText) -> Result<ExecutionArn> {
@@ -120,7 +127,14 @@ impl Place {
             encryption: None,
         };
         self.store.create_state_machine(&machine).await?;
-        let request = StartRequest { machine, name: self.runtime.uuid(), input, trace: None, trace_header: None };
+        let request = StartRequest {
+            machine,
+            name: self.runtime.uuid(),
+            input,
+            trace: None,
+            trace_header: None,
+            started_by: None,
+        };
         match self.driver.start_execution(request).await? {
             StartOutcome::Started { arn, .. } => Ok(arn),
             StartOutcome::Exists(head) => bail!("an execution named {} exists", head.record.arn),

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use asl::{Definition, Machine, StateKind};
+use asl::{Definition, Machine, Resource, StateKind};
 use lru::LruCache;
 use model::ActivityArn;
 use runtime::Runtime;
@@ -24,6 +24,22 @@ pub(crate) fn activities(definition: &Definition) -> Vec<ActivityArn> {
     found.sort();
     found.dedup();
     found
+}
+
+/// Tells whether a definition has a task of such a resource.
+pub(crate) fn any_task(definition: &Definition, is_such: &dyn Fn(&Resource) -> bool) -> bool {
+    any_task_of(&definition.machine, is_such)
+}
+
+fn any_task_of(machine: &Machine, is_such: &dyn Fn(&Resource) -> bool) -> bool {
+    machine.states().any(|state| match &state.kind {
+        StateKind::Task(task) => is_such(&task.resource),
+        StateKind::Parallel(parallel) => parallel.branches.iter().any(|machine| any_task_of(machine, is_such)),
+        StateKind::Map(map) => any_task_of(&map.item_processor, is_such),
+        StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_) => {
+            false
+        }
+    })
 }
 
 fn collect_activities(machine: &Machine, found: &mut Vec<ActivityArn>) {

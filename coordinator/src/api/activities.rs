@@ -17,6 +17,7 @@ use super::members::Members;
 use super::name::check_name;
 use super::resource::{activity_does_not_exist, corrupt};
 use super::tags;
+use crate::driver::TakenTask;
 
 impl Api {
     /// Answers CreateActivity. One of this name that is there already is given; its tags stay as they are.
@@ -76,7 +77,17 @@ impl Api {
     }
 
     /// Answers GetActivityTask: waits until there is a task, and answers without one at last.
-    pub(super) async fn get_activity_task(&self, mut members: Members) -> Result<Answer, ApiError> {
+    pub(super) async fn get_activity_task(&self, members: Members) -> Result<Answer, ApiError> {
+        let taken = self.poll_activity(members).await?;
+        let answer = Answer::render(&polled(taken.as_ref()))?;
+        if let Some(taken) = taken {
+            taken.received();
+        }
+        Ok(answer)
+    }
+
+    /// Waits for a task of an activity. Who is given one says when it has it.
+    pub(super) async fn poll_activity(&self, mut members: Members) -> Result<Option<TakenTask>, ApiError> {
         let mut checks = Checks::default();
         let worker = members.text("workerName")?;
         checks.length("workerName", worker.as_deref(), 1, 80);
@@ -88,10 +99,15 @@ impl Api {
             tracing::debug!(activity = %arn, %error, "a poll gets no answer");
             ApiError::from(store::Error::Unavailable(error.to_string()))
         })?;
-        match taken.flatten() {
-            Some(taken) => Answer::render(&json!({ "taskToken": taken.token, "input": taken.input.as_str() })),
-            None => Answer::render(&json!({ "taskToken": null })),
-        }
+        Ok(taken.flatten())
+    }
+}
+
+/// Gives the answer to a poll.
+pub(super) fn polled(taken: Option<&TakenTask>) -> Value {
+    match taken {
+        Some(taken) => json!({ "taskToken": taken.token, "input": taken.input.as_str() }),
+        None => json!({ "taskToken": null }),
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 use model::{ActivityArn, StateMachineArn};
 use telemetry::TraceContext;
+use wire::record::StarterRecord;
 
 /// Is what the headers of a request tell about its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(crate) struct Caller {
     pub(crate) trace: Option<TraceContext>,
     /// AWS's trace header.
     pub(crate) trace_header: Option<String>,
+    /// The task that calls, if it is one of this service's own executions.
+    pub(crate) task: Option<StarterRecord>,
 }
 
 impl Caller {
@@ -30,6 +33,7 @@ impl Caller {
             region: if is_region(scoped) { scoped } else { region }.to_owned(),
             trace: text("traceparent").and_then(|header| header.parse().ok()).or_else(from_xray),
             trace_header,
+            task: None,
         }
     }
 

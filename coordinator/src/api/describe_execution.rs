@@ -27,7 +27,8 @@ impl Api {
     }
 }
 
-fn view(head: &ExecutionHead, with_data: bool) -> Value {
+/// Shows an execution, with or without its data.
+pub(super) fn view(head: &ExecutionHead, with_data: bool) -> Value {
     let record = &head.record;
     let end = head.end.as_ref().map(|(end, _)| end);
     let status = end.map_or(ExecutionStatus::Running, |end| end.status);

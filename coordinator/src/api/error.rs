@@ -95,6 +95,11 @@ impl ApiError {
         Self::new(ErrorCode::SerializationException, message)
     }
 
+    /// Tells whether AWS's SDKs have a class for it: for what the service itself says, and for broken constraints of its model.
+    pub(crate) fn is_modelled(&self) -> bool {
+        matches!(self.code.namespace(), SERVICE | VALIDATE)
+    }
+
     /// Gives `__type`.
     pub(crate) fn kind(&self) -> String {
         format!("{}#{}", self.code.namespace(), self.code.name())

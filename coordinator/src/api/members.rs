@@ -22,6 +22,11 @@ impl Members {
         }
     }
 
+    /// Holds members that are there already.
+    pub(crate) fn of(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+
     /// Takes a text out.
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         match self.take(name) {

@@ -23,6 +23,7 @@ mod describe_state_machine_for_execution;
 mod error;
 mod get_execution_history;
 mod history;
+mod integration;
 mod lists;
 mod members;
 mod metrics;
@@ -90,6 +91,7 @@ impl Api {
 
     /// Gives it what it works on; a second time changes nothing.
     pub fn attach(&self, store: SharedStore, driver: Driver) {
+        driver.answer_calls_by(Arc::new(integration::TaskCalls::new(&self.inner)));
         let _ = self.inner.backend.set(Backend { store, driver });
     }
 

@@ -126,7 +126,12 @@ impl Api {
         if seen > most { Err(too_large()) } else { Ok(bytes) }
     }
 
-    async fn perform(&self, operation: Operation, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
+    pub(super) async fn perform(
+        &self,
+        operation: Operation,
+        members: Members,
+        caller: &Caller,
+    ) -> Result<Answer, ApiError> {
         match operation {
             Operation::CreateActivity => self.create_activity(members, caller).await,
             Operation::CreateStateMachine => self.create_state_machine(members, caller).await,
@@ -156,11 +161,11 @@ impl Api {
     }
 
     /// Answers in time, and even when the operation panics.
-    pub(super) async fn guard(
+    pub(super) async fn guard<T>(
         &self,
         patience: Duration,
-        answering: impl Future<Output = Result<Answer, ApiError>>,
-    ) -> Result<Answer, ApiError> {
+        answering: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
         let timeout = self.settings().request_timeout + patience;
         let caught = std::pin::pin!(AssertUnwindSafe(answering).catch_unwind());
         let late = std::pin::pin!(self.runtime().sleep(timeout));

@@ -4,6 +4,7 @@ use model::{JsonText, StateMachineStatus};
 use serde_json::json;
 use store::ExecutionHead;
 use telemetry::TraceContext;
+use wire::record::{StarterRecord, Waits};
 
 use super::Api;
 use super::answer::{Answer, seconds};
@@ -11,6 +12,7 @@ use super::arn::state_machine_arn;
 use super::caller::Caller;
 use super::checks::Checks;
 use super::error::{ApiError, ErrorCode};
+use super::integration::name_of;
 use super::members::Members;
 use super::name::check_name;
 use crate::driver::{StartError, StartOutcome, StartRequest};
@@ -57,14 +59,15 @@ impl Api {
         let named = trace_header.as_deref().and_then(|header| TraceContext::from_xray(header).ok());
         let request = StartRequest {
             machine,
-            name: name.unwrap_or_else(|| self.runtime().uuid()),
+            name: name.or_else(|| caller.task.as_ref().map(name_of)).unwrap_or_else(|| self.runtime().uuid()),
             input: input.clone(),
             trace: named.or(caller.trace),
             trace_header: trace_header.or_else(|| caller.trace_header.clone()),
+            started_by: caller.task.clone(),
         };
         let (arn, at) = match self.driver()?.start_execution(request).await? {
             StartOutcome::Started { arn, at } => (arn, at),
-            StartOutcome::Exists(head) => same_request(&head, &input)?,
+            StartOutcome::Exists(head) => same_request(&head, &input, caller.task.as_ref())?,
         };
         tracing::debug!(execution = %arn, "execution started");
         Answer::render(&json!({ "executionArn": arn.as_str(), "startDate": seconds(at) }))
@@ -82,9 +85,17 @@ pub(super) fn payload(input: Option<String>) -> Result<JsonText, ApiError> {
     })
 }
 
-fn same_request(head: &ExecutionHead, input: &JsonText) -> Result<(model::ExecutionArn, model::Timestamp), ApiError> {
+/// Finds the execution that an equal request began before: of a task, its own one also when that has ended.
+fn same_request(
+    head: &ExecutionHead,
+    input: &JsonText,
+    task: Option<&StarterRecord>,
+) -> Result<(model::ExecutionArn, model::Timestamp), ApiError> {
     let record = &head.record;
-    if head.end.is_none() && record.input == *input {
+    let is_own = task.is_some() && record.started_by.as_ref() == task;
+    // A task waits for the end of none but its own: nobody else's would tell it.
+    let waits = task.is_some_and(|task| task.waits != Waits::No);
+    if is_own || (head.end.is_none() && record.input == *input && !waits) {
         return Ok((record.arn.clone(), record.started_at));
     }
     Err(ApiError::quoting(ErrorCode::ExecutionAlreadyExists, "Execution Already Exists", &record.arn))

@@ -21,13 +21,22 @@ use super::advance::{Ending, Trigger};
 use super::error::{Unable, chain};
 use super::relay::Dispatch;
 
-/// Is a task that a poller was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Is a task that a poller was given. Unless it says that it has it, others see the task again.
+#[derive(Debug)]
 pub struct TakenTask {
     /// The task token.
     pub token: String,
     /// The task's input.
     pub input: JsonText,
+    receipt: oneshot::Sender<()>,
+}
+
+impl TakenTask {
+    /// Says that the poller has the task.
+    pub fn received(self) {
+        // Who waits for it has died with this process, or will see the task again.
+        let _ = self.receipt.send(());
+    }
 }
 
 /// Says why a poller gets no answer.
@@ -149,13 +158,16 @@ impl Inner {
         let (inner, activity, worker) = (self.clone(), activity.clone(), worker.map(str::to_owned));
         self.runtime.spawn(async move {
             let outcome = inner.claim_and_start(&activity, worker).await;
+            let (receipt, received) = oneshot::channel();
             let (answer, task) = match outcome {
-                Ok(Some((taken, task))) => (Ok(Some(taken)), Some(task)),
+                Ok(Some((token, input, task))) => (Ok(Some(TakenTask { token, input, receipt })), Some(task)),
                 Ok(None) => (Ok(None), None),
                 Err(error) => (Err(error), None),
             };
-            let is_there = sender.send(answer).is_ok();
+            // An answer that nobody takes is dropped, and its receipt with it.
+            drop(sender.send(answer));
             let Some(task) = task else { return };
+            let is_there = received.await.is_ok();
             let settled = if is_there {
                 inner.store.drop_activity_task(&task).await
             } else {
@@ -176,7 +188,7 @@ impl Inner {
         self: &Arc<Self>,
         activity: &ActivityArn,
         worker: Option<String>,
-    ) -> Result<Option<(TakenTask, ActivityTask)>, Unable> {
+    ) -> Result<Option<(String, JsonText, ActivityTask)>, Unable> {
         let hidden = u32::try_from(self.settings.activity_claim.as_millis()).unwrap_or(u32::MAX);
         let patience = self.caller_patience();
         while let Some(task) = self.store.claim_activity_task(activity, hidden).await.map_err(Unable::Store)? {
@@ -195,7 +207,7 @@ impl Inner {
             });
             if let Some(input) = input {
                 let token = TaskToken::render(task.execution.as_str(), &task.branch, task.attempt);
-                return Ok(Some((TakenTask { token, input }, task)));
+                return Ok(Some((token, input, task)));
             }
             self.store.drop_activity_task(&task).await.map_err(Unable::Store)?;
         }

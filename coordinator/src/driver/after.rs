@@ -44,6 +44,7 @@ impl Inner {
                     self.proceed(Item::Resume { execution, branch, background: false });
                 }
                 PendingEffect::Notify(_) => self.notify(&known, key, commit.end.as_ref()),
+                PendingEffect::Started | PendingEffect::Ended | PendingEffect::Stop(..) => self.send(key),
                 PendingEffect::Wake(_) | PendingEffect::Export(_) => {}
             }
         }

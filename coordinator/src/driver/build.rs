@@ -49,6 +49,8 @@ impl Inner {
         let mut plan = self.plan_run(&held.known, run, Some((revision, token)), subject);
         plan.commit.respects_lease = background;
         self.close_scopes(&mut plan, open);
+        self.stop_awaited(&mut plan, held);
+        self.tell_starter(&mut plan);
         let dropped = &mut plan.commit.outbox_dropped;
         if matches!(trigger, Trigger::Resume) {
             dropped.push(outbox_key(&held.known, PendingEffect::Continue(path.clone())));
@@ -78,6 +80,7 @@ impl Inner {
         let record = Box::new(known.record.as_ref().clone());
         let mut plan = self.plan_run(known, run, root, |root| Subject::Creation { record, root });
         self.add_notice(&mut plan.commit, ExecutionStatus::Running);
+        self.tell_starter(&mut plan);
         let (begun, caller) = asked;
         self.add_spans(&mut plan, &left, &[], Cause::Start { begun, caller });
         plan
@@ -98,6 +101,7 @@ impl Inner {
         commit.end = Some((end, self.runtime.now()));
         let (known, cancels) = (known.clone(), vec![Cancelled::Execution]);
         let mut plan = Plan { known, commit, branches: Vec::new(), before: None, cancels, spans: Spans::default() };
+        self.tell_starter(&mut plan);
         self.add_spans(&mut plan, &[], open, Cause::Closing);
         plan
     }
@@ -144,6 +148,10 @@ impl Inner {
 
     /// Lists what the closed scopes hold: it is closed with them, at the revisions seen, and its effects need not leave any more.
     fn close_scopes(&self, plan: &mut Plan, open: &[StoredBranch]) {
+        let closed =
+            |stored: &&StoredBranch| plan.commit.closed.iter().any(|scope| stored.record.path.is_within(&scope.key));
+        let stops = self.all_awaited(&plan.known, open.iter().filter(closed));
+        plan.commit.outbox_added.extend(stops);
         for scope in &mut plan.commit.closed {
             let within = || open.iter().filter(|stored| stored.record.path.is_within(&scope.key));
             let branches = within().map(|stored| (stored.record.path.clone(), stored.revision)).collect();

@@ -12,11 +12,13 @@ use engine::{Branch, Execution, Phase};
 use lru::LruCache;
 use model::{ActivityArn, BranchPath, EventId, ExecutionArn, FencingToken, Revision};
 use telemetry::TraceContext;
-use wire::record::ExecutionRecord;
+use wire::record::{ExecutionRecord, Waits};
 
+use super::calls::waits;
+use super::service::own;
 use super::settings::DriverSettings;
 use super::trace;
-use crate::definitions::activities;
+use crate::definitions::{activities, any_task};
 
 /// Is what never changes of an execution, and the last event id that this coordinator heard of.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(crate) struct Known {
     pub(crate) trace: TraceContext,
     /// The activities that the definition names.
     pub(crate) activities: Vec<ActivityArn>,
+    /// Whether it names tasks that wait for the end of an execution which they start.
+    pub(crate) awaits_nested: bool,
     last_event: AtomicU64,
 }
 
@@ -41,7 +45,11 @@ impl Known {
         let trace = trace::of_record(&record.arn, &record.traceparent);
         let execution = Arc::new(execution);
         let activities = activities(&definition);
-        Self { record, execution, definition, partition, trace, activities, last_event: AtomicU64::new(0) }
+        let awaits_nested = any_task(&definition, &|resource| {
+            own(resource.arn()).is_some_and(|resource| waits(&resource) != Waits::No)
+        });
+        let last_event = AtomicU64::new(0);
+        Self { record, execution, definition, partition, trace, activities, awaits_nested, last_event }
     }
 
     pub(crate) fn arn(&self) -> &ExecutionArn {

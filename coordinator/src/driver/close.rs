@@ -15,8 +15,8 @@ use super::error::{Patience, Unable};
 /// How long a caller of the API waits for a store that can't be reached: less than a client's own time-out.
 pub(super) const CALLER_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many branches that are cut off get a span.
-const TRACED_MAX: usize = 4_096;
+/// How many branches that are cut off are looked at: for their spans, and for the executions that they wait for.
+const SEEN_MAX: usize = 4_096;
 
 /// Is what became of a wish to stop an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(crate) enum Ended {
     Before,
 }
 
-enum Closed {
+pub(super) enum Closed {
     Now(Timestamp),
     Before(Box<ExecutionHead>),
     Missing,
@@ -95,13 +95,13 @@ impl Inner {
     }
 
     /// Ends an execution by compare-and-set of its status, whatever its branches are about: one commit, however many they are.
-    async fn close(
+    pub(super) async fn close(
         self: &Arc<Self>,
         execution: &ExecutionArn,
         closing: impl Fn(Moment) -> Closing,
         patience: Patience<'_>,
     ) -> Result<Closed, Unable> {
-        for _ in 0..=self.settings.refusals_max {
+        for tries in (0..=self.settings.refusals_max).rev() {
             let Some(head) = persist!(self, patience, self.store.execution(execution)) else {
                 return Ok(Closed::Missing);
             };
@@ -110,14 +110,20 @@ impl Inner {
             }
             let known = self.known(&head, patience).await?;
             let Closing { history, end } = closing(self.moment());
-            let open = if self.is_traced(&known) {
-                persist!(self, patience, self.store.open_branches(execution, None, TRACED_MAX))
+            let open = if self.is_traced(&known) || known.awaits_nested {
+                persist!(self, patience, self.store.open_branches(execution, None, SEEN_MAX))
             } else {
                 Vec::new()
             };
-            let plan = self.plan_end(&known, &open, history, end);
+            let mut plan = self.plan_end(&known, &open, history, end);
+            let more_stops = self.stop_all_awaited(&mut plan, &open);
+            if known.awaits_nested && tries > 0 {
+                // What was seen open must still be so: what began meanwhile would have to be stopped, too.
+                plan.commit.assumed_base = Some(head.last_event);
+            }
             match self.commit(&plan.commit, patience).await? {
                 CommitOutcome::Committed(committed) => {
+                    more_stops.iter().for_each(|key| self.send(key));
                     let at = plan.commit.end.as_ref().map_or_else(|| self.runtime.now(), |(_, at)| *at);
                     self.after(plan, &committed);
                     return Ok(Closed::Now(at));

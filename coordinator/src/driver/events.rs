@@ -1,7 +1,7 @@
 //! Events of the core, made from what came in.
 
 use engine::{Callback, ChildResult, ChildrenPhase, Completion, Event, Outcome, Phase, Timer};
-use model::{AttemptId, JsonText};
+use model::{AttemptId, JsonText, Timestamp};
 use store::StoredBranch;
 use wire::message::{self, Report};
 
@@ -41,6 +41,15 @@ pub(crate) enum Trigger<'a> {
         /// The attempt.
         attempt: AttemptId,
     },
+    /// A call of this service itself was made.
+    Called {
+        /// The attempt.
+        attempt: AttemptId,
+        /// When the call began.
+        began: Timestamp,
+        /// What came of it.
+        outcome: &'a Outcome,
+    },
     /// A timer's time has come.
     Timer(Timer),
     /// It has completions to take, or its run was cut short: its record says which.
@@ -65,9 +74,10 @@ impl Trigger<'_> {
     pub(crate) fn attempt(self) -> Option<AttemptId> {
         match self {
             Trigger::Report(report) => Some(report.attempt),
-            Trigger::Taken { attempt, .. } | Trigger::Callback { attempt, .. } | Trigger::Alive { attempt } => {
-                Some(attempt)
-            }
+            Trigger::Taken { attempt, .. }
+            | Trigger::Callback { attempt, .. }
+            | Trigger::Called { attempt, .. }
+            | Trigger::Alive { attempt } => Some(attempt),
             Trigger::Timer(_) | Trigger::Resume => None,
         }
     }
@@ -90,6 +100,9 @@ impl Inner {
             Trigger::Callback { attempt, callback } => Event::Callback { attempt, callback: callback.clone() },
             Trigger::Alive { attempt } => {
                 Event::Report { attempt, started_at: None, worker: None, outcome: Outcome::Heartbeat }
+            }
+            Trigger::Called { attempt, began, outcome } => {
+                Event::Report { attempt, started_at: Some(began), worker: None, outcome: outcome.clone() }
             }
             Trigger::Timer(timer) => Event::Timer { timer },
             Trigger::Resume => match &held.branch.phase {

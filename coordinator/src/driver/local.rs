@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::Timer;
-use model::{BranchPath, ExecutionArn};
+use model::{AttemptId, BranchPath, ExecutionArn};
 use wire::message::Cancel;
 
 use super::Inner;
@@ -35,6 +35,21 @@ pub(crate) enum Item {
     Timer(Due),
     /// A task goes into the queue of its activity.
     Queue(Box<Dispatch>),
+    /// A task calls this service itself.
+    Call(Box<Dispatch>),
+    /// An execution was started by a task that may be over.
+    Started(ExecutionArn),
+    /// An execution has ended, and the task that waits for it has to learn how.
+    Ended(ExecutionArn),
+    /// A task that waited for an execution is over.
+    Stop {
+        /// The execution of the task.
+        by: ExecutionArn,
+        /// What the task started.
+        nested: ExecutionArn,
+        /// By this attempt.
+        attempt: AttemptId,
+    },
     /// Workers are to stop. Best effort.
     Cancel(Cancel),
 }
@@ -103,6 +118,8 @@ impl Inner {
                 state.waiting.push_back(item);
             } else {
                 self.metrics.spilled.inc();
+                drop(state);
+                self.spill(&item);
             }
             return;
         }
@@ -118,6 +135,13 @@ impl Inner {
         });
     }
 
+    /// Forgets work that found no room: the sweep is not to think that it goes on here.
+    fn spill(&self, item: &Item) {
+        if let Item::Queue(dispatch) | Item::Call(dispatch) = item {
+            self.outgoing.closed(dispatch.partition, dispatch.item.attempt);
+        }
+    }
+
     async fn work_on(self: &Arc<Self>, item: Item) {
         let mut backoff = Backoff::new(&self.settings);
         for _ in 0..TRIES_MAX {
@@ -125,6 +149,10 @@ impl Inner {
                 Item::Resume { execution, branch, background } => self.resume(execution, branch, *background).await,
                 Item::Timer(due) => self.fire(due).await,
                 Item::Queue(dispatch) => self.queue(dispatch).await,
+                Item::Call(dispatch) => self.call(dispatch).await,
+                Item::Started(nested) => self.settle_started(nested).await,
+                Item::Ended(nested) => self.answer_starter(nested).await,
+                Item::Stop { by, nested, attempt } => self.stop_of_starter(by, nested, *attempt).await,
                 Item::Cancel(cancel) => self.cancel(cancel).await,
             };
             match done {

@@ -58,6 +58,8 @@ metrics! {
     reissued, Counter, "driver_outbox_reissued_total", "Entries of the outbox issued again by a sweep.";
     outbox_cleared, Counter, "driver_outbox_cleared_total", "Entries of the outbox cleared lazily.";
     outbox_age_millis, Gauge, "driver_outbox_age_milliseconds", "Age of the oldest entry seen by the last sweep of the outbox.";
+    calls, Counter, "driver_calls_total", "Calls of this service itself that tasks made.";
+    nested_stopped, Counter, "driver_nested_stopped_total", "Nested executions stopped because the task that waited for them was over.";
     timers_fired, Counter, "driver_timers_fired_total", "Timers fired.";
     timers_stale, Counter, "driver_timers_stale_total", "Timers dropped because nothing waited for them any more.";
     continuations, Counter, "driver_continuations_total", "Branches driven on without a message.";

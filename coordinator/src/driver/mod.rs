@@ -17,6 +17,7 @@ mod backoff;
 mod build;
 mod cache;
 mod callback;
+mod calls;
 mod close;
 mod consume;
 mod entries;
@@ -26,6 +27,7 @@ mod feed;
 mod find;
 mod local;
 mod metrics;
+mod nested;
 mod notify;
 mod outgoing;
 mod reconcile;
@@ -33,6 +35,7 @@ mod redispatch;
 mod relay;
 mod routing;
 mod seldom;
+mod service;
 mod settings;
 mod spans;
 mod start;
@@ -58,6 +61,7 @@ pub use close::{StopError, StopOutcome};
 pub use feed::Progress;
 pub use metrics::Metrics;
 pub use routing::{DEFAULT_POOL, Pool, Routing};
+pub use service::{Call, Reply, Service};
 pub use settings::DriverSettings;
 pub use start::{StartError, StartOutcome, StartRequest};
 
@@ -65,11 +69,14 @@ use crate::definitions::Definitions;
 use crate::timers::Wheel;
 use activity::Polls;
 use cache::Cache;
+use calls::PollCount;
+use entries::Entries;
 use local::Local;
 use notify::Notices;
 use outgoing::Outgoing;
 use relay::Relay;
 use seldom::Seldom;
+use service::Attached;
 use spans::Traces;
 use sweep::HeldPartitions;
 
@@ -109,6 +116,9 @@ struct Inner {
     outgoing: Outgoing,
     notices: Notices,
     polls: Polls,
+    service: Attached,
+    poll_count: PollCount,
+    told: Entries,
     local: Local,
     feed: broadcast::Sender<Arc<Progress>>,
     metrics: Metrics,
@@ -135,6 +145,9 @@ impl Driver {
             outgoing: Outgoing::new(settings.relay_pending),
             notices: Notices::new(),
             polls: Polls::default(),
+            service: Attached::default(),
+            poll_count: PollCount::default(),
+            told: Entries::default(),
             local: Local::new(settings.local_running, settings.local_waiting),
             feed,
             metrics: Metrics::new(&registry),
@@ -156,6 +169,11 @@ impl Driver {
     /// Has traces exported from now on. To be called at most once, before anything else.
     pub fn trace_to(&self, tracer: Tracer) {
         self.inner.traces.attach(tracer);
+    }
+
+    /// Has the calls that tasks make of this service answered. To be called at most once, before anything else.
+    pub fn answer_calls_by(&self, service: Arc<dyn Service>) {
+        self.inner.service.attach(service);
     }
 
     /// Hands over the spans that wait, at most for a while. To be called at the end.

@@ -100,6 +100,7 @@ impl Inner {
         let mut dispatches = Vec::new();
         for (known, branch) in self.outstanding_of(execution).await? {
             if let Some(task) = outstanding(&branch).filter(|task| task.scheduled_at < up_at)
+                && self.own_call(&task.resource).is_none()
                 && self.outgoing.begin(task.attempt)
             {
                 dispatches.push(self.dispatch(&known, &branch, task));
@@ -184,6 +185,10 @@ impl Inner {
 
     fn repair_if_lost(self: &Arc<Self>, known: &Known, branch: &Branch, task: &TaskPhase, walk: &Walk) {
         let now = self.runtime.now();
+        if self.own_call(&task.resource).is_some() {
+            // Its entry of the outbox stays until it is reported.
+            return;
+        }
         if ActivityArn::parse(&task.resource).is_ok() {
             // Its queue takes it once however often it is offered.
             if u128::from(now.millis_since(task.scheduled_at)) >= self.settings.lost_after.as_millis() {

@@ -58,9 +58,13 @@ impl Inner {
         }
     }
 
-    async fn try_again(&self, partition: u32, key: OutboxKey) -> bool {
+    async fn try_again(self: &Arc<Self>, partition: u32, key: OutboxKey) -> bool {
         let PendingEffect::Dispatch(path, attempt) = &key.effect else { return true };
         match self.dispatch_again(&key.execution, path, *attempt).await {
+            Ok(Some(dispatch)) if self.own_call(&dispatch.item.resource).is_some() => {
+                self.offer(dispatch);
+                true
+            }
             Ok(Some(dispatch)) => !self.outgoing.begin(*attempt) || self.publish(vec![dispatch]).await,
             Ok(None) => true,
             Err(error) => {
@@ -109,6 +113,7 @@ impl Inner {
     async fn clear_left(&self) {
         self.clear_exported().await;
         self.clear_entries(&self.notices.entries).await;
+        self.clear_entries(&self.told).await;
         for (partition, keys) in self.outgoing.take_left() {
             match self.store.clear_outbox(partition, &keys).await {
                 Ok(()) => self.metrics.outbox_cleared.add(keys.len() as u64),

@@ -90,6 +90,12 @@ impl Inner {
             }
             return;
         }
+        if let Some(resource) = self.own_call(&dispatch.item.resource) {
+            if self.outgoing.begin(attempt) {
+                self.begin_call(&resource, dispatch);
+            }
+            return;
+        }
         if !self.is_broker_up() {
             self.keep_for_later(dispatch.partition, dispatch.key(), attempt);
         } else if self.outgoing.begin(attempt)

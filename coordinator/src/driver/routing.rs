@@ -55,6 +55,11 @@ impl Routing {
         route.map_or(&self.default, |route| &route.pool)
     }
 
+    /// Tells whether a pattern that fits a resource begins with `service`, and so is about that and not about others as well.
+    pub fn names(&self, service: &str, resource: &str) -> bool {
+        self.routes.iter().any(|route| route.pattern.starts_with(service) && matches(&route.pattern, resource))
+    }
+
     /// Lists the pools, each once, in a fixed order.
     pub fn pools(&self) -> Vec<Pool> {
         let mut pools = vec![self.default.clone()];
@@ -111,6 +116,16 @@ mod tests {
         check("", DEFAULT_POOL, 1);
         let names: Vec<Arc<str>> = routing.pools().into_iter().map(|pool| pool.name).collect();
         assert_eq!(names, [DEFAULT_POOL.into(), "gpu".into(), Arc::from("light")]);
+    }
+
+    #[test]
+    fn a_pattern_is_about_a_service_or_about_others_as_well() {
+        let names = |pattern: &str| {
+            let routing = Routing::new(vec![(pattern.to_owned(), "own".to_owned())], Vec::new());
+            routing.names("arn:aws:states:::states:", "arn:aws:states:::states:startExecution")
+        };
+        assert!(names("arn:aws:states:::states:*") && names("arn:aws:states:::states:startExecution"));
+        assert!(!names("*") && !names("arn:aws:states:::*") && !names("arn:aws:states:::states:startExecution.sync"));
     }
 
     #[test]

@@ -92,6 +92,10 @@ pub struct DriverSettings {
     pub lost_after: Duration,
     /// How long after its dispatch an item's queue must have been seen empty.
     pub lost_empty_after: Duration,
+    /// How many polls of activities by tasks may go on at once: each is little more than a timer.
+    pub polls_running: usize,
+    /// How long a call of a live coordinator may be under way before it counts as forgotten: longer than a poll lasts.
+    pub call_longest: Duration,
     /// How often the queue of an activity is looked at while a worker polls it here; what this coordinator puts in is seen at once.
     pub activity_poll: Duration,
     /// How long a task that was taken for a poller stays hidden from others before it must have reached it: longer than a commit.
@@ -144,6 +148,8 @@ impl Default for DriverSettings {
             reconcile_batch: 64,
             lost_after: Duration::from_secs(30),
             lost_empty_after: Duration::from_secs(5),
+            polls_running: 16_384,
+            call_longest: Duration::from_secs(120),
             activity_poll: Duration::from_millis(250),
             activity_claim: Duration::from_secs(15),
             notify: true,

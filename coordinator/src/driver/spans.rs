@@ -20,6 +20,7 @@ use super::build::Plan;
 use super::cache::{Held, Known};
 use super::entries::Entries;
 use super::events::Trigger;
+use super::service::own;
 
 /// How many spans stand in one entry of the outbox.
 const SPANS_PER_ENTRY: usize = 64;
@@ -99,8 +100,11 @@ impl Inner {
                 if let Phase::Task(task) = &held.branch.phase
                     && !is_open_still(plan, &held.branch.path, task.attempt)
                 {
-                    let pool = &self.settings.routing.pool(&task.resource).name;
-                    maker.attempt(&held.branch.path, held.branch.entry, task.attempt, task.scheduled_at, Some(pool));
+                    let resource = &task.resource;
+                    let is_published = self.own_call(resource).is_none();
+                    let pool = is_published.then(|| &*self.settings.routing.pool(resource).name);
+                    let place = (&held.branch.path, held.branch.entry);
+                    maker.attempt(place, task.attempt, task.scheduled_at, resource, pool);
                 }
                 if let Trigger::Report(report) = trigger {
                     maker.report(held, report, now);
@@ -254,7 +258,8 @@ impl Maker<'_> {
             return;
         }
         if let PhaseRecord::Task(task) = &record.phase {
-            self.attempt(&record.path, record.entry, task.attempt, task.scheduled_at, None);
+            let place = (&record.path, record.entry);
+            self.attempt(place, task.attempt, task.scheduled_at, &task.resource, None);
         }
         let (id, parent) = (self.id(Role::State, &record.path, record.entry), self.around(&record.path));
         let span = self.add(id, Some(parent), &record.state, Kind::Internal, (record.entered_at, now));
@@ -262,9 +267,22 @@ impl Maker<'_> {
         span.error = Some("cut off".to_owned());
     }
 
-    /// Makes the span of a work item's publish, which the worker's spans hang on.
-    fn attempt(&mut self, path: &BranchPath, entry: u32, attempt: AttemptId, at: Timestamp, pool: Option<&str>) {
+    /// Makes the span of a work item's publish, which the worker's spans hang on; or of a call of this service itself, which that
+    /// of a nested execution hangs on.
+    fn attempt(
+        &mut self,
+        (path, entry): (&BranchPath, u32),
+        attempt: AttemptId,
+        at: Timestamp,
+        resource: &str,
+        pool: Option<&str>,
+    ) {
         let (id, parent) = (self.id(Role::Publish, path, attempt.number), self.id(Role::State, path, entry));
+        if pool.is_none() && own(resource).is_some() {
+            let action = resource.rsplit(":::").next().unwrap_or_default();
+            let span = self.add(id, Some(parent), &format!("call {action}"), Kind::Internal, (at, at));
+            return note(span, "stepwell.attempt", attempt.number);
+        }
         let name = pool.map_or_else(|| "publish".to_owned(), |pool| format!("publish {pool}"));
         let span = self.add(id, Some(parent), &name, Kind::Producer, (at, at));
         note(span, "messaging.system", "rabbitmq");

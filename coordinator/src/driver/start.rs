@@ -8,7 +8,7 @@ use model::{ExecutionArn, JsonText, Timestamp};
 use store::{Commit, CommitOutcome, ExecutionHead, Refusal};
 use telemetry::TraceContext;
 use tracing::Instrument;
-use wire::record::{ExecutionRecord, StateMachineRecord};
+use wire::record::{ExecutionRecord, StarterRecord, StateMachineRecord};
 
 use super::Inner;
 use super::backoff::persist;
@@ -29,6 +29,8 @@ pub struct StartRequest {
     pub input: JsonText,
     /// The caller's place in a trace, which the execution joins.
     pub trace: Option<TraceContext>,
+    /// The task that starts it, if one does.
+    pub started_by: Option<StarterRecord>,
     /// The X-Ray header that the caller gave, joined where there is no `trace`.
     pub trace_header: Option<String>,
 }
@@ -128,7 +130,7 @@ impl Inner {
     }
 
     async fn new_execution(&self, request: StartRequest, caller: Option<TraceContext>) -> Result<Known, StartError> {
-        let StartRequest { machine, name, input, trace: _, trace_header } = request;
+        let StartRequest { machine, name, input, trace: _, trace_header, started_by } = request;
         let definition = self.definitions.get_or_parse(&machine.hash, &machine.definition).await;
         let definition = definition.map_err(|error| match error {
             DefinitionError::Store(error) => StartError::Unavailable(error.to_string()),
@@ -148,6 +150,7 @@ impl Inner {
             trace_header,
             revision_id: machine.revision_id,
             machine_updated_at: Some(machine.updated_at.unwrap_or(machine.created_at)),
+            started_by,
         };
         let execution = convert::execution_from_record(&record);
         Ok(Known::new(Arc::new(record), execution, definition, partition))

@@ -10,6 +10,7 @@ use model::Timestamp;
 use store::{OutboxEntry, OutboxKey, OwnerId, PendingEffect, Retention};
 
 use super::Inner;
+use super::calls::is_recent;
 use super::error::chain;
 use super::local::Item;
 
@@ -168,7 +169,10 @@ impl Inner {
                 let age = round.now.millis_since(entry.at);
                 round.oldest.fetch_max(age, Ordering::Relaxed);
                 if self.is_forgotten(partition, &entry, age, round) {
-                    gone.extend(self.issue_again(entry.key).await);
+                    // A live coordinator may be at a poll, which takes its time.
+                    let leaves_calls = is_recent(entry.at, round.now, self.settings.call_longest)
+                        && round.live.contains(&entry.committer);
+                    gone.extend(self.issue_again(entry.key, leaves_calls).await);
                 }
             }
             cursor = next;
@@ -211,15 +215,21 @@ impl Inner {
         match &key.effect {
             PendingEffect::Dispatch(_, attempt) => self.outgoing.sees_to(partition, *attempt),
             PendingEffect::Notify(_) => self.notices.entries.sees_to(key),
-            PendingEffect::Continue(_) | PendingEffect::Wake(_) | PendingEffect::Export(_) => false,
+            PendingEffect::Continue(_)
+            | PendingEffect::Wake(_)
+            | PendingEffect::Export(_)
+            | PendingEffect::Started
+            | PendingEffect::Ended
+            | PendingEffect::Stop(..) => false,
         }
     }
 
     /// Lets an effect leave again; gives its key if there is nothing to leave any more.
-    async fn issue_again(self: &Arc<Self>, key: OutboxKey) -> Option<OutboxKey> {
+    async fn issue_again(self: &Arc<Self>, key: OutboxKey, leaves_calls: bool) -> Option<OutboxKey> {
         let (execution, path) = match &key.effect {
             PendingEffect::Dispatch(path, attempt) => {
                 return match self.dispatch_again(&key.execution, path, *attempt).await {
+                    Ok(Some(dispatch)) if leaves_calls && self.own_call(&dispatch.item.resource).is_some() => None,
                     Ok(Some(dispatch)) => {
                         self.metrics.reissued.inc();
                         self.offer(dispatch);
@@ -233,6 +243,16 @@ impl Inner {
                 };
             }
             PendingEffect::Continue(path) => (key.execution.clone(), path.clone()),
+            PendingEffect::Started => {
+                self.proceed(Item::Started(key.execution));
+                self.metrics.reissued.inc();
+                return None;
+            }
+            PendingEffect::Ended | PendingEffect::Stop(..) => {
+                self.send(&key);
+                self.metrics.reissued.inc();
+                return None;
+            }
             PendingEffect::Wake(scope) => (key.execution.clone(), scope.branch.clone()),
             PendingEffect::Export(spans) => {
                 let spans = spans.clone();

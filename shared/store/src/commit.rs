@@ -163,6 +163,12 @@ pub enum PendingEffect {
     Export(Arc<str>),
     /// Whoever listens is to be told that the execution has this status now.
     Notify(ExecutionStatus),
+    /// The execution was started by a task that waits for its end: if that task is over, the execution is to be stopped.
+    Started,
+    /// The execution has ended, and the task that started it has to learn how.
+    Ended,
+    /// A task that waited for the end of this other execution, which it started by this attempt, is over: that is to be stopped.
+    Stop(ExecutionArn, AttemptId),
 }
 
 /// Is an entry of the outbox.

@@ -23,7 +23,8 @@ pub(crate) fn parse_timer(text: &str) -> Result<TimerKey, Error> {
     Ok(TimerKey { execution: execution(arn)?, branch: id(branch)?, name: name.to_owned() })
 }
 
-/// Renders an effect: `d;branch;attempt;ARN`, `c;branch;;ARN`, `w;scope;;ARN`, `t;spans;;ARN`, `n;STATUS;;ARN`.
+/// Renders an effect: `d;branch;attempt;ARN`, `c;branch;;ARN`, `w;scope;;ARN`, `t;spans;;ARN`, `n;STATUS;;ARN`, `b;;;ARN`,
+/// `e;;;ARN`, `s;nested;attempt;ARN`.
 pub(crate) fn effect(arn: &ExecutionArn, effect: &PendingEffect) -> String {
     match effect {
         PendingEffect::Dispatch(branch, attempt) => format!("d;{branch};{attempt};{arn}"),
@@ -31,6 +32,9 @@ pub(crate) fn effect(arn: &ExecutionArn, effect: &PendingEffect) -> String {
         PendingEffect::Wake(scope) => format!("w;{scope};;{arn}"),
         PendingEffect::Export(spans) => format!("t;{spans};;{arn}"),
         PendingEffect::Notify(status) => format!("n;{};;{arn}", status.as_str()),
+        PendingEffect::Started => format!("b;;;{arn}"),
+        PendingEffect::Ended => format!("e;;;{arn}"),
+        PendingEffect::Stop(nested, attempt) => format!("s;{};{attempt};{arn}", escaped(nested.as_str())),
     }
 }
 
@@ -46,6 +50,9 @@ pub(crate) fn parse_entry(effect: &str, value: &str) -> Result<OutboxEntry, Erro
         "w" => PendingEffect::Wake(id(place)?),
         "t" => PendingEffect::Export(place.into()),
         "n" => PendingEffect::Notify(ExecutionStatus::from_name(place).ok_or_else(corrupt)?),
+        "b" => PendingEffect::Started,
+        "e" => PendingEffect::Ended,
+        "s" => PendingEffect::Stop(execution(&unescaped(place))?, id(attempt)?),
         _ => return Err(corrupt()),
     };
     let (at, committer) = value.split_once(';').ok_or_else(corrupt)?;
@@ -54,6 +61,15 @@ pub(crate) fn parse_entry(effect: &str, value: &str) -> Result<OutboxEntry, Erro
         committer: OwnerId(committer.into()),
         at: Timestamp::from_millis(at.parse().map_err(|_| corrupt())?),
     })
+}
+
+/// Takes the separator out of an ARN that does not stand last.
+fn escaped(arn: &str) -> String {
+    arn.replace('%', "%25").replace(';', "%3B")
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("%3B", ";").replace("%25", "%")
 }
 
 /// Renders the value of an entry of the outbox.
@@ -100,6 +116,12 @@ mod tests {
             PendingEffect::Wake(id("r/4.2@1").expect("is a scope")),
             PendingEffect::Export("{\"v\":1,\"spans\":[]}".into()),
             PendingEffect::Notify(ExecutionStatus::TimedOut),
+            PendingEffect::Started,
+            PendingEffect::Ended,
+            PendingEffect::Stop(
+                execution("arn:aws:states:r:1:execution:m;%3B:o%25;").expect("is an ARN"),
+                id("3-00000000000000ff").expect("is an attempt"),
+            ),
         ];
         for pending in effects {
             let committer = OwnerId("host;1".into());

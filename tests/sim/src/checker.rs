@@ -87,6 +87,8 @@ impl Checker {
         for partition in 0..self.store.partitions() {
             let timers = self.store.due_timers(partition, END_OF_TIME, 10).await.unwrap_or_default();
             self.expect(timers.is_empty(), || format!("timers are left over: {timers:?}"));
+            let (open, _) = self.store.open_executions(partition, 0).await.unwrap_or_default();
+            self.expect(open.is_empty(), || format!("nested executions are left running: {open:?}"));
             let (outbox, _) = self.store.outbox(partition, 0).await.unwrap_or_default();
             self.expect(outbox.is_empty(), || format!("the outbox is left over: {outbox:?}"));
         }

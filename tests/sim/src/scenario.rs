@@ -2,6 +2,7 @@
 //!
 //! A state's data is one number. Blocks change it; the model changes it the same way in a few lines.
 
+use model::StateMachineArn;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
@@ -11,6 +12,8 @@ use serde_json::{Map, Value, json};
 pub struct Scenario {
     /// The definition.
     pub definition: Value,
+    /// The names and definitions of the state machines that it starts executions of.
+    pub nested: Vec<(String, Value)>,
     /// The input.
     pub input: Value,
     /// The end.
@@ -47,7 +50,7 @@ pub fn sum(numbers: &[u64]) -> u64 {
 /// Makes the scenario of a seed.
 pub fn scenario(seed: u64) -> Scenario {
     let mut chance = StdRng::seed_from_u64(seed);
-    let mut names = 0;
+    let mut names = Names { count: 0, seed, nested: Vec::new() };
     let length = chance.random_range(2..6);
     let blocks = sequence(&mut chance, length, 2);
     let input = chance.random_range(0..1_000);
@@ -55,7 +58,8 @@ pub fn scenario(seed: u64) -> Scenario {
         Ok(output) => Expected::Output(json!(output)),
         Err(error) => Expected::Error(error),
     };
-    Scenario { definition: machine(&blocks, &mut names), input: json!(input), expected }
+    let definition = machine(&blocks, &mut names);
+    Scenario { definition, nested: names.nested, input: json!(input), expected }
 }
 
 /// Is a piece of a definition that takes a number and gives a number.
@@ -79,6 +83,15 @@ enum Block {
     BrokenParallel { branches: Vec<Vec<Block>>, number: u64 },
     /// Items whose outputs are summed.
     Map { count: u64, concurrency: u64, body: Vec<Block> },
+    /// A nested execution that is waited for.
+    Nested { body: Vec<Block> },
+}
+
+/// Names states and nested state machines.
+struct Names {
+    count: u32,
+    seed: u64,
+    nested: Vec<(String, Value)>,
 }
 
 fn sequence(chance: &mut StdRng, length: usize, depth: u32) -> Vec<Block> {
@@ -90,7 +103,7 @@ fn block(chance: &mut StdRng, depth: u32) -> Block {
         let length = chance.random_range(1..3);
         sequence(chance, length, depth - 1)
     };
-    match chance.random_range(0..if depth > 0 { 20 } else { 11 }) {
+    match chance.random_range(0..if depth > 0 { 23 } else { 11 }) {
         0..=6 => {
             Block::Work { add: chance.random_range(0..100), fails: chance.random_range(0_u64..5).saturating_sub(2) }
         }
@@ -109,6 +122,7 @@ fn block(chance: &mut StdRng, depth: u32) -> Block {
             branches.push(vec![Block::Fatal]);
             Block::BrokenParallel { branches, number: chance.random_range(0..100) }
         }
+        17..=19 => Block::Nested { body: inner(chance) },
         _ => {
             Block::Map { count: chance.random_range(0..7), concurrency: chance.random_range(0..4), body: inner(chance) }
         }
@@ -132,15 +146,19 @@ fn evaluate(blocks: &[Block], number: u64) -> Result<u64, String> {
                 spread(number, *count).iter().map(|item| evaluate(body, *item)).collect();
             Ok(sum(&outputs?))
         }
+        Block::Nested { body } => evaluate(body, number).map_err(|_| NESTED.to_owned()),
     })
 }
+
+/// Is the error of a task whose nested execution failed.
+pub const NESTED: &str = "States.TaskFailed";
 
 /// Is the error that tasks fail with for good.
 pub const FATAL: &str = "Sim.Fatal";
 /// Is the error that tasks fail with before they succeed.
 pub const AGAIN: &str = "Sim.Again";
 
-fn machine(blocks: &[Block], names: &mut u32) -> Value {
+fn machine(blocks: &[Block], names: &mut Names) -> Value {
     let mut states = Map::new();
     let first = chain(blocks, None, names, &mut states);
     let start = first.unwrap_or_else(|| {
@@ -152,11 +170,11 @@ fn machine(blocks: &[Block], names: &mut u32) -> Value {
 }
 
 /// Adds the states of the blocks, the last going on to `next` (or ending), and gives the name of the first.
-fn chain(blocks: &[Block], next: Option<String>, names: &mut u32, states: &mut Map<String, Value>) -> Option<String> {
+fn chain(blocks: &[Block], next: Option<String>, names: &mut Names, states: &mut Map<String, Value>) -> Option<String> {
     blocks.iter().rev().fold(next, |next, block| Some(add(block, next, names, states)))
 }
 
-fn add(block: &Block, next: Option<String>, names: &mut u32, states: &mut Map<String, Value>) -> String {
+fn add(block: &Block, next: Option<String>, names: &mut Names, states: &mut Map<String, Value>) -> String {
     match block {
         Block::Work { add, fails } => {
             let parameters = json!({ "x.$": "$", "add": add, "fails": fails, "retry.$": "$$.State.RetryCount" });
@@ -200,10 +218,31 @@ fn add(block: &Block, next: Option<String>, names: &mut u32, states: &mut Map<St
             let parameters = json!({ "x.$": "$", "count": count });
             put("Spread", task("spread", json!({ "Parameters": parameters })), Some(map), names, states)
         }
+        Block::Nested { body } => {
+            let definition = machine(body, names);
+            let machine = format!("n{}-{}", names.seed, names.nested.len());
+            let parameters = json!({ "StateMachineArn": machine_arn(&machine).as_str(), "Input.$": "$" });
+            names.nested.push((machine, definition));
+            let resource = "arn:aws:states:::states:startExecution.sync:2";
+            let state =
+                json!({ "Type": "Task", "Resource": resource, "Parameters": parameters, "OutputPath": "$.Output" });
+            put("Nested", state, next, names, states)
+        }
     }
 }
 
-fn put(kind: &str, mut state: Value, next: Option<String>, names: &mut u32, states: &mut Map<String, Value>) -> String {
+/// Gives the ARN of a state machine.
+pub fn machine_arn(name: &str) -> StateMachineArn {
+    StateMachineArn::new("us-east-1", "123456789012", name)
+}
+
+fn put(
+    kind: &str,
+    mut state: Value,
+    next: Option<String>,
+    names: &mut Names,
+    states: &mut Map<String, Value>,
+) -> String {
     let name = name(kind, names);
     match next {
         Some(next) => state["Next"] = json!(next),
@@ -220,9 +259,9 @@ fn task(function: &str, fields: Value) -> Value {
     state
 }
 
-fn name(kind: &str, names: &mut u32) -> String {
-    *names += 1;
-    format!("{kind}{names}")
+fn name(kind: &str, names: &mut Names) -> String {
+    names.count += 1;
+    format!("{kind}{}", names.count)
 }
 
 #[cfg(test)]
@@ -233,8 +272,10 @@ mod tests {
     fn every_scenario_is_a_valid_definition() {
         for seed in 0..300 {
             let scenario = scenario(seed);
-            let parsed = asl::Definition::parse(&scenario.definition.to_string());
-            assert!(parsed.is_ok(), "seed {seed}: {parsed:?}: {}", scenario.definition);
+            for definition in scenario.nested.iter().map(|(_, definition)| definition).chain([&scenario.definition]) {
+                let parsed = asl::Definition::parse(&definition.to_string());
+                assert!(parsed.is_ok(), "seed {seed}: {parsed:?}: {definition}");
+            }
         }
     }
 

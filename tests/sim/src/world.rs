@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use broker::WorkQueue;
 use broker::memory::MemoryBroker;
+use coordinator::api::{Api, ApiSettings};
 use coordinator::driver::{Driver, DriverSettings, Parts, StartOutcome, StartRequest};
-use model::{ExecutionArn, ExecutionStatus, JsonText, StateMachineArn, StateMachineStatus, Timestamp};
+use model::{ExecutionArn, ExecutionStatus, JsonText, StateMachineStatus, Timestamp};
 use runtime::Runtime;
 use serde_json::Value;
-use store::{ExecutionHead, ExecutionStore, MemoryStore, OwnerId};
+use store::{ExecutionHead, ExecutionStore, MemoryStore, OwnerId, SharedStore};
 use wire::record::{DefinitionHash, StateMachineRecord};
 use worker::{Context, Failure, Worker};
 
@@ -91,6 +92,8 @@ struct World {
 struct Process {
     runtime: Runtime,
     driver: Option<Driver>,
+    /// Answers what tasks call of this service.
+    _api: Option<Api>,
     reborn_at: Option<Timestamp>,
 }
 
@@ -142,6 +145,10 @@ impl World {
         let scenario = scenario::scenario(self.seed.wrapping_mul(1_000).wrapping_add(number));
         let machine = machine(&format!("m{number}"), &scenario.definition, self.runtime.now());
         self.store.create_state_machine(&machine).await.context("create a state machine")?;
+        for (name, definition) in &scenario.nested {
+            let nested = crate::world::machine(name, definition, self.runtime.now());
+            self.store.create_state_machine(&nested).await.context("create a state machine")?;
+        }
         let arn = machine.arn.execution("e");
         for _ in 0..1_000 {
             let request = StartRequest {
@@ -150,6 +157,7 @@ impl World {
                 input: JsonText::from_value(&scenario.input),
                 trace: None,
                 trace_header: None,
+                started_by: None,
             };
             if self.ask_to_start(request).await {
                 self.running.push((arn, scenario));
@@ -311,17 +319,21 @@ impl World {
             self.chaos.clone(),
             Arc::clone(&self.checker),
         );
+        let store: SharedStore = Arc::new(store);
+        let registry = telemetry::Registry::new();
         let driver = Driver::new(Parts {
-            store: Arc::new(store),
+            store: store.clone(),
             queue: Arc::new(queue) as Arc<dyn WorkQueue>,
             runtime: runtime.clone(),
             // So few that cutting off takes several commits.
             settings: DriverSettings { closed_at_once: 2, ..DriverSettings::default() },
             owner: OwnerId(format!("coordinator-{}", self.born).into()),
-            registry: telemetry::Registry::new(),
+            registry: registry.clone(),
         });
+        let api = Api::new(runtime.clone(), ApiSettings::default(), &registry);
+        api.attach(store, driver.clone());
         driver.start();
-        Process { runtime, driver: Some(driver), reborn_at: None }
+        Process { runtime, driver: Some(driver), _api: Some(api), reborn_at: None }
     }
 
     fn worker(&mut self) -> Result<Process> {
@@ -339,7 +351,7 @@ impl World {
             .name(format!("worker-{}", self.born))
             .build()?;
         runtime.spawn(worker.run());
-        Ok(Process { runtime, driver: None, reborn_at: None })
+        Ok(Process { runtime, driver: None, _api: None, reborn_at: None })
     }
 }
 
@@ -360,7 +372,7 @@ fn number(input: &Value, name: &str) -> u64 {
 fn machine(name: &str, definition: &Value, at: Timestamp) -> StateMachineRecord {
     let definition = definition.to_string();
     StateMachineRecord {
-        arn: StateMachineArn::new("us-east-1", "123456789012", name),
+        arn: scenario::machine_arn(name),
         hash: DefinitionHash(format!("hash-of-{name}").into()),
         definition: definition.into(),
         role_arn: "arn:aws:iam::123456789012:role/sim".to_owned(),

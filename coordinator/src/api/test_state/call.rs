@@ -32,6 +32,7 @@ impl Api {
             input: payload,
             trace: caller.trace,
             trace_header: caller.trace_header.clone(),
+            started_by: None,
         };
         let arn = match self.driver()?.start_execution(request).await? {
             StartOutcome::Started { arn, .. } => arn,

@@ -11,6 +11,7 @@ use serde_json::json;
 use telemetry::Registry;
 
 use super::fixture::{Fixture, MACHINE, PASS};
+use crate::api::answer::Answer;
 use crate::api::{Api, ApiSettings};
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +77,7 @@ async fn every_answer_says_what_it_is() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_an_answer() {
     let fixture = Fixture::new();
-    let outcome = fixture.api.guard(Duration::ZERO, async { panic!("a defect") }).await;
+    let outcome = fixture.api.guard::<Answer>(Duration::ZERO, async { panic!("a defect") }).await;
     assert_eq!(outcome.expect_err("is caught").code.status(), 500);
 }
 

@@ -4,6 +4,7 @@ mod batches;
 mod contention;
 mod crashes;
 mod loss;
+mod nested;
 mod notify;
 mod orders;
 mod outages;

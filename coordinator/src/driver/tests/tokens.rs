@@ -9,7 +9,7 @@ use wire::message::Outcome;
 use wire::record::ActivityRecord;
 
 use super::world::*;
-use crate::driver::{CallbackOutcome, DriverSettings, TakenTask};
+use crate::driver::{CallbackOutcome, DriverSettings};
 
 const ACTIVITY: &str = r#"{"StartAt":"T","States":{"T":{"Type":"Task","TimeoutSeconds":60,
     "Resource":"arn:aws:states:us-east-1:123456789012:activity:dig","End":true}}}"#;
@@ -33,8 +33,20 @@ async fn remove_activity(world: &World) {
     assert!(world.store.replace_resource(&key, found.revision, None).await.expect("the store answers"));
 }
 
-async fn poll(node: &Node, worker: &str) -> Option<TakenTask> {
-    node.driver.activity_task(&dig(), Some(worker), WAIT).await.expect("the store answers")
+/// Is what a poller has.
+#[derive(Debug, PartialEq)]
+struct Taken {
+    token: String,
+    input: JsonText,
+}
+
+async fn poll(node: &Node, worker: &str) -> Option<Taken> {
+    let polled = node.driver.activity_task(&dig(), Some(worker), WAIT).await.expect("the store answers");
+    polled.map(|task| {
+        let taken = Taken { token: task.token.clone(), input: task.input.clone() };
+        task.received();
+        taken
+    })
 }
 
 async fn succeed(node: &Node, token: &str, output: &str) -> CallbackOutcome {

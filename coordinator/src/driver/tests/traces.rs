@@ -10,17 +10,17 @@ use super::orders::TASK;
 use super::world::{Act, EPOCH, Node, World, failure, success};
 use crate::driver::DriverSettings;
 
-type Kept = Arc<Mutex<Vec<Span>>>;
+pub(super) type Kept = Arc<Mutex<Vec<Span>>>;
 
 /// Makes a coordinator whose spans are kept.
-fn traced(world: &World, name: &str) -> (Node, Kept) {
+pub(super) fn traced(world: &World, name: &str) -> (Node, Kept) {
     let node = world.node(name, DriverSettings::default());
     let (tracer, kept) = Tracer::in_memory();
     node.driver.trace_to(tracer);
     (node, kept)
 }
 
-fn spans_of(kept: &Kept) -> Vec<Span> {
+pub(super) fn spans_of(kept: &Kept) -> Vec<Span> {
     kept.lock().expect("no test panicked").clone()
 }
 
@@ -168,6 +168,7 @@ async fn a_caller_decides_and_nothing_is_made_for_nobody() {
         input: model::JsonText::trusted("1"),
         trace: Some(trace.parse().expect("is a context")),
         trace_header: None,
+        started_by: None,
     };
     let context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
     node.driver.start_execution(request("no", context)).await.expect("starts");

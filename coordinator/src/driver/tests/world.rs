@@ -14,6 +14,7 @@ use telemetry::Registry;
 use wire::message::{Outcome, Report, WorkItem};
 use wire::record::{DefinitionHash, StateMachineRecord};
 
+use crate::api::{Api, ApiSettings};
 use crate::driver::{Driver, DriverSettings, Parts, StartOutcome, StartRequest};
 
 /// How long a test waits for a condition, by the paused clock: longer than any back-off or lease.
@@ -31,6 +32,8 @@ pub(super) struct World {
 pub(super) struct Node {
     pub(super) driver: Driver,
     pub(super) runtime: Runtime,
+    /// Answers what tasks call of this service.
+    _api: Api,
 }
 
 /// Is what a worker of a test does with an item.
@@ -66,15 +69,18 @@ impl World {
         let seed = name.bytes().fold(7_u64, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
         // It counts on from now, as the clocks of one machine do.
         let runtime = Runtime::simulated(seed, self.runtime.now());
+        let registry = Registry::new();
         let driver = Driver::new(Parts {
             store: Arc::new(self.store.clone()),
             queue: Arc::new(self.broker.handle(runtime.clone())),
             runtime: runtime.clone(),
             settings,
             owner: OwnerId(name.into()),
-            registry: Registry::new(),
+            registry: registry.clone(),
         });
-        Node { driver, runtime }
+        let api = Api::new(runtime.clone(), ApiSettings::default(), &registry);
+        api.attach(Arc::new(self.store.clone()), driver.clone());
+        Node { driver, runtime, _api: api }
     }
 
     /// Makes a coordinator and starts it.
@@ -148,8 +154,20 @@ impl World {
     /// Creates the state machine if need be, and starts an execution.
     pub(super) async fn start(&self, node: &Node, definition: &str, name: &str, input: &str) -> ExecutionArn {
         let machine = self.machine(definition).await;
+        self.start_of(node, machine, name, input).await
+    }
+
+    /// Starts an execution of a state machine.
+    pub(super) async fn start_of(
+        &self,
+        node: &Node,
+        machine: StateMachineRecord,
+        name: &str,
+        input: &str,
+    ) -> ExecutionArn {
         let input = JsonText::parse(input).expect("the test's input is JSON");
-        let request = StartRequest { machine, name: name.to_owned(), input, trace: None, trace_header: None };
+        let request =
+            StartRequest { machine, name: name.to_owned(), input, trace: None, trace_header: None, started_by: None };
         match node.driver.start_execution(request).await.expect("the execution starts") {
             StartOutcome::Started { arn, .. } => arn,
             StartOutcome::Exists(head) => head.record.arn.clone(),
@@ -157,10 +175,14 @@ impl World {
     }
 
     pub(super) async fn machine(&self, definition: &str) -> StateMachineRecord {
+        self.machine_named("M", definition).await
+    }
+
+    pub(super) async fn machine_named(&self, name: &str, definition: &str) -> StateMachineRecord {
         let machine = StateMachineRecord {
-            arn: StateMachineArn::new("us-east-1", "123456789012", "M"),
+            arn: StateMachineArn::new("us-east-1", "123456789012", name),
             definition: definition.into(),
-            hash: DefinitionHash(format!("hash-{}", definition.len()).into()),
+            hash: DefinitionHash(format!("hash-{name}-{}", definition.len()).into()),
             role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
             kind: "STANDARD".to_owned(),
             status: StateMachineStatus::Active,

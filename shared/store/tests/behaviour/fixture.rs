@@ -413,6 +413,7 @@ impl Seen {
             trace_header: None,
             revision_id: None,
             machine_updated_at: None,
+            started_by: None,
         };
         let root = Some(Box::new(self.branch()));
         let mut commit = self.empty(Subject::Creation { record: Box::new(record), root });

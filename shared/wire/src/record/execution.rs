@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::{
-    ActivityArn, Details, EventId, EventKind, EventRef, ExecutionArn, ExecutionEnd, JsonText, StateMachineArn,
-    StateMachineStatus, Timestamp,
+    ActivityArn, AttemptId, BranchPath, Details, EventId, EventKind, EventRef, ExecutionArn, ExecutionEnd, JsonText,
+    StateMachineArn, StateMachineStatus, Timestamp,
 };
 
 /// Is the content hash (SHA-256, hexadecimal) of a definition's text: what executions pin.
@@ -41,6 +41,32 @@ pub struct ExecutionRecord {
     pub revision_id: Option<String>,
     /// When the state machine had been updated last at the start, or else created.
     pub machine_updated_at: Option<Timestamp>,
+    /// The task that started it, if one did.
+    pub started_by: Option<StarterRecord>,
+}
+
+/// Is the attempt of a Task state that started an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StarterRecord {
+    /// The execution that the task belongs to.
+    pub execution: ExecutionArn,
+    /// Its branch.
+    pub branch: BranchPath,
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Whether the task waits for the end.
+    pub waits: Waits,
+}
+
+/// Says whether a task waits for the end of the execution that it started, and how it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// It does not wait.
+    No,
+    /// Input and output are told as texts (`.sync`).
+    Text,
+    /// Input and output are told parsed (`.sync:2`).
+    Parsed,
 }
 
 /// Is a state machine as AWS describes it.

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::reader::{self, Reference, TextTable};
-use super::writer::{self, json};
+use super::writer::{self, Object, json};
 use super::{
     ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, ExecutionRecord, RecordError,
-    StateMachineRecord,
+    StarterRecord, StateMachineRecord, Waits,
 };
 
 impl ExecutionRecord {
@@ -27,6 +27,9 @@ impl ExecutionRecord {
             object.optional("trace_header", self.trace_header.as_deref());
             object.optional("revision_id", self.revision_id.as_deref());
             object.optional_time("machine_updated_at", self.machine_updated_at);
+            if let Some(starter) = &self.started_by {
+                object.object("started_by", |object| starter.write(object));
+            }
         })
     }
 
@@ -48,6 +51,46 @@ impl ExecutionRecord {
             trace_header: text.trace_header,
             revision_id: text.revision_id,
             machine_updated_at: text.machine_updated_at.map(Timestamp::from_millis),
+            started_by: text.started_by.map(StarterText::read).transpose()?,
+        })
+    }
+}
+
+impl StarterRecord {
+    fn write(&self, object: &mut Object<'_>) {
+        object.value("execution", self.execution.as_str());
+        object.id("branch", &self.branch);
+        object.id("attempt", &self.attempt);
+        let waits = match self.waits {
+            Waits::No => None,
+            Waits::Text => Some("text"),
+            Waits::Parsed => Some("parsed"),
+        };
+        object.optional("waits", waits);
+    }
+}
+
+#[derive(Deserialize)]
+struct StarterText {
+    execution: String,
+    branch: String,
+    attempt: String,
+    waits: Option<String>,
+}
+
+impl StarterText {
+    fn read(self) -> Result<StarterRecord, RecordError> {
+        let waits = match self.waits.as_deref() {
+            None => Waits::No,
+            Some("text") => Waits::Text,
+            Some("parsed") => Waits::Parsed,
+            Some(other) => return Err(RecordError::Unknown { field: "waits", value: other.to_owned() }),
+        };
+        Ok(StarterRecord {
+            execution: ExecutionArn::parse(&self.execution)?,
+            branch: self.branch.parse()?,
+            attempt: self.attempt.parse()?,
+            waits,
         })
     }
 }
@@ -64,6 +107,7 @@ struct ExecutionText<'a> {
     trace_header: Option<String>,
     revision_id: Option<String>,
     machine_updated_at: Option<i64>,
+    started_by: Option<StarterText>,
     #[serde(borrow, default)]
     texts: Vec<&'a RawValue>,
 }

@@ -147,7 +147,18 @@ fn execution_record() -> ExecutionRecord {
         trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
         revision_id: Some("rev-1".to_owned()),
         machine_updated_at: Some(at(-9)),
+        started_by: None,
     }
+}
+
+fn nested(waits: Waits) -> ExecutionRecord {
+    let starter = StarterRecord {
+        execution: execution(),
+        branch: "r/4.2".parse().expect("is a path"),
+        attempt: AttemptId { number: 2, nonce: Nonce(255) },
+        waits,
+    };
+    ExecutionRecord { started_by: Some(starter), ..execution_record() }
 }
 
 fn state_machine() -> StateMachineRecord {
@@ -342,7 +353,13 @@ fn check<T: PartialEq + Debug>(
 #[test]
 fn records_are_as_the_golden_files_have_them() {
     check(branches(), BranchRecord::encode, BranchRecord::decode);
-    check(vec![("execution.v1.json", execution_record())], ExecutionRecord::encode, ExecutionRecord::decode);
+    let executions = vec![
+        ("execution.v1.json", execution_record()),
+        ("execution.v1.nested.json", nested(Waits::No)),
+        ("execution.v1.nested-text.json", nested(Waits::Text)),
+        ("execution.v1.nested-parsed.json", nested(Waits::Parsed)),
+    ];
+    check(executions, ExecutionRecord::encode, ExecutionRecord::decode);
     check(vec![("state-machine.v1.json", state_machine())], StateMachineRecord::encode, StateMachineRecord::decode);
     check(vec![("activity.v1.json", activity())], ActivityRecord::encode, ActivityRecord::decode);
     check(ends(), EndRecord::encode, EndRecord::decode);
