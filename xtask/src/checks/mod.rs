@@ -3,6 +3,7 @@
 mod bans;
 mod crate_table;
 mod licences;
+mod promises;
 mod sources;
 mod tidy;
 mod tools;
@@ -29,6 +30,7 @@ pub(crate) fn all() -> Vec<Check> {
     vec![
         tools::FORMAT,
         tidy::CHECK,
+        promises::CHECK,
         crate_table::CHECK,
         licences::CHECK,
         sources::CHECK,
