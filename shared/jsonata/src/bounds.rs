@@ -11,11 +11,13 @@ pub struct Bounds {
     pub sequence: usize,
     /// How many bytes one text, or a result as a text, may have.
     pub bytes: usize,
+    /// How many bytes all texts and sequences made on the way may have together, about.
+    pub memory: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
         // AWS gives a value 6,990,256 bytes, of eight a number.
-        Self { time_millis: 5_000, depth: 3_000, sequence: 873_782, bytes: 6_990_256 }
+        Self { time_millis: 5_000, depth: 3_000, sequence: 873_782, bytes: 6_990_256, memory: 512 * 1024 * 1024 }
     }
 }

@@ -36,6 +36,10 @@ pub struct Uses {
     pub top_level: BTreeSet<String>,
     /// The functions that it calls without binding them.
     pub functions: BTreeSet<String>,
+    /// The names of checked builtins that it binds, and uses too.
+    pub(crate) hidden: BTreeSet<String>,
+    /// Whether functions of ours may be called, those that the guard puts in among them.
+    pub(crate) calls: bool,
     /// Whether it binds variables of its own or makes functions.
     pub binds: bool,
     /// Whether what it costs is not bounded by the size of what it looks at: it binds, makes sequences of its own, or calls
@@ -49,15 +53,17 @@ impl Uses {
         self.variables.extend(other.variables.iter().cloned());
         self.states.extend(other.states.iter().cloned());
         self.functions.extend(other.functions.iter().cloned());
+        self.hidden.extend(other.hidden.iter().cloned());
         self.all_states |= other.all_states;
         self.binds |= other.binds;
+        self.calls |= other.calls;
         self.may_be_long |= other.may_be_long;
         self.top_level.extend(other.top_level.iter().cloned());
     }
 
     /// Tells whether a function may be called, or taken as a value.
     pub(crate) fn names(&self, function: &str) -> bool {
-        self.functions.contains(function) || self.variables.contains(function)
+        self.functions.contains(function) || self.variables.contains(function) || self.hidden.contains(function)
     }
 
     /// Gives the function that is called, if it is the only one and none is made.
@@ -110,6 +116,24 @@ impl Expression {
     }
 }
 
+/// Tells whether a function of ours may be called for a node: one that it names, or one that the guard puts in.
+fn calls(node: &AstNode) -> bool {
+    if let AstNode::Variable(name) = node {
+        return guard::is_checked(name);
+    }
+    if let AstNode::Binary { op, .. } = node {
+        return matches!(op, BinaryOp::Range | BinaryOp::Concatenate | BinaryOp::ChainPipe | BinaryOp::ColonEqual);
+    }
+    matches!(
+        node,
+        AstNode::Function { .. }
+            | AstNode::Lambda { .. }
+            | AstNode::Array(_)
+            | AstNode::Object(_)
+            | AstNode::ObjectTransform { .. }
+    )
+}
+
 /// Takes off what jsonata-core puts before the code of some errors, and writes tokens as they are written.
 fn without_prefix(message: &str) -> String {
     let message = message.strip_prefix("Invalid syntax: ").unwrap_or(message);
@@ -153,6 +177,8 @@ struct Reader {
 impl Reader {
     fn into_uses(self) -> Uses {
         let Reader { mut uses, bound, .. } = self;
+        let is_used = |name: &String| uses.variables.contains(name) || uses.functions.contains(name);
+        uses.hidden = bound.iter().filter(|name| guard::is_checked(name) && is_used(name)).cloned().collect();
         uses.variables.retain(|name| !bound.contains(name));
         uses.functions.retain(|name| !bound.contains(name));
         uses.may_be_long |= uses.binds || LONG.iter().any(|name| uses.functions.contains(*name));
@@ -180,6 +206,7 @@ impl Reader {
     }
 
     fn node(&mut self, node: &AstNode) {
+        self.uses.calls |= calls(node);
         match node {
             AstNode::Variable(name) => {
                 if name.is_empty() {
@@ -189,6 +216,8 @@ impl Reader {
                     self.uses.all_states = true;
                 }
                 if !name.is_empty() && name != "$" {
+                    // For each of many items, it may be gone over again.
+                    self.uses.may_be_long |= self.contexts > 0;
                     self.uses.variables.insert(name.clone());
                 }
             }
@@ -278,6 +307,7 @@ impl Reader {
             _ => None,
         };
         if let Some(member) = member {
+            self.uses.may_be_long |= self.contexts > 0;
             self.uses.variables.insert("states".to_owned());
             self.uses.states.insert(member.clone());
         }
@@ -288,6 +318,8 @@ impl Reader {
                 self.node(&step.node);
             }
             self.bound.extend(step.focus.iter().chain(&step.index_var).cloned());
+            self.uses.may_be_long |= step.focus.is_some();
+            self.uses.calls |= step.focus.is_some();
             for stage in &step.stages {
                 match stage {
                     Stage::Filter(filter) => self.within(|this| this.node(filter)),

@@ -8,7 +8,7 @@ use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
 use jsonata_core::value::JValue;
 
 use crate::bounds::Bounds;
-use crate::builtins::{self, Need};
+use crate::builtins::{self, Memory, Need, Terms};
 use crate::error::{EvaluationError, worded};
 use crate::expression::{Expression, Uses};
 use crate::outcome::Outcome;
@@ -30,6 +30,7 @@ pub struct Moment {
 pub struct Session {
     evaluator: Evaluator,
     bounds: Bounds,
+    memory: Memory,
 }
 
 impl Session {
@@ -55,8 +56,9 @@ impl Session {
             context.bind("states".to_owned(), JValue::object(members?.into_iter().collect()));
         }
         let mut evaluator = Evaluator::with_options(context, options(bounds));
-        builtins::register(&mut evaluator, moment, bounds, &Need::Named(uses));
-        Ok(Self { evaluator, bounds })
+        let memory = Memory::default();
+        builtins::register(&mut evaluator, &Terms { moment, bounds, memory: memory.clone() }, &Need::Named(uses));
+        Ok(Self { evaluator, bounds, memory })
     }
 
     /// Evaluates an expression; `$` and `$$` are nothing.
@@ -76,6 +78,7 @@ impl Session {
     }
 
     fn evaluate_over(&mut self, expression: &Expression, document: &JValue) -> Result<Outcome, EvaluationError> {
+        self.memory.allow(self.bounds.memory);
         let evaluator = &mut self.evaluator;
         let evaluated = catch_unwind(AssertUnwindSafe(|| evaluator.evaluate(expression.ast(), document)));
         match evaluated {

@@ -116,6 +116,14 @@ fn checked_functions_work_as_before() {
     check("($x := [1,[2]]; $x = [1,[2]])", "boolean true");
     check("($x := 3; [1,3].$string())", "array [\"1\",\"3\"]");
     check("($r := $pad(?, 2, '_'); $r('a'))", "string \"a_\"");
+    check("$reduce(['a','b'], $join)", "string \"a\"");
+    check("$map([1,[2]], $string)", "array [\"1\",\"[2]\"]");
+    check("[1,[2]] ~> $string", "string \"[1,[2]]\"");
+    check("(($pad := function($x){$x & '?'}); $pad('a', 2, '-'))", "string \"a-\"");
+    check("($now := $now('[Y0001]'); $now)", "string \"2026\"");
+    check("($string := function($x){'own'}; [1].$string($))", "string \"own\"");
+    check("$count($distinct([1..2000].($ % 1500)))", "number 1500");
+    check("$filter([3], function($x){$x > 0})[]", "array [3]");
 }
 
 #[test]
@@ -144,6 +152,18 @@ fn hostile_expressions_are_stopped() {
         "[1..10000000]",
         "$range(1, 1e9, 1)",
         "$reduce([1..60], function($a, $i){$append($a, $a)}, [1])",
+        "$map([1..1000], function($v){[1..100000]})",
+        "$map([1..10000], function($v){$pad('x', 1000000)})",
+        "$string([1..1000].$pad('x', 1000000))",
+        "[1..1000].($x := $uppercase($pad('x', 1000000)))",
+        "$reduce([$map([1..300000], function(){''}), $pad('', 300000, 'x')], $join)",
+        "(($join := 1); $join($map([1..300000], function(){''}), $pad('', 300000, 'x')))",
+        "(($pad := 1); $pad('x', 2e9))",
+        "($list := [1..100000]; $list@$a.$list@$b.{'a': $a, 'b': $b})",
+        "($f := function($n){$replace('a', /a/, function($m){$f($n)})}; $f(1))",
+        "($f := function($n){$sort([2,1], function($a, $b){$f($n)})}; $f(1))",
+        "($f := function($n){1 + $g($n)}; $g := function($n){1 + $f($n)}; $f(1))",
+        "($f := function($n){$map([1], function($v){$f($n)})}; $f(1))",
     ] {
         check_stopped(text);
     }

@@ -1,6 +1,7 @@
 //! Builtins of jsonata-core behind checks of their arguments.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jsonata_core::ast::AstNode;
@@ -8,10 +9,10 @@ use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
 use jsonata_core::functions::string;
 use jsonata_core::value::JValue;
 
-use super::{FunctionResult, Need, failed};
+use super::{FunctionResult, Memory, Need, Terms, failed};
 use crate::bounds::Bounds;
 use crate::error::{MEMORY, STACK};
-use crate::session::{Moment, options};
+use crate::session::options;
 
 /// The longest picture in characters.
 const PICTURE_MAX: usize = 256;
@@ -21,38 +22,62 @@ const WIDTH_MAX: u32 = 1_000;
 const ROMAN_MAX: f64 = 1e6;
 /// How deep builtins that were given functions may nest.
 const NESTED_MAX: u32 = 16;
+/// How many elements jsonata-core may compare each with each.
+const FEW: usize = 1_000;
 /// How many values may be walked over.
 const WALK_MAX: usize = 500_000;
 
 /// Calls a builtin with what the guard put in: the last argument is the context item.
-pub(super) fn with_context(name: &str, args: &[JValue], moment: Moment, bounds: Bounds) -> FunctionResult {
+pub(super) fn with_context(name: &str, args: &[JValue], terms: &Terms) -> FunctionResult {
     match args.split_last() {
-        Some((context, args)) => call(name, args, context, moment, bounds),
+        Some((context, args)) => call(name, args, context, terms),
         None => Err(failed("T1006: Attempted to invoke a non-function")),
     }
 }
 
+/// Calls a builtin that was taken as a value: functions such as `$map` give it more arguments than it has parameters.
+pub(super) fn as_value(name: &str, args: &[JValue], terms: &Terms) -> FunctionResult {
+    let most = match name {
+        "distinct" => 1,
+        // `$map($values, $string)` gives an index, `$f := $string; $f($value, true)` a wish.
+        "string" if !args.get(1).is_some_and(|wish| matches!(wish, JValue::Bool(_))) => 1,
+        "string" | "toMillis" | "formatInteger" | "parseInteger" | "now" | "join" => 2,
+        "replace" => 4,
+        _ => 3,
+    };
+    call(name, &args[..args.len().min(most)], &JValue::Undefined, terms)
+}
+
 /// Checks the arguments and calls the builtin.
-pub(super) fn call(name: &str, args: &[JValue], context: &JValue, moment: Moment, bounds: Bounds) -> FunctionResult {
+pub(super) fn call(name: &str, args: &[JValue], context: &JValue, terms: &Terms) -> FunctionResult {
+    let Terms { moment, bounds, .. } = *terms;
     if name == "now" {
         let mut all = vec![JValue::from_i64(moment.millis)];
         all.extend(args.iter().cloned());
-        return call("fromMillis", &all, context, moment, bounds);
+        return call("fromMillis", &all, context, terms);
     }
     match name {
         "pad" => width(args, bounds)?,
         "join" => joined_size(args, bounds)?,
         "replace" => replaced_size(args, context, bounds)?,
         "formatInteger" => roman(args)?,
+        "string" | "distinct" => drop(walk(args.first().unwrap_or(context), bounds)?),
         _ => {}
     }
-    if !matches!(name, "pad" | "join" | "replace") {
+    if !matches!(name, "pad" | "join" | "replace" | "string" | "distinct") {
         args.iter().filter_map(JValue::as_str).try_for_each(picture)?;
     }
-    let result = builtin(name, args, context, moment, bounds)?;
+    if let ("distinct", JValue::Array(elements)) = (name, args.first().unwrap_or(context))
+        && elements.len() > FEW
+    {
+        let kept = distinct(elements);
+        terms.memory.charge(kept.len() * size_of::<JValue>())?;
+        return Ok(if elements.sequence { JValue::sequence(kept) } else { JValue::array(kept) });
+    }
+    let result = builtin(name, args, context, terms)?;
     match result.as_str() {
         Some(text) if text.len() > bounds.bytes => Err(too_long()),
-        _ => Ok(result),
+        _ => terms.memory.charged(&[result], true),
     }
 }
 
@@ -62,7 +87,7 @@ thread_local! {
 }
 
 /// Calls the builtin in an evaluator of its own, where nothing hides it.
-fn builtin(name: &str, args: &[JValue], context: &JValue, moment: Moment, bounds: Bounds) -> FunctionResult {
+fn builtin(name: &str, args: &[JValue], context: &JValue, terms: &Terms) -> FunctionResult {
     if !args.iter().any(|arg| arg.is_lambda() || arg.is_builtin()) {
         return call_alone(name, args, context, Evaluator::with_context);
     }
@@ -71,8 +96,10 @@ fn builtin(name: &str, args: &[JValue], context: &JValue, moment: Moment, bounds
     }
     NESTED.set(NESTED.get() + 1);
     let result = call_alone(name, args, context, |variables| {
-        let mut evaluator = Evaluator::with_options(variables, options(bounds));
-        super::register(&mut evaluator, moment, bounds, &Need::AllBut(name));
+        // Each evaluator has a clock of its own: half the time for each one further in bounds them all.
+        let time_millis = terms.bounds.time_millis >> NESTED.get().min(16);
+        let mut evaluator = Evaluator::with_options(variables, options(Bounds { time_millis, ..terms.bounds }));
+        super::register(&mut evaluator, terms, &Need::AllBut(name));
         evaluator
     });
     NESTED.set(NESTED.get().saturating_sub(1));
@@ -165,13 +192,13 @@ fn picture(text: &str) -> Result<(), EvaluatorError> {
 }
 
 /// Puts two texts together as `&` does.
-pub(super) fn concat(args: &[JValue], bounds: Bounds) -> FunctionResult {
+pub(super) fn concat(args: &[JValue], bounds: Bounds, memory: &Memory) -> FunctionResult {
     let mut text = String::new();
     for arg in args {
         if let Some(part) = arg.as_str() {
             text.push_str(part);
         } else if !arg.is_undefined() {
-            walk(arg)?;
+            walk(arg, bounds)?;
             if let Some(part) = string::string(arg, None)?.as_str() {
                 text.push_str(part);
             }
@@ -180,27 +207,71 @@ pub(super) fn concat(args: &[JValue], bounds: Bounds) -> FunctionResult {
             return Err(too_long());
         }
     }
+    memory.charge(text.len())?;
     Ok(JValue::string(text))
 }
 
 /// Gives its argument back if it can be walked over.
-pub(super) fn bounded(args: &[JValue], _: Bounds) -> FunctionResult {
+pub(super) fn bounded(args: &[JValue], bounds: Bounds, memory: &Memory) -> FunctionResult {
     let value = args.first().cloned().unwrap_or(JValue::Undefined);
-    walk(&value)?;
+    memory.charge(walk(&value, bounds)?)?;
     Ok(value)
 }
 
-/// Walks over a value as far as allowed. Parts that a value shares with itself count as often as they are met.
-fn walk(value: &JValue) -> Result<(), EvaluatorError> {
+/// Walks over a value as far as allowed, and gives the bytes that it takes as a text, about. Parts that a value shares with itself
+/// count as often as they are met.
+fn walk(value: &JValue, bounds: Bounds) -> Result<usize, EvaluatorError> {
     let mut left = WALK_MAX;
+    let mut bytes_left = bounds.bytes;
     let mut open = vec![value];
     while let Some(value) = open.pop() {
-        left = left.checked_sub(1).ok_or_else(|| failed(MEMORY))?;
+        left = left.checked_sub(1).ok_or_else(too_long)?;
+        bytes_left = bytes_left.checked_sub(value.as_str().map_or(0, str::len)).ok_or_else(too_long)?;
         if let JValue::Array(elements) = value {
             open.extend(elements.iter());
         } else if let Some(members) = value.as_object() {
             open.extend(members.values());
         }
     }
-    Ok(())
+    Ok(8 * (WALK_MAX - left) + bounds.bytes - bytes_left)
+}
+
+/// Leaves out elements that were there before: jsonata-core compares each with each.
+fn distinct(elements: &[JValue]) -> Vec<JValue> {
+    let mut seen = BTreeSet::new();
+    elements.iter().filter(|element| seen.insert(canonical(element))).cloned().collect()
+}
+
+/// Gives the same text for values that are equal, and for no others: members are sorted by name.
+fn canonical(value: &JValue) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+fn write_canonical(value: &JValue, text: &mut String) {
+    if let JValue::Array(elements) = value {
+        text.push('[');
+        for element in elements.iter() {
+            write_canonical(element, text);
+            text.push(',');
+        }
+        text.push(']');
+    } else if let Some(members) = value.as_object() {
+        let sorted: BTreeMap<&String, &JValue> = members.iter().collect();
+        text.push('{');
+        for (name, member) in sorted {
+            text.push_str(&format!("{name:?}:"));
+            write_canonical(member, text);
+            text.push(',');
+        }
+        text.push('}');
+    } else if let Some(string) = value.as_str() {
+        text.push_str(&format!("{string:?}"));
+    } else if let Some(number) = value.as_f64() {
+        // Both zeros are equal.
+        text.push_str(&(number + 0.0).to_string());
+    } else {
+        text.push_str(&format!("{value:?}"));
+    }
 }

@@ -2,14 +2,17 @@
 
 mod added;
 mod checked;
+mod memory;
 
 use jsonata_core::evaluator::{Evaluator, EvaluatorError};
 use jsonata_core::value::JValue;
 
 use crate::bounds::Bounds;
 use crate::expression::Uses;
-use crate::guard::{BOUNDED, CHECKED, CONCAT, checked_name};
+use crate::guard::{BOUNDED, CHECKED, CONCAT, ITEMS, JOINED, OWN, TEXTS, WALKERS, checked_name, value_name};
 use crate::session::{Chance, Moment};
+
+pub(crate) use memory::Memory;
 
 /// The most integers that `$range` makes, as AWS has it.
 const RANGE_MAX: usize = 360_145;
@@ -39,22 +42,31 @@ impl Need<'_> {
         }
     }
 
-    fn builds_up(&self) -> bool {
+    /// Whether a builtin, by its name or as a value, may be called in its checked form.
+    fn may_call(&self, name: &str) -> bool {
         match self {
-            Need::Named(uses) => uses.binds,
+            Need::Named(uses) => uses.names(name),
             Need::AllBut(_) => true,
         }
     }
 }
 
+/// Is on what terms expressions are evaluated.
+#[derive(Clone)]
+pub(crate) struct Terms {
+    pub(crate) moment: Moment,
+    pub(crate) bounds: Bounds,
+    pub(crate) memory: Memory,
+}
+
 /// Registers the functions that are needed.
-pub(crate) fn register(evaluator: &mut Evaluator, moment: Moment, bounds: Bounds, need: &Need<'_>) {
+pub(crate) fn register(evaluator: &mut Evaluator, terms: &Terms, need: &Need<'_>) {
     if let Need::Named(uses) = need
-        && uses.functions.is_empty()
-        && !uses.binds
+        && !uses.calls
     {
         return;
     }
+    let Terms { moment, bounds, .. } = *terms;
     let mut set = |name: &str, function: Function| {
         let registered = evaluator.register_fn_override(name, move |args: &[JValue]| function(args));
         debug_assert!(registered.is_ok(), "none of ours is one that jsonata-core compiles: {name}");
@@ -77,14 +89,20 @@ pub(crate) fn register(evaluator: &mut Evaluator, moment: Moment, bounds: Bounds
     if need.includes("millis") {
         set("millis", Box::new(move |_| Ok(JValue::from_i64(moment.millis))));
     }
-    for name in CHECKED.into_iter().filter(|name| need.includes(name) || matches!(need, Need::AllBut(_))) {
-        set(&checked_name(name), Box::new(move |args| checked::with_context(name, args, moment, bounds)));
-        if name != "join" && need.includes(name) {
-            set(name, Box::new(move |args| checked::call(name, args, &JValue::Undefined, moment, bounds)));
-        }
+    for name in CHECKED.into_iter().filter(|name| need.may_call(name)) {
+        let with_context = terms.clone();
+        set(&checked_name(name), Box::new(move |args| checked::with_context(name, args, &with_context)));
     }
-    if need.builds_up() {
-        set(CONCAT, Box::new(move |args| checked::concat(args, bounds)));
-        set(BOUNDED, Box::new(move |args| checked::bounded(args, bounds)));
+    for name in CHECKED.into_iter().chain(WALKERS).filter(|name| need.may_call(name)) {
+        let as_value = terms.clone();
+        set(&value_name(name), Box::new(move |args| checked::as_value(name, args, &as_value)));
     }
+    let memory = || terms.memory.clone();
+    let (texts, items, joined, concatenated, bounded) = (memory(), memory(), memory(), memory(), memory());
+    set(JOINED, Box::new(move |args| joined.joined(args)));
+    set(TEXTS, Box::new(move |args| texts.charged(args, true)));
+    set(ITEMS, Box::new(move |args| items.charged(args, false)));
+    set(CONCAT, Box::new(move |args| checked::concat(args, bounds, &concatenated)));
+    set(BOUNDED, Box::new(move |args| checked::bounded(args, bounds, &bounded)));
+    set(OWN, Box::new(|args| Ok(JValue::Bool(!args.first().is_some_and(JValue::is_builtin)))));
 }
