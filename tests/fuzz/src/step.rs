@@ -31,7 +31,7 @@ pub(crate) fn run(bytes: &[u8]) {
     // What was cut off in several commits can't be replayed.
     if world.closed_at_once == usize::MAX {
         let replayed = engine::replay(&world.definition, &world.execution, &world.limits, &world.history);
-        assert!(replayed.is_ok(), "{replayed:?}");
+        assert!(replayed.is_ok(), "{replayed:?} of\n{}", world::listing(&world.history));
     }
 }
 

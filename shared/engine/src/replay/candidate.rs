@@ -88,7 +88,7 @@ impl Replay<'_> {
                 vec![candidate(vec![Event::Timer { timer }])]
             }
             Phase::Task(task) => self.of_task(branch, task, next).into_iter().map(candidate).collect(),
-            Phase::Children(phase) => self.of_children(branch, phase, next).into_iter().map(candidate).collect(),
+            Phase::Children(phase) => self.of_children(phase, next).into_iter().map(candidate).collect(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Details, EventKind, EventRef, HistoryEvent, JsonText, Nonce, Timestamp};
 
 use crate::branch::{Branch, ChildrenPhase, Phase};
-use crate::event::{ChildResult, Completion, Event, Moment};
+use crate::event::{ChildResult, Completion, Event, Moment, Timer};
 use crate::replay::Replay;
 use crate::replay::candidate::Candidate;
 use crate::turn::{After, BranchEnd, Yield};
@@ -21,53 +21,44 @@ pub(super) struct Scope {
 
 impl Replay<'_> {
     /// Lists what a parent may have heard of its children: each way to take some of those that have ended.
-    pub(super) fn of_children(&self, branch: &Branch, phase: &ChildrenPhase, next: &HistoryEvent) -> Vec<Vec<Event>> {
+    pub(super) fn of_children(&self, phase: &ChildrenPhase, next: &HistoryEvent) -> Vec<Vec<Event>> {
         let Some(scope) = self.scopes.get(&phase.scope) else { return Vec::new() };
-        let failed = |completion: &Completion| matches!(completion.result, ChildResult::Failed { .. });
-        let first_failure = scope.pending.iter().position(failed);
-        let recorded = self.recorded_successes(scope);
-        let mut counts: Vec<usize> = Vec::new();
-        match (next.kind, first_failure) {
-            (EventKind::MapIterationSucceeded, Some(failure)) if failure == recorded => {
-                counts.push(recorded + 1);
-                counts.extend((1..=recorded).rev());
-            }
-            (EventKind::MapIterationSucceeded, _) => counts.extend((1..=recorded).rev()),
-            (_, Some(failure)) => counts.extend([failure + 1, 0]),
-            (_, None) => counts.extend([scope.pending.len(), 0]),
+        let succeeded: Vec<&Completion> = scope.pending.iter().filter(|ended| !has_failed(ended)).collect();
+        let most = match next.kind {
+            EventKind::MapIterationSucceeded => self.recorded_successes(&succeeded),
+            _ => succeeded.len(),
+        };
+        let taken = |count: usize| succeeded[..count].iter().copied().cloned();
+        let mut ways: Vec<Vec<Completion>> = Vec::new();
+        for failure in scope.pending.iter().filter(|ended| has_failed(ended)) {
+            // Only a Map tells of those that succeeded before.
+            let before = if next.kind == EventKind::MapIterationSucceeded { most } else { 0 };
+            ways.push(taken(before).chain([failure.clone()]).collect());
         }
-        counts.dedup();
+        ways.extend((0..=most).rev().map(|count| taken(count).collect()));
         // A parent that has not got all results at hand takes the last child's end first, and goes on later.
-        let ways = counts.into_iter().flat_map(|count| [(count, true), (count, false)]);
-        ways.map(|way| vec![self.joining(branch, phase, scope, way)]).collect()
+        let ways = ways.into_iter().flat_map(|way| [(way.clone(), true), (way, false)]);
+        ways.map(|(completions, with_results)| vec![self.joining(phase, scope, completions, with_results)]).collect()
     }
 
-    /// Counts how many of the children that have ended the record says next to have succeeded, in their order.
-    fn recorded_successes(&self, scope: &Scope) -> usize {
-        let recorded = self.history.iter().skip(self.position);
-        let pairs = recorded.zip(&scope.pending);
+    /// Counts how many of these children the record says next to have succeeded, in their order.
+    fn recorded_successes(&self, ended: &[&Completion]) -> usize {
+        let pairs = self.history.iter().skip(self.position).zip(ended);
         pairs
             .take_while(|(event, ended)| {
-                let succeeded = event.kind == EventKind::MapIterationSucceeded;
-                succeeded
-                    && matches!(event.details, Details::MapIteration { index, .. } if index == u64::from(ended.index))
+                let index = u64::from(ended.index);
+                event.kind == EventKind::MapIterationSucceeded
+                    && matches!(event.details, Details::MapIteration { index: recorded, .. } if recorded == index)
             })
             .count()
     }
 
-    /// Makes the event that tells a parent of the first `count` children that have ended, with the results of all if wanted.
-    fn joining(
-        &self,
-        branch: &Branch,
-        phase: &ChildrenPhase,
-        scope: &Scope,
-        (count, with_results): (usize, bool),
-    ) -> Event {
-        let completions = scope.pending[..count].to_vec();
-        let failed = completions.iter().any(|completion| matches!(completion.result, ChildResult::Failed { .. }));
+    /// Makes the event that tells a parent of children that have ended, with the results of all if wanted.
+    fn joining(&self, phase: &ChildrenPhase, scope: &Scope, completions: Vec<Completion>, with_results: bool) -> Event {
+        let failed = completions.iter().any(has_failed);
         let all = usize::try_from(phase.total).is_ok_and(|total| scope.results.len() == total);
         let started = usize::try_from(phase.started).unwrap_or(usize::MAX);
-        let within = |other: &&Branch| failed && other.path != branch.path && other.path.is_within(&phase.scope);
+        let within = |other: &&Branch| failed && other.path.is_within(&phase.scope);
         Event::Children {
             scope: phase.scope.clone(),
             completions,
@@ -78,26 +69,40 @@ impl Replay<'_> {
         }
     }
 
-    /// Makes a transition that makes no event: an iteration fails as it starts, or a parent hears of a failed child and is tried
-    /// again later, or fails with its own parent.
+    /// Makes a transition that makes no event: an iteration fails as it starts, a retry fails at once and is tried again, a parent
+    /// hears of a failed child and is tried again later or fails with its own parent. What the next event follows from comes first.
     pub(super) fn go_on_silently(&mut self) -> bool {
-        let ways: Vec<Candidate> = self.branches.values().filter_map(|branch| self.silent_way(branch)).collect();
-        ways.into_iter().any(|way| self.attempt(way).is_ok())
+        let next = self.history.get(self.position).map(|event| event.previous);
+        let ways = self.branches.values().flat_map(|branch| self.silent_ways(branch));
+        let (concerned, others): (Vec<_>, Vec<_>) =
+            ways.partition(|(after, _)| Some(after.resolve(self.base())) == next);
+        concerned.into_iter().chain(others).any(|(_, way)| self.attempt(way).is_ok())
     }
 
-    fn silent_way(&self, branch: &Branch) -> Option<Candidate> {
-        let (event, after) = match &branch.phase {
-            Phase::Ready if branch.entry == 0 => (Event::Proceed, branch.last_event),
-            Phase::Children(phase) => {
-                let scope = self.scopes.get(&phase.scope)?;
-                let failed = |completion: &Completion| matches!(completion.result, ChildResult::Failed { .. });
-                let failure = scope.pending.iter().position(failed)?;
-                (self.joining(branch, phase, scope, (failure + 1, true)), scope.pending[failure].last_event)
-            }
-            Phase::Ready | Phase::Task(_) | Phase::Wait { .. } | Phase::Backoff { .. } => return None,
+    fn silent_ways(&self, branch: &Branch) -> Vec<(EventRef, Candidate)> {
+        let way = |after: EventRef, at: Timestamp, event: Event| {
+            let (path, moment) = (branch.path.clone(), Moment { at, seed: Nonce(0) });
+            (after, Candidate { path, events: vec![event], moment, room: u32::MAX, silent: true })
         };
-        let moment = Moment { at: self.time_of(after), seed: Nonce(0) };
-        Some(Candidate { path: branch.path.clone(), events: vec![event], moment, room: u32::MAX, silent: true })
+        match &branch.phase {
+            Phase::Ready if branch.entry == 0 => {
+                vec![way(branch.last_event, self.time_of(branch.last_event), Event::Proceed)]
+            }
+            Phase::Backoff { until } => {
+                let timer = Timer::Backoff { entry: branch.entry, retry: branch.retry_count };
+                vec![way(branch.last_event, *until, Event::Timer { timer })]
+            }
+            Phase::Children(phase) => {
+                let Some(scope) = self.scopes.get(&phase.scope) else { return Vec::new() };
+                let failures = scope.pending.iter().filter(|ended| has_failed(ended));
+                let joined = failures.map(|failure| {
+                    let event = self.joining(phase, scope, vec![failure.clone()], true);
+                    way(failure.last_event, self.time_of(failure.last_event), event)
+                });
+                joined.collect()
+            }
+            Phase::Ready | Phase::Task(_) | Phase::Wait { .. } => Vec::new(),
+        }
     }
 
     fn time_of(&self, event: EventRef) -> Timestamp {
@@ -114,7 +119,7 @@ impl Replay<'_> {
         if let Some(Event::Children { scope, completions, .. }) = candidate.events.last()
             && let Some(scope) = self.scopes.get_mut(scope)
         {
-            scope.pending.drain(..completions.len());
+            scope.pending.retain(|ended| completions.iter().all(|taken| taken.index != ended.index));
         }
         if let Some(scope) = &yielded.closed {
             self.branches.retain(|path, _| !path.is_within(scope));
@@ -152,4 +157,8 @@ impl Replay<'_> {
         };
         scope.pending.push(Completion { index, last_event: end.last_event.resolved(base), result });
     }
+}
+
+fn has_failed(completion: &Completion) -> bool {
+    matches!(completion.result, ChildResult::Failed { .. })
 }
