@@ -69,6 +69,8 @@ pub(crate) fn of_catcher(
                 Some(path) if path.is_root() => error_output,
                 Some(path) => dataflow::place(turn, branch, path, &error_output)?,
             };
+            // A cause may tell the whole input: what is caught in a loop would double with each turn.
+            dataflow::check_size(turn, branch, &output)?;
             Ok(Exit { output, assigned })
         }
         QueryLanguage::Jsonata => {

@@ -270,3 +270,18 @@ fn steps_add_up_to_a_run() {
     assert_eq!(run.branch, Some(branch));
     assert_eq!((run.history, run.effects), (history, effects));
 }
+
+#[test]
+fn causes_that_tell_the_input_do_not_grow_for_ever() {
+    let definition = r#"{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:123456789012:function:F",
+        "ResultPath":"$.n.x","Next":"Z","Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":"$.e","Next":"T"}]},
+        "Z":{"Type":"Succeed"}}}"#;
+    let mut world = World::start(definition, r#"{"n":1}"#, Limits::default(), 1);
+    let mut tries = 0;
+    world.finish(|_, _| {
+        tries += 1;
+        Answer::Reports(if tries < 100 { vec![(1, ok())] } else { Vec::new() })
+    });
+    let end = world.end.expect("it ends");
+    assert_eq!(end.error.as_deref(), Some("States.DataLimitExceeded"));
+}
