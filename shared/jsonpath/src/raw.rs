@@ -10,7 +10,7 @@ use crate::segment::Segment;
 
 /// Finds the value at definite `segments`.
 pub(crate) fn read<'a>(segments: &[Segment], text: &'a str) -> Option<&'a str> {
-    let mut current = text.trim_matches(is_blank);
+    let mut current = text.trim_matches([' ', '\t', '\n', '\r']);
     for segment in segments {
         current = match segment {
             Segment::Name(name) => member(current, name)?,
@@ -110,7 +110,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn skip_blanks(&mut self) {
-        while self.peek().is_some_and(|byte| is_blank(char::from(byte))) {
+        while self.peek().is_some_and(is_blank) {
             self.offset += 1;
         }
     }
@@ -139,46 +139,52 @@ impl<'a> Scanner<'a> {
     }
 
     fn string(&mut self) -> Option<()> {
-        self.offset += 1;
-        loop {
-            match self.peek()? {
-                b'"' => {
-                    self.offset += 1;
-                    return Some(());
-                }
-                b'\\' => self.offset += 2,
-                _ => self.offset += 1,
-            }
-        }
+        self.offset = string_end(self.text.as_bytes(), self.offset)?;
+        Some(())
     }
 
     fn nested(&mut self) -> Option<()> {
+        let bytes = self.text.as_bytes();
         let mut depth = 0_usize;
+        let mut at = self.offset;
         loop {
-            match self.peek()? {
+            match bytes.get(at)? {
                 b'"' => {
-                    self.string()?;
+                    at = string_end(bytes, at)?;
                     continue;
                 }
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' => depth -= 1,
                 _ => {}
             }
-            self.offset += 1;
+            at += 1;
             if depth == 0 {
+                self.offset = at;
                 return Some(());
             }
         }
     }
 
     fn scalar(&mut self) {
-        while self.peek().is_some_and(|byte| !matches!(byte, b',' | b'}' | b']' | b':') && !is_blank(char::from(byte)))
-        {
+        while self.peek().is_some_and(|byte| !matches!(byte, b',' | b'}' | b']' | b':') && !is_blank(byte)) {
             self.offset += 1;
         }
     }
 }
 
-fn is_blank(character: char) -> bool {
-    matches!(character, ' ' | '\t' | '\n' | '\r')
+/// Finds the end of the string that begins with the quote at `start`: the offset behind its closing quote.
+pub(crate) fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        if bytes[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+/// Tells whether a byte is one of the four blanks of JSON.
+pub(crate) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::compact::compact;
+use crate::compact::push_compact;
 use crate::error::WriteError;
 use crate::path::normalise;
 use crate::raw;
@@ -72,7 +72,7 @@ impl Writer<'_> {
     fn put(&self, position: usize, old: Option<&str>, written: &mut String) -> Result<(), WriteError> {
         match self.segments.get(position) {
             None => {
-                written.push_str(&compact(self.value));
+                push_compact(self.value, written);
                 Ok(())
             }
             Some(Segment::Index(index)) => self.put_element(position, *index, old, written),
@@ -101,7 +101,7 @@ impl Writer<'_> {
             separate(written);
             written.push_str(key);
             written.push(':');
-            written.push_str(&compact(value));
+            push_compact(value, written);
         }
         if !done {
             separate(written);
@@ -129,7 +129,7 @@ impl Writer<'_> {
             if other == index {
                 self.put(position + 1, Some(element), written)?;
             } else {
-                written.push_str(&compact(element));
+                push_compact(element, written);
             }
         }
         written.push(']');
