@@ -147,8 +147,7 @@ pub(crate) fn salt(branch: &Branch, field: Field) -> u32 {
     branch.retry_count.wrapping_mul(8).wrapping_add(field as u32)
 }
 
-/// Refuses a payload that is too large.
+/// Refuses a payload that is too large, or nests too deep.
 pub(crate) fn check_size(turn: &Turn<'_>, branch: &Branch, payload: &JsonText) -> Result<(), Failure> {
-    let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
-    if turn.exceeds(bytes) { Err(Failure::output_too_large(branch.state.as_str())) } else { Ok(()) }
+    if turn.refuses(payload) { Err(Failure::output_too_large(branch.state.as_str())) } else { Ok(()) }
 }

@@ -272,7 +272,7 @@ fn submitted(
     if !phase.started {
         record_started(turn, &mut branch, &phase, &chain, started_at, worker);
     }
-    if turn.exceeds(u64::try_from(output.len()).unwrap_or(u64::MAX)) {
+    if turn.refuses(&output) {
         return Ok(too_large(turn, branch, state, &chain));
     }
     if let Some((kind, details)) = chain.submitted(output) {
@@ -398,7 +398,7 @@ fn succeeded(
     chain: &Chain<'_>,
     output: JsonText,
 ) -> Result<Move, Failure> {
-    if turn.exceeds(u64::try_from(output.len()).unwrap_or(u64::MAX)) {
+    if turn.refuses(&output) {
         let failure = Failure::too_large(chain.name());
         let (kind, details) = chain.failed(&failure);
         branch.last_event = turn.emit(branch.last_event, kind, details);

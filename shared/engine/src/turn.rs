@@ -146,7 +146,12 @@ impl<'a> Turn<'a> {
         machine.state(branch.state.as_str()).map(|state| &**state).ok_or(Rejected::UnknownState)
     }
 
-    /// Tells whether a payload is larger than allowed.
+    /// Tells whether a payload is larger than allowed, or nests too deep to be looked into.
+    pub(crate) fn refuses(&self, payload: &JsonText) -> bool {
+        self.exceeds(u64::try_from(payload.len()).unwrap_or(u64::MAX)) || payload.is_too_deep()
+    }
+
+    /// Tells whether a size is larger than allowed.
     pub(crate) fn exceeds(&self, bytes: u64) -> bool {
         self.limits.payload_bytes_max.is_some_and(|max| bytes > max)
     }

@@ -12,18 +12,58 @@ use serde_json::value::RawValue;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct JsonText(Arc<str>);
 
+/// How deep a value may nest: as deep as serde_json parses.
+const NESTING_MAX: usize = 127;
+
+fn nests_too_deep(text: &str) -> bool {
+    // Each level takes two bytes.
+    text.len() > 2 * NESTING_MAX && nesting(text) > NESTING_MAX
+}
+
+/// Counts how deep a value nests.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn skip_string(bytes: &mut std::str::Bytes<'_>) {
+    while let Some(byte) = bytes.find(|byte| matches!(byte, b'"' | b'\\')) {
+        if byte == b'"' {
+            return;
+        }
+        bytes.next();
+    }
+}
+
 /// Says that a text is not one JSON value.
 #[derive(Debug, thiserror::Error)]
 #[error("parse the text as JSON")]
 pub struct NotJson(#[from] serde_json::Error);
 
 impl JsonText {
-    /// Takes a text over after checking that it is one JSON value; blanks around it are dropped.
+    /// Takes a text over after checking that it is one JSON value, nested no deeper than can be parsed; blanks around it are
+    /// dropped.
     ///
     /// # Errors
     /// `NotJson` with the place of the fault.
     pub fn parse(text: &str) -> Result<Self, NotJson> {
         let raw: &RawValue = serde_json::from_str(text)?;
+        if nests_too_deep(text) {
+            // It is parsed for the sake of the error.
+            let _: serde_json::Value = serde_json::from_str(text)?;
+        }
         Ok(Self(raw.get().into()))
     }
 
@@ -52,6 +92,11 @@ impl JsonText {
     /// Gives the size in bytes.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Tells whether the value nests deeper than can be parsed, as one may that was put together out of others.
+    pub fn is_too_deep(&self) -> bool {
+        nests_too_deep(&self.0)
     }
 
     /// Tells whether the text is empty, which no checked one is.
@@ -109,5 +154,17 @@ mod tests {
         for text in ["", "not", "{} {}", "{\"a\":}", "[1,]"] {
             assert!(JsonText::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_nests_too_deep_to_be_parsed_is_refused() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let deepest = JsonText::parse(&nested(NESTING_MAX)).expect("can be parsed");
+        assert!(deepest.to_value().is_ok() && !deepest.is_too_deep());
+        assert!(JsonText::parse(&nested(NESTING_MAX + 1)).is_err());
+        assert!(JsonText::parse(&nested(100_000)).is_err());
+        let text = format!("{{\"a\": \"{}\\\"[\", \"b\": {}}}", "[{".repeat(200), nested(NESTING_MAX - 1));
+        assert!(JsonText::parse(&text).is_ok(), "strings don't nest");
+        assert!(JsonText::trusted(nested(200)).is_too_deep());
     }
 }

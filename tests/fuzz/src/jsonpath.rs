@@ -1,6 +1,7 @@
 //! JSONPath: a line with the path, then the document. Reading text and reading values agree, and what was written is read.
 
 use jsonpath::{Path, ReferencePath};
+use model::JsonText;
 use serde_json::{Value, json};
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -32,7 +33,11 @@ fn write(reference: &ReferencePath, value: Value, document: &str) {
         return;
     };
     let text = reference.write_text(document, r#"{"new":1}"#).expect("text and value are written alike");
-    let from_text: Value = serde_json::from_str(&text).expect("what is written is JSON");
+    // What nests too deep to be parsed is for the caller to refuse.
+    let Ok(from_text) = serde_json::from_str::<Value>(&text) else {
+        assert!(JsonText::trusted(text).is_too_deep(), "what is written is JSON");
+        return;
+    };
     assert_eq!(from_text, written, "text and value are written alike");
     let read = reference.as_path().read(&written).map(std::borrow::Cow::into_owned);
     assert_eq!(read, Ok(json!({ "new": 1 })), "what was written is read");

@@ -1,5 +1,7 @@
 //! The functions on arrays.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::intrinsic::evaluate::{Fault, Outcome, elements, truncated};
@@ -50,13 +52,8 @@ pub(crate) fn range(first: &Value, last: &Value, step: &Value) -> Outcome {
     Ok(Value::Array(values))
 }
 
-/// Keeps the first of equal elements. Payloads are at most 256 KiB, which bounds the quadratic search.
+/// Keeps the first of equal elements.
 pub(crate) fn unique(array: &Value) -> Outcome {
-    let mut unique: Vec<Value> = Vec::new();
-    for element in elements(array)? {
-        if !unique.contains(element) {
-            unique.push(element.clone());
-        }
-    }
-    Ok(Value::Array(unique))
+    let mut seen = HashSet::new();
+    Ok(Value::Array(elements(array)?.iter().filter(|element| seen.insert(*element)).cloned().collect()))
 }

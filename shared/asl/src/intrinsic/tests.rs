@@ -21,6 +21,24 @@ fn check_error(call: &str, expect: &str) {
 }
 
 #[test]
+fn long_arguments_take_no_time() {
+    let numbers: Vec<String> = (0..40_000).map(|number| number.to_string()).collect();
+    let input = format!("{{\"list\": [{}], \"text\": \"{}\"}}", numbers.join(","), "a,".repeat(60_000));
+    let scope = Fixture::new(&input);
+    let evaluate = |call: &str| Intrinsic::parse(call).expect(call).evaluate(&scope);
+    let count = |call: &str| evaluate(call).map(|value| value.as_array().map(Vec::len));
+    assert_eq!(count("States.ArrayUnique($.list)"), Ok(Some(40_000)));
+    assert_eq!(count("States.ArrayPartition($.list, 1)"), Ok(Some(40_000)));
+    assert_eq!(count("States.StringSplit($.text, ',')"), Ok(Some(60_000)));
+    assert!(evaluate("States.ArrayRange(0, 1000000000, 1)").is_err());
+    assert!(evaluate("States.ArrayRange(-9223372036854775807, 9223372036854775807, 1)").is_err());
+    for call in ["States.Array(", "States.Format('{}',"] {
+        let nested = format!("{}1{}", call.repeat(1_000), ")".repeat(1_000));
+        assert!(Intrinsic::parse(&nested).is_err(), "{call}");
+    }
+}
+
+#[test]
 fn text_is_formatted() {
     check("States.Format('Hi, {}!', $.s)", json!("Hi, a b!"));
     check("States.Format('{}-{} {}', $.n, $.f, null)", json!("5-1.5 null"));

@@ -285,3 +285,20 @@ fn causes_that_tell_the_input_do_not_grow_for_ever() {
     let end = world.end.expect("it ends");
     assert_eq!(end.error.as_deref(), Some("States.DataLimitExceeded"));
 }
+
+#[test]
+fn a_payload_nested_too_deep_to_be_looked_into_is_refused() {
+    let path = format!("$.{}", vec!["a"; 200].join("."));
+    let pass = |result_path: &str| {
+        format!(
+            r#"{{"StartAt":"P","States":{{"P":{{"Type":"Pass","Result":1,"ResultPath":"{result_path}","End":true}}}}}}"#
+        )
+    };
+    assert!(world(&pass("$.a.a")).end.is_some_and(|end| end.error.is_none()));
+    let end = world(&pass(&path)).end.expect("it ends");
+    assert_eq!(end.error.as_deref(), Some("States.DataLimitExceeded"));
+    let mut world = world(TASK);
+    let deep = Outcome::Succeeded { output: JsonText::trusted("[".repeat(200) + &"]".repeat(200)) };
+    report(&mut world, deep).expect("the attempt is open");
+    assert_eq!(world.end.and_then(|end| end.error).as_deref(), Some("States.DataLimitExceeded"));
+}
