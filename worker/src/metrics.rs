@@ -13,6 +13,22 @@ pub const RUN_SECONDS: Metric = Metric::histogram(
     &[],
     &[0.001, 0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0, 1800.0],
 );
+/// Bounds of the classes of waits: from a free worker to a queue of hours.
+const WAITS: &[f64] = &[0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0];
+/// How long work items were in the queue, by the clocks of coordinator and worker.
+pub const QUEUE_WAIT_SECONDS: Metric = Metric::histogram(
+    "worker_queue_wait_seconds",
+    "How long work items were in the queue: from their dispatch to their arrival.",
+    &[],
+    WAITS,
+);
+/// How long work items waited in the worker.
+pub const SLOT_WAIT_SECONDS: Metric = Metric::histogram(
+    "worker_slot_wait_seconds",
+    "How long work items waited here for a free slot: from their arrival to the start of their handler.",
+    &[],
+    WAITS,
+);
 /// Handlers that run now.
 pub const RUNNING: Metric = Metric::new("worker_running", "Handlers that run now.", &[]);
 /// Work items in hand: waiting, running, or with a report that is not yet confirmed.
@@ -42,6 +58,8 @@ pub(crate) struct Metrics {
     pub(crate) late: Counter,
     pub(crate) put_back: Counter,
     pub(crate) abandoned: Counter,
+    pub(crate) queue_wait: Histogram,
+    pub(crate) slot_wait: Histogram,
     pub(crate) run_seconds: Histogram,
     pub(crate) running: Gauge,
     pub(crate) held: Gauge,
@@ -69,6 +87,8 @@ impl Metrics {
             late: end("late"),
             put_back: end("put_back"),
             abandoned: end("abandoned"),
+            queue_wait: registry.histogram(&QUEUE_WAIT_SECONDS, &[]),
+            slot_wait: registry.histogram(&SLOT_WAIT_SECONDS, &[]),
             run_seconds: registry.histogram(&RUN_SECONDS, &[]),
             running: registry.gauge(&RUNNING, &[]),
             held: registry.gauge(&HELD, &[]),

@@ -126,6 +126,11 @@ impl Inner {
             self.metrics.take_overs.inc();
         }
         let Some((end, at)) = &plan.commit.end else { return };
+        let scheduled_at = plan.before.as_ref().and_then(|before| match &before.branch.phase {
+            Phase::Task(task) => Some(task.scheduled_at),
+            Phase::Ready | Phase::Wait { .. } | Phase::Backoff { .. } | Phase::Children(_) => None,
+        });
+        self.task_metrics.count(&plan.commit.history.events, scheduled_at);
         self.metrics.execution_time.observe(seconds_between(plan.known.record.started_at, *at));
         match end.status {
             ExecutionStatus::Succeeded => self.metrics.executions_succeeded.inc(),

@@ -41,6 +41,7 @@ mod spans;
 mod start;
 mod sweep;
 mod trace;
+mod tasks;
 
 #[cfg(test)]
 mod tests;
@@ -123,6 +124,7 @@ struct Inner {
     feed: broadcast::Sender<Arc<Progress>>,
     metrics: Metrics,
     seldom: Seldom,
+    task_metrics: tasks::TaskMetrics,
     held_partitions: HeldPartitions,
     is_over_high_water: AtomicBool,
     /// When the connection to the broker came up last, in milliseconds; 0 before the first time.
@@ -152,6 +154,7 @@ impl Driver {
             feed,
             metrics: Metrics::new(&registry),
             seldom: Seldom::new(registry),
+            task_metrics: tasks::TaskMetrics::new(&registry),
             held_partitions: HeldPartitions::default(),
             is_over_high_water: AtomicBool::new(false),
             broker_up_at: AtomicU64::new(0),

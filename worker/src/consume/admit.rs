@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{DeadLetter, Delivery, Error, Receipt, ReplyTo};
-use model::Nonce;
+use model::{Nonce, Timestamp};
 use telemetry::{Role, TraceContext, role_span};
 use tracing::{debug, warn};
 use wire::message::{Outcome, WORK_TYPE, WorkItem, encode_items};
@@ -17,6 +17,11 @@ use crate::Failure;
 /// How long a failed publish of a single message waits, doubled with each further one up to the longest.
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// Gives a time of which the beginning may be another machine's clock's; none is below 0.
+pub(super) fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+    Duration::from_millis(to.millis_since(from)).as_secs_f64()
+}
 
 impl Shared {
     /// Takes a delivery: each item of it is run, or else it is settled what to say about it.
@@ -69,6 +74,7 @@ impl Shared {
         let now = self.runtime.now();
         let mut table = self.table();
         let (share, fate, counter) = match table.judge(&item, redeliveries, share) {
+        self.metrics.queue_wait.observe(seconds_between(item.dispatched_at, now));
             Fate::Running => (None, "runs already", &self.metrics.duplicate),
             Fate::Done(share) => (Some(share), "was reported already", &self.metrics.duplicate),
             Fate::Cancelled(share) => (Some(share), "was cancelled", &self.metrics.unneeded_cancelled),

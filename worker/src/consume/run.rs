@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument as _, debug, info};
 use wire::message::{Outcome, WorkItem};
 
+use super::admit::seconds_between;
 use super::held::{Held, Why};
 use super::{Phase, Shared, Subject};
 use crate::Context;
@@ -74,11 +75,7 @@ impl Shared {
         let Resolved { entry, function, form, input } = resolved;
         let now = self.runtime.now();
         held.start(now);
-        let item = &held.item;
-        let span = tracing::info_span!(
-            "run", execution = %item.execution, branch = %item.branch, attempt = %item.attempt,
-            resource = item.resource, trace_id = telemetry::trace_id_of(&held.traceparent),
-        );
+        self.metrics.slot_wait.observe(seconds_between(held.received_at, now));
         let context = Context::new(Arc::clone(held), self.reporter.clone());
         let mut running = pin!(entry.handler.run(Call { function, input, context }).instrument(span));
         let mut agenda = Agenda::new(self, held, now);
