@@ -149,8 +149,16 @@ impl Api {
     }
 
     async fn execution(&self, arn: &ExecutionArn) -> Result<ExecutionHead, ApiError> {
-        self.store()?.execution(arn).await?.ok_or_else(|| execution_does_not_exist(arn))
+        concerns(arn);
+        let head = self.store()?.execution(arn).await?.ok_or_else(|| execution_does_not_exist(arn))?;
+        tracing::Span::current().record("trace_id", telemetry::trace_id_of(&head.record.traceparent));
+        Ok(head)
     }
+}
+
+/// Says which execution the request is about, for the log.
+fn concerns(execution: &ExecutionArn) {
+    tracing::Span::current().record("execution", tracing::field::display(execution));
 }
 
 impl std::fmt::Debug for Api {

@@ -12,6 +12,7 @@ use axum::response::Response;
 use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt};
 use tracing::Instrument;
+use tracing::field::{Empty, display};
 
 use super::Api;
 use super::answer::{Answer, respond};
@@ -57,8 +58,17 @@ impl Api {
         let found = self.operation(&head, content_type);
         let name = found.as_ref().map_or("-", |(name, _)| name);
         let caller = Caller::read(&head.headers, &self.settings().account, &self.settings().region);
-        let trace = caller.trace.map(|trace| trace.trace.to_string()).unwrap_or_default();
-        let span = tracing::info_span!("request", operation = name, request = id, account = caller.account, trace);
+        let caller_trace_id = caller.trace.map(|trace| display(trace.trace));
+        // An error's, so that no filter takes it from the lines that remain. What it is about, operations say.
+        let span = tracing::error_span!(
+            "request",
+            operation = name,
+            request = id,
+            account = caller.account,
+            caller_trace_id,
+            execution = Empty,
+            trace_id = Empty
+        );
         let answering = async {
             let body = self.read(&head.headers, body).await;
             let (_, operation) = found.clone()?;

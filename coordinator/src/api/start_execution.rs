@@ -69,7 +69,7 @@ impl Api {
             StartOutcome::Started { arn, at } => (arn, at),
             StartOutcome::Exists(head) => same_request(&head, &input, caller.task.as_ref())?,
         };
-        tracing::debug!(execution = %arn, "execution started");
+        tracing::debug!("execution started");
         Answer::render(&json!({ "executionArn": arn.as_str(), "startDate": seconds(at) }))
     }
 }

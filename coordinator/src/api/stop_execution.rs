@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::Api;
 use super::answer::{Answer, seconds};
 use super::arn::execution_arn;
 use super::checks::Checks;
 use super::error::ApiError;
 use super::members::Members;
+use super::{Api, concerns};
 use crate::driver::{StopError, StopOutcome};
 
 impl Api {
@@ -23,13 +23,14 @@ impl Api {
         checks.secret_length("cause", cause.as_deref(), 0, 32_768);
         checks.finish()?;
         let arn = execution_arn(&arn.unwrap_or_default())?;
+        concerns(&arn);
         let at = match self.driver()?.stop_execution(&arn, error, cause).await {
             Ok(StopOutcome::Stopped { at }) => at,
             Ok(StopOutcome::Ended(head)) => head.end.as_ref().map_or_else(|| self.runtime().now(), |(_, at)| *at),
             Err(StopError::Missing) => return Err(super::execution_does_not_exist(&arn)),
             Err(StopError::Unavailable(reason)) => return Err(store::Error::Unavailable(reason).into()),
         };
-        tracing::info!(execution = %arn, "execution stopped");
+        tracing::info!("execution stopped");
         Answer::render(&json!({ "stopDate": seconds(at) }))
     }
 }

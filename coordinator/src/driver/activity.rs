@@ -14,11 +14,13 @@ use engine::Phase;
 use model::{ActivityArn, JsonText, TaskToken};
 use store::ActivityTask;
 use tokio::sync::{Notify, oneshot};
+use tracing::Instrument as _;
 use wire::message::WorkItem;
 
 use super::Inner;
 use super::advance::{Ending, Trigger};
 use super::error::{Unable, chain};
+use super::log;
 use super::relay::Dispatch;
 
 /// Is a task that a poller was given. Unless it says that it has it, others see the task again.
@@ -193,7 +195,9 @@ impl Inner {
         let patience = self.caller_patience();
         while let Some(task) = self.store.claim_activity_task(activity, hidden).await.map_err(Unable::Store)? {
             let trigger = Trigger::Taken { attempt: task.attempt, worker: worker.as_deref() };
-            match self.advance(&task.execution, &task.branch, trigger, false, patience).await? {
+            let span = log::about(&task.execution, Some(&task.branch), Some(task.attempt));
+            let advanced = self.advance(&task.execution, &task.branch, trigger, false, patience);
+            match advanced.instrument(span).await? {
                 Ending::Committed | Ending::Unchanged => {}
                 Ending::Stale | Ending::Leased => {
                     self.store.drop_activity_task(&task).await.map_err(Unable::Store)?;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use engine::{Callback, Event, Execution, Limits, Moment, Rejected, Run};
 use model::{BranchPath, EventId, ExecutionArn};
 use store::{CommitOutcome, Refusal};
-use tracing::Instrument;
 
 use super::Inner;
 use super::cache::Held;
 use super::error::{Patience, Unable};
 pub(crate) use super::events::{Prepared, Trigger};
 use super::find::Found;
+use super::log;
 
 /// Is how an event ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,21 +47,9 @@ impl Inner {
         background: bool,
         patience: Patience<'_>,
     ) -> Result<Ending, Unable> {
-        let attempt = trigger.attempt().map(tracing::field::display);
-        let span = tracing::debug_span!("advance", %execution, branch = %path, attempt);
-        self.try_often(execution, path, trigger, background, patience).instrument(span).await
-    }
-
-    async fn try_often(
-        self: &Arc<Self>,
-        execution: &ExecutionArn,
-        path: &BranchPath,
-        trigger: Trigger<'_>,
-        background: bool,
-        patience: Patience<'_>,
-    ) -> Result<Ending, Unable> {
         let mut refusals = 0;
         let Some(mut found) = self.find(execution, path, false, patience).await? else { return Ok(Ending::Stale) };
+        log::in_trace(found.held.known.trace.trace);
         loop {
             let reload = match self.try_once(&found, trigger, background, patience).await? {
                 Tried::Ended(ending) => return Ok(ending),

@@ -49,7 +49,8 @@ impl Inner {
             }
         }
         for of in cancels {
-            self.proceed(Item::Cancel(Cancel { execution: commit.execution.clone(), of }));
+            let cancel = Cancel { execution: commit.execution.clone(), of };
+            self.proceed(Item::Cancel(cancel, known.trace.trace));
         }
     }
 
@@ -125,12 +126,12 @@ impl Inner {
         if plan.before.as_ref().is_some_and(|before| !before.is_own) {
             self.metrics.take_overs.inc();
         }
-        let Some((end, at)) = &plan.commit.end else { return };
         let scheduled_at = plan.before.as_ref().and_then(|before| match &before.branch.phase {
             Phase::Task(task) => Some(task.scheduled_at),
             Phase::Ready | Phase::Wait { .. } | Phase::Backoff { .. } | Phase::Children(_) => None,
         });
         self.task_metrics.count(&plan.commit.history.events, scheduled_at);
+        let Some((end, at)) = &plan.commit.end else { return };
         self.metrics.execution_time.observe(seconds_between(plan.known.record.started_at, *at));
         match end.status {
             ExecutionStatus::Succeeded => self.metrics.executions_succeeded.inc(),

@@ -51,6 +51,7 @@ impl Inner {
     ) -> Result<CallbackOutcome, CallbackError> {
         let patience = self.caller_patience();
         let unavailable = |error: store::Error| CallbackError::Unavailable(error.to_string());
+        tracing::Span::current().record("execution", tracing::field::display(&token.execution));
         match self.advance(&token.execution, &token.branch, trigger, false, patience).await {
             Ok(Ending::Committed | Ending::Unchanged) => Ok(CallbackOutcome::Taken),
             Ok(Ending::Stale | Ending::Leased) => {

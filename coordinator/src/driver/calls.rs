@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use asl::Resource;
 use engine::Outcome;
 use model::{ExecutionArn, Timestamp};
+use tracing::Instrument as _;
 use wire::message::WorkItem;
 use wire::record::{StarterRecord, Waits};
 
@@ -22,6 +23,7 @@ use super::advance::{Ending, Trigger};
 use super::backoff::Backoff;
 use super::error::{Patience, Unable};
 use super::local::Item;
+use super::log;
 use super::relay::Dispatch;
 use super::service::{Call, Reply, is_poll, own, service_of};
 
@@ -64,11 +66,13 @@ impl Inner {
             self.metrics.spilled.inc();
             return self.outgoing.closed(dispatch.partition, dispatch.item.attempt);
         }
-        self.runtime.spawn(async move {
+        let span = log::about_item(&dispatch.item);
+        let poll = async move {
             if let Err(error) = polling.inner.call(&dispatch).await {
-                tracing::error!(execution = %dispatch.item.execution, %error, "can't go on with a poll");
+                tracing::error!(%error, "can't go on with a poll");
             }
-        });
+        };
+        self.runtime.spawn(poll.instrument(span));
     }
 
     /// Makes a call, and commits what came of it.
@@ -114,13 +118,13 @@ impl Inner {
         let mut backoff = Backoff::new(&self.settings);
         loop {
             let reply = match self.service.get() {
-                Some(service) => service.answer(call.clone()).await,
+                Some(service) => service.answer(call.clone()).instrument(log::of_call(&item.resource)).await,
                 None => Reply::Later("there is no service".to_owned()),
             };
             match reply {
                 Reply::Done { outcome, started, taken } => return Ok(Some(Made { outcome, started, taken })),
                 Reply::Later(reason) => {
-                    tracing::debug!(execution = %item.execution, resource = %call.resource, reason, "a call is to be made again");
+                    tracing::debug!(resource = %call.resource, reason, "a call is to be made again");
                 }
             }
             self.back_off(&mut backoff).await;

@@ -11,6 +11,7 @@ use super::Inner;
 use super::backoff::persist;
 use super::cache::Held;
 use super::error::{Patience, Unable};
+use super::log;
 
 /// How long a caller of the API waits for a store that can't be reached: less than a client's own time-out.
 pub(super) const CALLER_PATIENCE: Duration = Duration::from_secs(10);
@@ -84,7 +85,7 @@ impl Inner {
     pub(super) async fn fail_full(self: &Arc<Self>, held: &Held, patience: Patience<'_>) -> Result<(), Unable> {
         let limits = &self.settings.limits;
         let closing = |moment| close_full_history(&held.branch, moment, limits);
-        tracing::warn!(execution = %held.known.arn(), "the history is full: the execution fails");
+        tracing::warn!("the history is full: the execution fails");
         self.close(held.known.arn(), closing, patience).await?;
         Ok(())
     }
@@ -109,6 +110,7 @@ impl Inner {
                 return Ok(Closed::Before(Box::new(head)));
             }
             let known = self.known(&head, patience).await?;
+            log::in_trace(known.trace.trace);
             let Closing { history, end } = closing(self.moment());
             let open = if self.is_traced(&known) || known.awaits_nested {
                 persist!(self, patience, self.store.open_branches(execution, None, SEEN_MAX))

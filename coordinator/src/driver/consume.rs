@@ -5,12 +5,14 @@ use std::sync::Arc;
 use broker::{DeadLetter, Delivery, Malformed, Receipt};
 use engine::Phase;
 use futures::future::join_all;
+use tracing::Instrument as _;
 use wire::message::{Outcome, Report, encode_items, sort_reports};
 
 use super::Inner;
 use super::advance::{Ending, Trigger};
 use super::backoff::Backoff;
 use super::error::{Patience, Unable, chain};
+use super::log;
 
 impl Inner {
     /// Takes deliveries from an events queue. As many are in hand as the broker hands out unacknowledged.
@@ -93,7 +95,8 @@ impl Inner {
             match self.queue.publish_reports(&reply_to, std::slice::from_ref(&report)).await {
                 Ok(()) => self.metrics.set_aside.inc(),
                 Err(error) => {
-                    tracing::debug!(error = chain(&error), "can't set a report aside");
+                    let trace_id = report.traceparent.as_deref().map(telemetry::trace_id_of);
+                    tracing::debug!(execution = %report.execution, trace_id, error = chain(&error), "can't set a report aside");
                     left.push(report);
                 }
             }
@@ -103,6 +106,14 @@ impl Inner {
 
     /// Brings a report to its end; tells whether it did.
     async fn report(self: &Arc<Self>, report: &Report, receipt: &Receipt) -> bool {
+        let span = log::about(&report.execution, Some(&report.branch), Some(report.attempt));
+        if let Some(traceparent) = &report.traceparent {
+            span.record("trace_id", telemetry::trace_id_of(traceparent));
+        }
+        self.try_report(report, receipt).instrument(span).await
+    }
+
+    async fn try_report(self: &Arc<Self>, report: &Report, receipt: &Receipt) -> bool {
         let (execution, branch) = (&report.execution, &report.branch);
         let patience = Patience::While(receipt);
         let done = match self.look_at(report, patience).await {
@@ -112,18 +123,18 @@ impl Inner {
         match done {
             Ok(Ending::Stale) => {
                 self.metrics.stale_reports.inc();
-                tracing::debug!(%execution, %branch, attempt = %report.attempt, kind = report.outcome.kind(), "a stale report");
+                tracing::debug!(kind = report.outcome.kind(), "a stale report");
                 true
             }
             Ok(Ending::Committed | Ending::Unchanged) => true,
             // A report does not respect leases.
             Ok(Ending::Leased) => false,
             Err(error @ Unable::Broken(_)) => {
-                tracing::error!(%execution, %branch, error = chain(&error), "a report can't be applied");
+                tracing::error!(error = chain(&error), "a report can't be applied");
                 self.bury_report(report, &error).await
             }
             Err(error @ (Unable::Store(_) | Unable::Broker(_) | Unable::Contended)) => {
-                tracing::debug!(%execution, %branch, error = chain(&error), "a report has to wait");
+                tracing::debug!(error = chain(&error), "a report has to wait");
                 false
             }
         }
@@ -155,7 +166,7 @@ impl Inner {
             if !self.seldom.is_due("unhandled", resource, self.runtime.now()) {
                 return Ok(());
             }
-            tracing::warn!(execution = %report.execution, resource, %pool, worker = report.worker, "no worker has a handler; the item goes out again later");
+            tracing::warn!(resource, %pool, worker = report.worker, "no worker has a handler; the item goes out again later");
         }
         Ok(())
     }
@@ -179,7 +190,7 @@ impl Inner {
             reply_to: Some(self.queue.reply_to(held.known.partition)),
             body: encode_items(std::slice::from_ref(&dispatch.item)),
         };
-        tracing::warn!(execution = %report.execution, branch = %report.branch, resource = task.resource, "a work item is poisoned");
+        tracing::warn!(resource = task.resource, "a work item is poisoned");
         self.queue.publish_dead(&letter).await.map_err(Unable::Broker)?;
         self.metrics.dead_letters.inc();
         Ok(())

@@ -69,20 +69,6 @@ pub(crate) enum Prepared {
     Outdated,
 }
 
-impl Trigger<'_> {
-    /// Gives the attempt that it is about, if it is.
-    pub(crate) fn attempt(self) -> Option<AttemptId> {
-        match self {
-            Trigger::Report(report) => Some(report.attempt),
-            Trigger::Taken { attempt, .. }
-            | Trigger::Callback { attempt, .. }
-            | Trigger::Called { attempt, .. }
-            | Trigger::Alive { attempt } => Some(attempt),
-            Trigger::Timer(_) | Trigger::Resume => None,
-        }
-    }
-}
-
 impl Inner {
     /// Makes the event.
     pub(super) async fn prepare(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use engine::Execution;
 use model::{BranchPath, ExecutionArn};
 use store::{ExecutionHead, ResourceKey, StoredBranch};
+use telemetry::TraceId;
 
 use super::Inner;
 use super::backoff::{Backoff, persist};
@@ -87,6 +88,11 @@ impl Inner {
             return Ok(known.execution.clone());
         }
         Ok(Arc::new(Execution { missing_activities: missing, ..known.execution.as_ref().clone() }))
+    }
+
+    /// Gives the trace of an execution as far as it is in memory, for a log line.
+    pub(super) fn trace_known(&self, arn: &ExecutionArn) -> Option<tracing::field::DisplayValue<TraceId>> {
+        self.cache.execution(arn).map(|known| tracing::field::display(known.trace.trace))
     }
 
     pub(super) fn held(&self, known: Arc<Known>, stored: StoredBranch) -> Held {

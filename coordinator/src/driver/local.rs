@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::Timer;
 use model::{AttemptId, BranchPath, ExecutionArn};
+use telemetry::TraceId;
+use tracing::{Instrument as _, Span};
 use wire::message::Cancel;
 
 use super::Inner;
@@ -13,6 +15,7 @@ use super::advance::{Ending, Trigger};
 use super::backoff::Backoff;
 use super::close::Ended;
 use super::error::{Patience, Unable, chain};
+use super::log;
 use super::relay::Dispatch;
 use crate::timers::{Due, timer_from_name};
 
@@ -50,8 +53,38 @@ pub(crate) enum Item {
         /// By this attempt.
         attempt: AttemptId,
     },
-    /// Workers are to stop. Best effort.
-    Cancel(Cancel),
+    /// Workers are to stop what is of this trace. Best effort.
+    Cancel(Cancel, TraceId),
+}
+
+impl Item {
+    fn name(&self) -> &'static str {
+        match self {
+            Item::Resume { .. } => "resume",
+            Item::Timer(_) => "timer",
+            Item::Queue(_) => "queue",
+            Item::Call(_) => "call",
+            Item::Started(_) => "started",
+            Item::Ended(_) => "ended",
+            Item::Stop { .. } => "stop",
+            Item::Cancel(..) => "cancel",
+        }
+    }
+
+    /// Makes the span of the work, with the trace where that is known before.
+    fn span(&self) -> Span {
+        match self {
+            Item::Resume { execution, branch, .. } => log::about(execution, Some(branch), None),
+            Item::Timer(due) => log::about(&due.key.execution, Some(&due.key.branch), None),
+            Item::Started(nested) | Item::Ended(nested) | Item::Stop { nested, .. } => log::about(nested, None, None),
+            Item::Queue(dispatch) | Item::Call(dispatch) => log::about_item(&dispatch.item),
+            Item::Cancel(cancel, trace) => {
+                let span = log::about(&cancel.execution, None, None);
+                span.record("trace_id", tracing::field::display(trace));
+                span
+            }
+        }
+    }
 }
 
 /// Is the queue of local work.
@@ -143,6 +176,11 @@ impl Inner {
     }
 
     async fn work_on(self: &Arc<Self>, item: Item) {
+        let span = item.span();
+        self.try_often(item).instrument(span).await;
+    }
+
+    async fn try_often(self: &Arc<Self>, item: Item) {
         let mut backoff = Backoff::new(&self.settings);
         for _ in 0..TRIES_MAX {
             let done = match &item {
@@ -153,18 +191,18 @@ impl Inner {
                 Item::Started(nested) => self.settle_started(nested).await,
                 Item::Ended(nested) => self.answer_starter(nested).await,
                 Item::Stop { by, nested, attempt } => self.stop_of_starter(by, nested, *attempt).await,
-                Item::Cancel(cancel) => self.cancel(cancel).await,
+                Item::Cancel(cancel, _) => self.cancel(cancel).await,
             };
             match done {
                 Ok(()) => return,
                 Err(Unable::Contended) => self.back_off(&mut backoff).await,
                 Err(error @ (Unable::Store(_) | Unable::Broker(_) | Unable::Broken(_))) => {
-                    tracing::error!(?item, error = chain(&error), "can't go on");
+                    tracing::error!(work = item.name(), error = chain(&error), "can't go on");
                     return;
                 }
             }
         }
-        tracing::warn!(?item, "other coordinators are always faster; left to a sweep");
+        tracing::warn!(work = item.name(), "other coordinators are always faster; left to a sweep");
     }
 
     async fn resume(
@@ -200,7 +238,7 @@ impl Inner {
         let partition = execution.partition(self.partitions);
         // It fires again if this fails, and is as stale then.
         if let Err(error) = self.store.drop_timers(partition, &[(due.key.clone(), due.due)]).await {
-            tracing::debug!(%execution, %error, "can't drop a stale timer now");
+            tracing::debug!(%error, "can't drop a stale timer now");
         }
         Ok(())
     }
@@ -216,7 +254,7 @@ impl Inner {
 
     async fn cancel(&self, cancel: &Cancel) -> Result<(), Unable> {
         if let Err(error) = self.queue.publish_cancel(cancel).await {
-            tracing::debug!(execution = %cancel.execution, error = chain(&error), "workers don't hear of a cancel");
+            tracing::debug!(error = chain(&error), "workers don't hear of a cancel");
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ mod events;
 mod feed;
 mod find;
 mod local;
+mod log;
 mod metrics;
 mod nested;
 mod notify;
@@ -40,8 +41,8 @@ mod settings;
 mod spans;
 mod start;
 mod sweep;
-mod trace;
 mod tasks;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -123,8 +124,8 @@ struct Inner {
     local: Local,
     feed: broadcast::Sender<Arc<Progress>>,
     metrics: Metrics,
-    seldom: Seldom,
     task_metrics: tasks::TaskMetrics,
+    seldom: Seldom,
     held_partitions: HeldPartitions,
     is_over_high_water: AtomicBool,
     /// When the connection to the broker came up last, in milliseconds; 0 before the first time.
@@ -153,8 +154,8 @@ impl Driver {
             local: Local::new(settings.local_running, settings.local_waiting),
             feed,
             metrics: Metrics::new(&registry),
-            seldom: Seldom::new(registry),
             task_metrics: tasks::TaskMetrics::new(&registry),
+            seldom: Seldom::new(registry),
             held_partitions: HeldPartitions::default(),
             is_over_high_water: AtomicBool::new(false),
             broker_up_at: AtomicU64::new(0),

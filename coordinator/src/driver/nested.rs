@@ -13,6 +13,7 @@ use std::sync::Arc;
 use engine::{Phase, aborted, close_execution};
 use model::{AttemptId, ExecutionArn, JsonText};
 use store::{OutboxKey, PendingEffect, StoredBranch};
+use tracing::Instrument as _;
 use wire::message::Cancelled;
 use wire::record::{PhaseRecord, StarterRecord, Waits};
 
@@ -24,6 +25,7 @@ use super::cache::{Held, Known};
 use super::calls::waits;
 use super::error::{Patience, Unable};
 use super::local::Item;
+use super::log;
 use super::service::Call;
 
 /// How many executions one commit says are to be stopped: far more than an execution waits for at a time, and still fewer small
@@ -148,7 +150,9 @@ impl Inner {
             let Some(service) = self.service.get() else { return Ok(()) };
             if let Some(callback) = service.end_of(&head) {
                 let trigger = Trigger::Callback { attempt: starter.attempt, callback: &callback };
-                self.advance(&starter.execution, &starter.branch, trigger, false, patience).await?;
+                let span = log::about(&starter.execution, Some(&starter.branch), Some(starter.attempt));
+                let told = self.advance(&starter.execution, &starter.branch, trigger, false, patience);
+                told.instrument(span).await?;
             }
         }
         self.is_told(nested, PendingEffect::Ended);

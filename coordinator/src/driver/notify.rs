@@ -71,13 +71,13 @@ impl Inner {
         let head = match self.store.execution(&key.execution).await {
             Ok(head) => head,
             Err(error) => {
-                tracing::debug!(execution = %key.execution, %error, "can't tell of a status now");
+                tracing::debug!(execution = %key.execution, trace_id = self.trace_known(&key.execution), %error, "can't tell of a status now");
                 return None;
             }
         };
         let change = head.and_then(|head| status_change(&head.record, status, head.end.as_ref()));
         let Some(change) = change else {
-            tracing::warn!(execution = %key.execution, status = status.as_str(), "an execution is not there to tell of");
+            tracing::warn!(execution = %key.execution, trace_id = self.trace_known(&key.execution), status = status.as_str(), "an execution is not there to tell of");
             return Some(key);
         };
         self.metrics.reissued.inc();
@@ -122,7 +122,7 @@ impl Inner {
                 self.notices.entries.done(partition, [key]);
             }
             Err(error) => {
-                tracing::debug!(execution = %key.execution, error = chain(&error), "a status change waits");
+                tracing::debug!(execution = %key.execution, trace_id = self.trace_known(&key.execution), error = chain(&error), "a status change waits");
                 self.notices.entries.give_up(&key);
             }
         }

@@ -208,7 +208,7 @@ impl Inner {
             return;
         }
         tracing::warn!(
-            execution = %known.arn(), branch = %branch.path, attempt = %task.attempt, resource = task.resource, %pool,
+            execution = %known.arn(), trace_id = %known.trace.trace, branch = %branch.path, attempt = %task.attempt, resource = task.resource, %pool,
             "a work item is lost: its queue is empty and no worker began with it; publishing it again"
         );
         self.metrics.repairs.inc();

@@ -68,7 +68,7 @@ impl Inner {
             Ok(Some(dispatch)) => !self.outgoing.begin(*attempt) || self.publish(vec![dispatch]).await,
             Ok(None) => true,
             Err(error) => {
-                tracing::warn!(execution = %key.execution, branch = %path, error = chain(&error), "can't publish a work item");
+                tracing::warn!(execution = %key.execution, branch = %path, trace_id = self.trace_known(&key.execution), error = chain(&error), "can't publish a work item");
                 self.outgoing.keep(partition, key.clone(), *attempt);
                 false
             }

@@ -152,7 +152,7 @@ impl Inner {
         }
         let spans = decode_spans(text).ok().and_then(|spans| spans.into_iter().map(from_record).collect());
         let Some(spans) = spans else {
-            tracing::warn!(execution = %key.execution, "spans in the outbox can't be read; they are dropped");
+            tracing::warn!(execution = %key.execution, trace_id = self.trace_known(&key.execution), "spans in the outbox can't be read; they are dropped");
             self.traces.entries.give_up(&key);
             return Some(key);
         };

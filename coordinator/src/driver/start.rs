@@ -7,14 +7,13 @@ use engine::Run;
 use model::{ExecutionArn, JsonText, Timestamp};
 use store::{Commit, CommitOutcome, ExecutionHead, Refusal};
 use telemetry::TraceContext;
-use tracing::Instrument;
 use wire::record::{ExecutionRecord, StarterRecord, StateMachineRecord};
 
 use super::Inner;
 use super::backoff::persist;
 use super::cache::Known;
 use super::error::{Patience, Unable, chain};
-use super::trace;
+use super::{log, trace};
 use crate::convert;
 use crate::definitions::DefinitionError;
 
@@ -74,8 +73,9 @@ impl Inner {
         let text = request.machine.definition.clone();
         let known = Arc::new(self.new_execution(request, caller).await?);
         let record = &known.record;
-        let span = tracing::debug_span!("start", execution = %record.arn, traceparent = record.traceparent);
-        let run = self.first_run(&known).instrument(span).await?;
+        tracing::Span::current().record("execution", tracing::field::display(&record.arn));
+        log::in_trace(known.trace.trace);
+        let run = self.first_run(&known).await?;
         let plan = self.plan_creation(&known, run, (begun, caller));
         let patience = self.caller_patience();
         let outcome = self.create(&plan.commit, &known, &text, patience).await.map_err(unavailable)?;
@@ -90,7 +90,7 @@ impl Inner {
                 Ok(StartOutcome::Started { arn, at })
             }
             CommitOutcome::Refused(refusal) => {
-                tracing::debug!(?refusal, execution = %record.arn, "the execution was not created");
+                tracing::debug!(?refusal, "the execution was not created");
                 let read = async { Ok::<_, Unable>(persist!(self, patience, self.store.execution(&record.arn))) };
                 let head = read.await.map_err(unavailable)?;
                 head.map(|head| StartOutcome::Exists(Box::new(head))).ok_or_else(|| {

@@ -237,7 +237,7 @@ impl Inner {
                     }
                     Ok(None) => Some(key),
                     Err(error) => {
-                        tracing::warn!(execution = %key.execution, branch = %path, error = chain(&error), "can't issue a work item again");
+                        tracing::warn!(execution = %key.execution, branch = %path, trace_id = self.trace_known(&key.execution), error = chain(&error), "can't issue a work item again");
                         None
                     }
                 };

@@ -6,6 +6,7 @@
 //! the branch and the number of its transition, so that a coordinator that takes over goes on with the same trace.
 
 mod export;
+mod json;
 mod logs;
 mod metrics;
 mod span;

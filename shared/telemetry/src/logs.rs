@@ -6,6 +6,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::json::JsonLines;
+
 /// Is how log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Style {
@@ -47,10 +49,10 @@ pub fn init(filter: &str, style: Style) -> Result<(), InitError> {
         Style::Json => true,
     };
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let installed = if json {
-        registry.with(lines.json().flatten_event(true).with_span_list(false)).try_init()
+        registry.with(JsonLines(std::io::stderr)).try_init()
     } else {
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         registry.with(lines.with_ansi(terminal)).try_init()
     };
     installed.map_err(|_| InitError::Repeated)

@@ -52,7 +52,8 @@ impl Shared {
         let Some(held) = self.take_in_hand(item, redeliveries, reply_to, share) else { return };
         if redeliveries.saturating_add(held.item.deliveries) > self.deliveries_max {
             self.metrics.poisoned.inc();
-            warn!(execution = %held.item.execution, attempt = %held.item.attempt, redeliveries, "not run: delivered too often");
+            let _span = held.span().entered();
+            warn!(redeliveries, "not run: delivered too often");
             return self.reporter.send(&held, Subject::Last, Outcome::Poisoned);
         }
         match self.registry.resolve(&held.item) {
@@ -62,7 +63,8 @@ impl Shared {
             }
             Ok(None) => {
                 self.metrics.unhandled.inc();
-                warn!(resource = held.item.resource, "no handler is declared for this resource");
+                let _span = held.span().entered();
+                warn!("no handler is declared for this resource");
                 self.reporter.send(&held, Subject::Last, Outcome::Unhandled);
             }
             Err(failure) => self.report_failure(&held, failure),
@@ -72,9 +74,9 @@ impl Shared {
     /// Notes an item as being in hand, unless it needs nothing done.
     fn take_in_hand(&self, item: WorkItem, redeliveries: u32, reply_to: ReplyTo, share: Share) -> Option<Arc<Held>> {
         let now = self.runtime.now();
+        self.metrics.queue_wait.observe(seconds_between(item.dispatched_at, now));
         let mut table = self.table();
         let (share, fate, counter) = match table.judge(&item, redeliveries, share) {
-        self.metrics.queue_wait.observe(seconds_between(item.dispatched_at, now));
             Fate::Running => (None, "runs already", &self.metrics.duplicate),
             Fate::Done(share) => (Some(share), "was reported already", &self.metrics.duplicate),
             Fate::Cancelled(share) => (Some(share), "was cancelled", &self.metrics.unneeded_cancelled),
@@ -89,7 +91,8 @@ impl Shared {
             }
         };
         counter.inc();
-        debug!(execution = %item.execution, branch = %item.branch, attempt = %item.attempt, fate, "not run");
+        let trace_id = item.traceparent.as_deref().map(telemetry::trace_id_of);
+        debug!(execution = %item.execution, branch = %item.branch, attempt = %item.attempt, trace_id, fate, "not run");
         self.reporter.acknowledge(share.and_then(Share::release).into_iter().collect());
         None
     }

@@ -143,6 +143,20 @@ impl Held {
         }
     }
 
+    /// Makes the span of the work on it, for log lines. It is an error's, so that no filter takes it from the lines that remain.
+    pub(crate) fn span(&self) -> tracing::Span {
+        let item = &self.item;
+        tracing::error_span!(
+            "run", execution = %item.execution, branch = %item.branch, attempt = %item.attempt, resource = item.resource,
+            trace_id = self.trace_id(),
+        )
+    }
+
+    /// Gives the id of its trace.
+    pub(crate) fn trace_id(&self) -> &str {
+        telemetry::trace_id_of(&self.traceparent)
+    }
+
     pub(crate) fn key(&self) -> Key {
         key_of(&self.item)
     }

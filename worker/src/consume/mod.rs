@@ -166,8 +166,9 @@ impl Shared {
             Ok(cancels) => {
                 for cancel in cancels {
                     let stopped = self.table().cancel(&cancel, now);
-                    if stopped > 0 {
-                        info!(execution = %cancel.execution, stopped, "cancelled tasks");
+                    if let Some(held) = stopped.first() {
+                        let trace_id = held.trace_id();
+                        info!(execution = %cancel.execution, trace_id, stopped = stopped.len(), "cancelled tasks");
                     }
                 }
             }

@@ -35,11 +35,16 @@ impl From<Why> for End {
 impl Shared {
     /// Runs a handler and reports on it.
     pub(super) async fn run(self: Arc<Self>, held: Arc<Held>, resolved: Resolved) {
-        let end = match self.carry_out(&held, resolved).await {
+        let span = held.span();
+        self.run_and_report(&held, resolved).instrument(span).await;
+    }
+
+    async fn run_and_report(&self, held: &Arc<Held>, resolved: Resolved) {
+        let end = match self.carry_out(held, resolved).await {
             Ok(answer) => End::Answer(answer),
             Err(end) => end,
         };
-        self.conclude(&held, end).await;
+        self.conclude(held, end).await;
     }
 
     async fn carry_out(&self, held: &Arc<Held>, resolved: Resolved) -> Result<Answer, End> {
@@ -77,7 +82,7 @@ impl Shared {
         held.start(now);
         self.metrics.slot_wait.observe(seconds_between(held.received_at, now));
         let context = Context::new(Arc::clone(held), self.reporter.clone());
-        let mut running = pin!(entry.handler.run(Call { function, input, context }).instrument(span));
+        let mut running = pin!(entry.handler.run(Call { function, input, context }));
         let mut agenda = Agenda::new(self, held, now);
         loop {
             tokio::select! { biased;
@@ -110,12 +115,12 @@ impl Shared {
             }
             End::Answer(Answer::Failed(failure)) => {
                 self.metrics.failed.inc();
-                debug!(execution = %held.item.execution, attempt = %held.item.attempt, error = failure.error(), "a handler failed");
+                debug!(error = failure.error(), "a handler failed");
                 self.report_failure(held, failure);
             }
             End::Answer(Answer::PastDeadline) | End::Unwanted(Why::Late) => {
                 self.metrics.late.inc();
-                info!(execution = %held.item.execution, attempt = %held.item.attempt, "stopped a task at its deadline");
+                info!("stopped a task at its deadline");
                 held.stop.set(Why::Late);
                 self.traces.forgotten(held, "past its deadline", self.runtime.now());
                 self.forget(held);
@@ -142,7 +147,7 @@ impl Shared {
     /// Gives an item to the pool's queue again and lets go of it.
     async fn put_back(&self, held: &Held) {
         self.metrics.put_back.inc();
-        debug!(execution = %held.item.execution, attempt = %held.item.attempt, "putting a work item back");
+        debug!("putting a work item back");
         let deliveries = held.item.deliveries.saturating_add(held.redeliveries);
         let items = [WorkItem { deliveries, ..held.item.clone() }];
         self.publish(|| self.queue.publish_work(&self.config.pool, &held.reply_to, &items)).await;

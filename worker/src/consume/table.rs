@@ -89,15 +89,15 @@ impl Table {
         self.finished.push(held.key(), held.item.dispatched_at);
     }
 
-    /// Stops what a cancel names and remembers it.
-    pub(crate) fn cancel(&mut self, cancel: &Cancel, now: Timestamp) -> usize {
+    /// Stops what a cancel names and remembers it. Gives what it stopped.
+    pub(crate) fn cancel(&mut self, cancel: &Cancel, now: Timestamp) -> Vec<Arc<Held>> {
         let hit = |held: &&Arc<Held>| covers(cancel, &held.item);
         let stopped: Vec<Arc<Held>> = self.held.values().filter(hit).cloned().collect();
         for held in &stopped {
             held.stop.set(Why::Cancelled);
         }
         self.cancels.push(cancel, now);
-        stopped.len()
+        stopped
     }
 
     pub(crate) fn stop_all(&self, why: Why) {
