@@ -4,10 +4,15 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
+use outgoing::{Body, Outgoing};
+use runtime::Runtime;
 
 /// An engine of containers asks every few seconds; whoever takes longer isn't well.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// An ops port says a few words.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Is what `stepwell health` is told.
 #[derive(clap::Args)]
@@ -23,14 +28,16 @@ pub(crate) struct HealthArguments {
 /// Prints what the program says of itself; the exit code is 0 only if it is well.
 pub(crate) async fn command(arguments: &HealthArguments) -> Result<ExitCode> {
     let url = url(&arguments.ops_listen, arguments.ready);
-    let ask = async {
-        let answer = reqwest::Client::builder().timeout(PATIENCE).build()?.get(&url).send().await?;
-        let well = answer.status().is_success();
-        Ok::<_, reqwest::Error>((well, answer.text().await?))
+    let asking = || format!("ask {url} (option --ops-listen)");
+    let request = http::Request::get(&url).body(Body::default()).with_context(asking)?;
+    let (http, runtime) = (Outgoing::default(), Runtime::system());
+    let answer = tokio::select! { biased;
+        answer = http.send(request, ANSWER_BYTES_MAX) => answer.map_err(anyhow::Error::from),
+        () = runtime.sleep(PATIENCE) => Err(anyhow!("there was no answer within {} s", PATIENCE.as_secs())),
     };
-    let (well, text) = ask.await.with_context(|| format!("ask {url} (option --ops-listen)"))?;
-    writeln!(std::io::stdout(), "{}", text.trim_end())?;
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let answer = answer.with_context(asking)?;
+    writeln!(std::io::stdout(), "{}", String::from_utf8_lossy(&answer.body).trim_end())?;
+    Ok(if answer.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A port that is open on all addresses is asked on loopback.

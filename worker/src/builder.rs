@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use broker::SharedQueue;
 use model::JsonText;
+use outgoing::Outgoing;
 use runtime::{Runtime, watch};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +16,7 @@ use crate::aws::Aws;
 use crate::config::{WorkConfig, WorkerConfig};
 use crate::consume::{self, Parts};
 use crate::handlers::{
-    self, Bounds, Declared, Entry, Handler, HandlersFileError, Kinds, Lambda, Outgoing, Pattern, Registry, Target,
+    self, Bounds, Declared, Entry, Handler, HandlersFileError, Kinds, Lambda, Pattern, Registry, Target,
 };
 use crate::metrics::Metrics;
 use crate::{Context, Failure};

@@ -11,6 +11,8 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use http::{Request, Uri};
+use outgoing::{Body, Outgoing};
 use runtime::Runtime;
 use serde_json::{Value, json};
 
@@ -19,37 +21,37 @@ const ENDPOINT: &str = "http://127.0.0.1:8083";
 /// Is the account where no access key names one; nobody checks the secret.
 const ACCOUNT: &str = "123456789012";
 const REGION: &str = "us-east-1";
+/// The largest answer: a page of a history, a thousand events each with the largest payloads.
+const ANSWER_BYTES_MAX: usize = 1 << 30;
 /// A request that takes longer is given up.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Is where requests go.
 #[derive(clap::Args)]
 pub(crate) struct EndpointArguments {
-    /// Where the API is; else the variables AWS_ENDPOINT_URL_SFN or AWS_ENDPOINT_URL name it, else it is http://127.0.0.1:8083.
+    /// Where the API is, with http or https; else the variables AWS_ENDPOINT_URL_SFN or AWS_ENDPOINT_URL name it, else it is http://127.0.0.1:8083.
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
 }
 
 /// Sends requests.
 pub(crate) struct Client {
-    http: reqwest::Client,
-    endpoint: String,
+    http: Outgoing,
+    endpoint: Uri,
     authorization: String,
     runtime: Runtime,
 }
 
 impl Client {
     fn new(arguments: &EndpointArguments) -> Result<Self> {
-        // A provider that is there already serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let endpoint = arguments.endpoint_url.clone();
         let endpoint = endpoint.or_else(|| named("AWS_ENDPOINT_URL_SFN")).or_else(|| named("AWS_ENDPOINT_URL"));
         let key = named("AWS_ACCESS_KEY_ID").unwrap_or_else(|| ACCOUNT.to_owned());
         let region = named("AWS_REGION").or_else(|| named("AWS_DEFAULT_REGION")).unwrap_or_else(|| REGION.to_owned());
         Ok(Self {
-            http: reqwest::Client::builder().timeout(TIMEOUT).build().context("make a client")?,
-            endpoint: endpoint.unwrap_or_else(|| ENDPOINT.to_owned()),
+            http: Outgoing::default(),
+            endpoint: url(endpoint.as_deref().unwrap_or(ENDPOINT))?,
             authorization: format!("AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/states/aws4_request"),
             runtime: Runtime::system(),
         })
@@ -57,14 +59,21 @@ impl Client {
 
     /// Calls an operation.
     async fn call(&self, operation: &str, request: &Value) -> Result<Value> {
-        let sent = self.http.post(&self.endpoint).body(request.to_string());
-        let sent = sent.header("content-type", "application/x-amz-json-1.0");
-        let sent = sent.header("x-amz-target", format!("AWSStepFunctions.{operation}"));
-        let unreachable = || format!("reach {} (flag --endpoint-url); is `stepwell dev` running?", self.endpoint);
-        let answer = sent.header("authorization", &self.authorization).send().await.with_context(unreachable)?;
-        let status = answer.status();
-        let text = answer.text().await.with_context(unreachable)?;
-        let body: Value = serde_json::from_str(&text).with_context(|| format!("read an answer of {status}"))?;
+        let request = Request::post(&self.endpoint)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("AWSStepFunctions.{operation}"))
+            .header("authorization", &self.authorization)
+            .body(Body::from(request.to_string()))
+            .context("make a request (variables AWS_ACCESS_KEY_ID and AWS_REGION)")?;
+        let answer = tokio::select! { biased;
+            answer = self.http.send(request, ANSWER_BYTES_MAX) => answer.map_err(anyhow::Error::from),
+            () = self.runtime.sleep(TIMEOUT) => Err(anyhow!("there was no answer within {} s", TIMEOUT.as_secs())),
+        };
+        let answer = answer
+            .with_context(|| format!("reach {} (flag --endpoint-url); is `stepwell dev` running?", self.endpoint))?;
+        let status = answer.status;
+        let body: Value =
+            serde_json::from_slice(&answer.body).with_context(|| format!("read an answer of {status}"))?;
         if status.is_success() {
             return Ok(body);
         }
@@ -91,6 +100,16 @@ impl Client {
             request["nextToken"] = page["nextToken"].clone();
         }
     }
+}
+
+/// Reads the URL of an endpoint.
+fn url(text: &str) -> Result<Uri> {
+    let uri: Option<Uri> = text.parse().ok();
+    uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https"))).ok_or_else(|| {
+        anyhow!(
+            "{text:?} is no endpoint (flag --endpoint-url): write a URL such as {ENDPOINT}, with http:// or https://"
+        )
+    })
 }
 
 /// Prints a line on stdout. A closed stdout ends the command.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use outgoing::Outgoing;
 use runtime::Runtime;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -16,7 +17,7 @@ use toml::Spanned;
 
 use super::child::CommandLine;
 use super::process::Child;
-use super::{Declared, Entry, Outgoing, Pattern};
+use super::{Declared, Entry, Pattern};
 use crate::aws::Aws;
 use kind::{Kind, Making};
 

@@ -5,11 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use model::JsonText;
+use outgoing::{NoReply, Outgoing, Reply};
 use serde::Serialize;
 
 use super::lambda::quoted;
 use super::limit::{Bounds, too_large};
-use super::outgoing::{NoReply, Outgoing, Reply};
 use super::{Answer, Call, Handler};
 use crate::Failure;
 use crate::failure::error_type;

@@ -8,12 +8,12 @@ use http::{HeaderMap, Request, Uri};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use model::JsonText;
+use outgoing::{NoReply, Outgoing, Reply};
 use serde::Deserialize;
 use telemetry::TraceContext;
 
 use super::lambda::{Named, Parameters, Response, compact, quoted};
 use super::limit::{Bounds, too_large};
-use super::outgoing::{NoReply, Outgoing, Reply};
 use super::{Answer, Call, Handler};
 use crate::aws::Aws;
 use crate::aws::sign::Scope;

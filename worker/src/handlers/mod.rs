@@ -8,7 +8,6 @@ mod invoke;
 mod lambda;
 mod limit;
 mod native;
-mod outgoing;
 mod pattern;
 mod process;
 mod registry;
@@ -26,7 +25,6 @@ pub(crate) use invoke::{Lambda, Target};
 pub(crate) use lambda::invoke_answer;
 pub(crate) use limit::Bounds;
 pub(crate) use native::{raw, typed};
-pub(crate) use outgoing::Outgoing;
 pub(crate) use pattern::Pattern;
 pub(crate) use registry::{Declared, Entry, Form, Registry, Resolved};
 

@@ -21,6 +21,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("jsonpath", &[]),
     ("jsonata", &[]),
     ("settings", &[]),
+    ("outgoing", &[]),
     ("runtime", &["model"]),
     ("asl", &["model", "jsonpath", "jsonata"]),
     ("engine", &["model", "asl", "jsonpath", "jsonata"]),
@@ -44,7 +45,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "broker",
         ],
     ),
-    ("worker", &["model", "settings", "runtime", "wire", "telemetry", "broker"]),
+    ("worker", &["model", "settings", "runtime", "wire", "telemetry", "broker", "outgoing"]),
     ("xtask", &[]),
 ];
 

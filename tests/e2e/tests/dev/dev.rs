@@ -1,5 +1,7 @@
 //! A `stepwell dev` for the tests.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result, ensure};
 use e2e::{Api, Handlers, PATIENCE};
 use support::{DataDir, Program, eventually, free_port};
@@ -8,17 +10,29 @@ use support::{DataDir, Program, eventually, free_port};
 pub(crate) struct Dev {
     pub(crate) folder: DataDir,
     pub(crate) handlers: Handlers,
-    listen: String,
+    file: PathBuf,
+    pub(crate) listen: String,
     pub(crate) running: Program,
 }
 
 impl Dev {
     pub(crate) async fn start(task_millis: u32) -> Result<Self> {
+        let handlers = Handlers::good(task_millis)?;
+        let file = handlers.file();
+        Self::start_on(handlers, file).await
+    }
+
+    /// Starts it with another file of handlers.
+    pub(crate) async fn start_with(file: &Path) -> Result<Self> {
+        Self::start_on(Handlers::none()?, file.to_owned()).await
+    }
+
+    async fn start_on(handlers: Handlers, file: PathBuf) -> Result<Self> {
         Program::build(["cli"]).await?;
-        let (folder, handlers) = (DataDir::new("dev")?, Handlers::good(task_millis)?);
+        let folder = DataDir::new("dev")?;
         let listen = format!("127.0.0.1:{}", free_port());
-        let running = launch(&folder, &handlers, &listen)?;
-        let dev = Self { folder, handlers, listen, running };
+        let running = launch(&folder, &file, &listen)?;
+        let dev = Self { folder, handlers, file, listen, running };
         dev.listening().await?;
         Ok(dev)
     }
@@ -35,14 +49,14 @@ impl Dev {
     /// Kills it as a power cut would, and starts it again.
     pub(crate) async fn cut(&mut self) -> Result<()> {
         self.running.kill9();
-        self.running = launch(&self.folder, &self.handlers, &self.listen)?;
+        self.running = launch(&self.folder, &self.file, &self.listen)?;
         self.listening().await
     }
 }
 
-fn launch(folder: &DataDir, handlers: &Handlers, listen: &str) -> Result<Program> {
+fn launch(folder: &DataDir, handlers: &Path, listen: &str) -> Result<Program> {
     let command = Program::command("stepwell")?.arg("dev").arg("--listen").arg(listen);
-    command.arg("--data").arg(folder.path()).arg("--handlers").arg(handlers.file()).start()
+    command.arg("--data").arg(folder.path()).arg("--handlers").arg(handlers).start()
 }
 
 /// Runs it where it must refuse to start, and gives what it says.

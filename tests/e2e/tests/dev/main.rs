@@ -3,3 +3,4 @@
 mod crashes;
 mod dev;
 mod handlers;
+mod tls;

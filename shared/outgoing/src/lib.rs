@@ -1,4 +1,6 @@
-//! Requests to others over HTTP/1.1, with or without TLS. One client, and so one pool of connections, serves a whole worker.
+//! Requests to others over HTTP/1.1, with or without TLS. One client, and so one pool of connections, serves a whole process.
+//!
+//! TLS is rustls with ring. It trusts the system's certificates, or those of the file that `SSL_CERT_FILE` names.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
@@ -18,30 +20,33 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Sends requests; cheap to clone.
-#[derive(Clone, Default)]
-pub(crate) struct Outgoing {
+#[derive(Clone, Debug, Default)]
+pub struct Outgoing {
     /// Made by the first request: reading the system's certificates takes time.
     client: Arc<OnceLock<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>>,
 }
 
 /// Is what came back.
 #[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Vec<u8>,
 }
 
 impl Reply {
     /// Gives a header that is there and is text.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
 /// Says why there is no reply.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoReply {
+pub enum NoReply {
     /// The peer can't be reached, or the connection broke.
     #[error("{0}")]
     Unreachable(String),
@@ -51,8 +56,11 @@ pub(crate) enum NoReply {
 }
 
 impl Outgoing {
-    /// Sends a request and reads the whole reply, of which the body has at most `bytes_max` bytes.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>, bytes_max: usize) -> Result<Reply, NoReply> {
+    /// Sends a request and reads the whole reply, of which the body has at most `bytes_max` bytes. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// [`NoReply`] where the peer can't be reached, or replies too much.
+    pub async fn send(&self, request: Request<Full<Bytes>>, bytes_max: usize) -> Result<Reply, NoReply> {
         let client = self.client().map_err(|error| NoReply::Unreachable(chain(&error)))?;
         let response = client.request(request).await.map_err(|error| NoReply::Unreachable(chain(&error)))?;
         let (head, body) = response.into_parts();
@@ -94,6 +102,9 @@ async fn read(mut body: Incoming, bytes_max: usize) -> Result<Vec<u8>, NoReply> 
     }
     Ok(bytes)
 }
+
+/// Is what requests bear.
+pub type Body = Full<Bytes>;
 
 /// Renders an error with its sources; those that repeat what was said are left out.
 fn chain(error: &dyn Error) -> String {
