@@ -1,4 +1,4 @@
-//! A collector of traces, as small as a test needs it: it takes OTLP over HTTP and keeps the spans.
+//! A collector of traces, as small as a test needs it: it takes OTLP over HTTP or gRPC and keeps the spans.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,10 +9,14 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use prost::Message as _;
 use tokio::net::TcpListener;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
 
 /// Is a span as it was exported.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +64,22 @@ impl Collector {
         Ok(Self { url, seen, serving })
     }
 
+    /// Starts one that speaks gRPC.
+    ///
+    /// # Errors
+    /// If there is no port.
+    #[expect(clippy::disallowed_methods, reason = "beside real processes")]
+    pub async fn start_grpc() -> Result<Self> {
+        let seen = Arc::<Mutex<Vec<Seen>>>::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let server = Server::builder().add_service(TraceServiceServer::new(OverGrpc(Arc::clone(&seen))));
+        let serving = tokio::spawn(async move {
+            let _ = server.serve_with_incoming(TcpIncoming::from(listener)).await;
+        });
+        Ok(Self { url, seen, serving })
+    }
+
     /// Gives what `OTEL_EXPORTER_OTLP_ENDPOINT` is to be.
     pub fn url(&self) -> &str {
         &self.url
@@ -83,6 +103,24 @@ impl Drop for Collector {
 
 async fn take(State(kept): State<Arc<Mutex<Vec<Seen>>>>, body: Bytes) -> StatusCode {
     let Ok(request) = ExportTraceServiceRequest::decode(body) else { return StatusCode::BAD_REQUEST };
+    keep(&kept, request);
+    StatusCode::OK
+}
+
+struct OverGrpc(Arc<Mutex<Vec<Seen>>>);
+
+#[tonic::async_trait]
+impl TraceService for OverGrpc {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        keep(&self.0, request.into_inner());
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+fn keep(kept: &Mutex<Vec<Seen>>, request: ExportTraceServiceRequest) {
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     for of_resource in request.resource_spans {
         let attributes = of_resource.resource.map(|resource| resource.attributes).unwrap_or_default();
@@ -100,7 +138,6 @@ async fn take(State(kept): State<Arc<Mutex<Vec<Seen>>>>, body: Bytes) -> StatusC
             });
         }
     }
-    StatusCode::OK
 }
 
 fn text(attributes: &[KeyValue], name: &str) -> String {

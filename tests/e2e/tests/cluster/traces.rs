@@ -66,3 +66,28 @@ async fn trace_orders(cluster: &Cluster, collector: &Collector) -> Result<()> {
     ));
     Ok(())
 }
+
+#[tokio::test]
+async fn traces_go_over_grpc_too() -> Result<()> {
+    const ORDERS: usize = 5;
+    let handlers = Handlers::good(5)?;
+    let collector = Collector::start_grpc().await?;
+    let plan = Plan { coordinators: 1, workers: 1, handlers: handlers.file() };
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let cluster = Cluster::start_with(&Servers::shared().await?, &plan, &variables).await?;
+    let ran = async {
+        let orders = Orders::new(cluster.api(), ORDERS).await?;
+        orders.start().await?;
+        orders.all_succeeded().await?;
+        let whole = || async { collector.traces().complete(NAMES) == ORDERS && collector.traces().check().is_ok() };
+        let waited = eventually(PATIENCE, whole, "every order has a whole trace").await;
+        collector.traces().check()?;
+        waited
+    };
+    cluster.finish(ran.await)
+}
