@@ -9,6 +9,7 @@
 //! conditions with [`PATIENCE`], which only a defect uses up.
 
 mod api;
+mod aws;
 mod cluster;
 mod collector;
 mod definitions;
@@ -21,6 +22,7 @@ mod orders;
 mod servers;
 
 pub use api::{Api, Reply, send};
+pub use aws::Aws;
 pub use cluster::{Cluster, Plan};
 pub use collector::{Collector, Seen, Traces};
 pub use definitions::{lambda, order, task_of};

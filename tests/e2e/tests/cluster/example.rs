@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Api, Cluster, Plan, Servers, check_history, events_of_type, note};
+use e2e::{Api, Aws, Cluster, Plan, Servers, check_history, events_of_type, note};
 use serde_json::{Value, json};
 use support::{eventually, unique_name};
 
@@ -61,29 +60,29 @@ fn listed(page: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn the_four_calls_of_the_aws_client() -> Result<()> {
-    if !has_aws() {
+    let Some(aws) = Aws::find() else {
         note("skipped: there is no `aws` on PATH; the example by HTTP makes the same calls");
         return Ok(());
-    }
+    };
     let cluster = example_cluster().await?;
-    cluster.finish(four_calls(&cluster.api()).await)
+    cluster.finish(four_calls(&aws, &cluster.api()).await)
 }
 
-async fn four_calls(api: &Api) -> Result<()> {
+async fn four_calls(aws: &Aws, api: &Api) -> Result<()> {
     let definition = format!("file://{}", example("workflow.asl.json").display());
     let role = "arn:aws:iam::123456789012:role/StepFunctionsExecutionRole";
-    let create = ["create-state-machine", "--name", "OrderProcessingWorkflow", "--definition", &definition];
-    let created = aws(api.url(0), &[&create[..], &["--role-arn", role]].concat()).await?;
+    let create = [("name", "OrderProcessingWorkflow"), ("definition", &*definition), ("roleArn", role)];
+    let created = aws.call(api.url(0), "CreateStateMachine", &create).await?;
     let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:OrderProcessingWorkflow";
     ensure!(created["stateMachineArn"] == machine, "{created}");
-    let started = aws(api.url(1), &["start-execution", "--state-machine-arn", machine, "--input", ORDER]).await?;
+    let started = aws.call(api.url(1), "StartExecution", &[("stateMachineArn", machine), ("input", ORDER)]).await?;
     let arn = started["executionArn"].as_str().context("no executionArn")?;
     ensure!(arn.starts_with("arn:aws:states:us-east-1:123456789012:execution:OrderProcessingWorkflow:"), "{arn}");
     let ended = || async { api.status(arn).await.is_ok_and(|status| status != "RUNNING") };
     eventually(e2e::PATIENCE, ended, "the execution has ended").await?;
-    let seen = aws(api.url(0), &["describe-execution", "--execution-arn", arn]).await?;
+    let seen = aws.call(api.url(0), "DescribeExecution", &[("executionArn", arn)]).await?;
     ensure!(seen["input"] == ORDER, "the input's text was changed: {seen}");
-    let history = aws(api.url(1), &["get-execution-history", "--execution-arn", arn]).await?;
+    let history = aws.call(api.url(1), "GetExecutionHistory", &[("executionArn", arn)]).await?;
     let mut events = history["events"].as_array().context("no events")?.clone();
     check_dates(&mut events)?;
     check_example(&seen, &events)
@@ -122,31 +121,4 @@ async fn example_cluster() -> Result<Cluster> {
 
 fn example(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/order-processing").join(file)
-}
-
-fn has_aws() -> bool {
-    let tried = Command::new("aws").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    tried.is_ok_and(|status| status.success())
-}
-
-async fn aws(url: &str, words: &[&str]) -> Result<Value> {
-    let mut command = tokio::process::Command::new("aws");
-    command.args(["stepfunctions", "--endpoint-url", url, "--output", "json"]).args(words);
-    for unwanted in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"] {
-        command.env_remove(unwanted);
-    }
-    let settings = [
-        ("AWS_ACCESS_KEY_ID", "123456789012"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_CONFIG_FILE", "/dev/null"),
-        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_PAGER", ""),
-    ];
-    let output = command.envs(settings).output().await.context("start aws")?;
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "aws {words:?}: {complaint}");
-    serde_json::from_slice(&output.stdout).with_context(|| format!("read what aws {words:?} printed"))
 }
