@@ -1,12 +1,13 @@
 //! Measures Stepwell beside the raw limits of its broker and store, in one run.
 //!
-//! It starts a private Redis and RabbitMQ, a coordinator and a worker as processes of their own. Timings on a shared machine are
+//! It starts a private Redis and RabbitMQ, a coordinator and a worker as processes of their own, and then `stepwell dev`. Timings on a shared machine are
 //! noisy: compare the rows of one run with each other, not with those of another.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time, outside the seam")]
 
 mod client;
 mod cluster;
+mod dev;
 mod process;
 mod raw;
 mod report;
@@ -53,13 +54,18 @@ enum Role {
         /// Where RabbitMQ is.
         amqp_url: String,
     },
+    /// Is the handler's process of a measurement.
+    #[command(hide = true)]
+    Echo,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Role::Work { amqp_url }) = arguments.role {
-        return work::work(amqp_url).await;
+    match arguments.role {
+        Some(Role::Work { amqp_url }) => return work::work(amqp_url).await,
+        Some(Role::Echo) => return dev::echo(),
+        None => {}
     }
     let report = measure(&arguments).await?;
     let text = if arguments.json { report.json().to_string() } else { report.table() };
@@ -90,10 +96,13 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
     let throughput = stepwell::throughput(client, arguments.executions, arguments.open).await?;
     let used = since(before, cluster.usages()?);
     say("(c) one execution alone");
-    let alone = stepwell::alone(client, arguments.alone).await?;
+    let alone = stepwell::alone(client, arguments.alone, stepwell::TASKS_PER_EXECUTION).await?;
     say("(d) one long execution");
     let growth = stepwell::growth(client, arguments.long).await?;
-    Ok(Report { raw, raw_batched, store_writes_per_second, throughput, used, alone, growth })
+    drop(cluster);
+    say("(e) stepwell dev");
+    let dev = dev::measure(arguments.executions, arguments.open, arguments.alone).await?;
+    Ok(Report { raw, raw_batched, store_writes_per_second, throughput, used, alone, growth, dev })
 }
 
 /// Is about the size of a work item or report of the measured definition.

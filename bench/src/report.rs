@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cluster::{PREFETCH, Usages};
+use crate::dev::{Dev, TASKS_ALONE};
 use crate::process::Usage;
 use crate::raw::Measured;
 use crate::stepwell::{Alone, Growth, TASKS_PER_EXECUTION, Throughput};
@@ -23,7 +24,12 @@ pub(crate) struct Report {
     pub(crate) alone: Alone,
     /// (d)
     pub(crate) growth: Growth,
+    /// (e)
+    pub(crate) dev: Dev,
 }
+
+/// Is what (e) is to reach: durable tasks a second, and half the executions of three tasks alone within so many milliseconds.
+const DEV_AIMS: (f64, f64) = (3_000.0, 4.0);
 
 impl Report {
     /// Gives (b) / (a).
@@ -67,6 +73,15 @@ impl Report {
                 "tasks": self.growth.tasks,
                 "ratio": self.growth.late / self.growth.early,
             },
+            "dev": {
+                "tasksPerSecond": self.dev.throughput.tasks_per_second,
+                "executionsPerSecond": self.dev.throughput.executions_per_second,
+                "tasks": self.dev.throughput.tasks,
+                "alone": { "p50Millis": self.dev.alone.p50, "p99Millis": self.dev.alone.p99, "tasks": TASKS_ALONE },
+                "cpuSecondsPer1000Tasks": self.cpu_per_thousand(&self.dev.used),
+                "peakBytes": self.dev.used.peak_bytes,
+                "aims": { "tasksPerSecond": DEV_AIMS.0, "p50Millis": DEV_AIMS.1 },
+            },
             "prefetch": PREFETCH,
         })
     }
@@ -106,6 +121,18 @@ impl Report {
                 self.growth.early,
                 self.growth.late / self.growth.early
             ),
+        ));
+        let Dev { throughput, alone, used } = &self.dev;
+        rows.push(row(
+            "(e)  stepwell dev, five tasks an execution",
+            format!("{:.0} durable tasks/s (aim {:.0})", throughput.tasks_per_second, DEV_AIMS.0),
+        ));
+        let cpu = self.cpu_per_thousand(used);
+        let megabytes = used.peak_bytes as f64 / (1024.0 * 1024.0);
+        rows.push(row("       stepwell", format!("{cpu:.3} CPU s / 1,000 tasks, peak {megabytes:.0} MiB")));
+        rows.push(row(
+            &format!("     one execution of {TASKS_ALONE} tasks alone"),
+            format!("p50 {:.1} ms (aim {:.0}), p99 {:.1} ms", alone.p50, DEV_AIMS.1, alone.p99),
         ));
         rows.push(format!("Redis with appendfsync always, RabbitMQ quorum queues, prefetch {PREFETCH}."));
         rows.join("\n")

@@ -23,7 +23,7 @@ pub(crate) struct Throughput {
     pub(crate) batch_mean: f64,
 }
 
-/// Is the time of one execution alone, of its five tasks, in milliseconds.
+/// Is the time of one execution alone, of all its tasks, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alone {
     /// Half are faster.
@@ -43,17 +43,14 @@ pub(crate) struct Growth {
     pub(crate) tasks: usize,
 }
 
-/// Gives a definition of five Task states in a row.
-pub(crate) fn five_tasks() -> Value {
-    let states: serde_json::Map<String, Value> = (1..=TASKS_PER_EXECUTION)
+/// Gives a definition of some Task states in a row.
+fn in_a_row(tasks: usize) -> Value {
+    let states: serde_json::Map<String, Value> = (1..=tasks)
         .map(|number| {
             let mut state =
                 json!({ "Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:echo" });
-            let (field, value) = if number == TASKS_PER_EXECUTION {
-                ("End", json!(true))
-            } else {
-                ("Next", json!(format!("Task{}", number + 1)))
-            };
+            let (field, value) =
+                if number == tasks { ("End", json!(true)) } else { ("Next", json!(format!("Task{}", number + 1))) };
             state[field] = value;
             (format!("Task{number}"), state)
         })
@@ -83,7 +80,7 @@ pub(crate) fn loop_of(count: usize) -> Value {
 
 /// Runs executions, so many open at a time, and measures them from the first start to the last end.
 pub(crate) async fn throughput(client: &Client, executions: usize, open_max: usize) -> Result<Throughput> {
-    let machine = client.create("bench-five", &five_tasks()).await?;
+    let machine = client.create(&format!("bench-{TASKS_PER_EXECUTION}"), &in_a_row(TASKS_PER_EXECUTION)).await?;
     let counts = Counts::read(client).await?;
     let (begun, mut started, mut ended) = (Instant::now(), 0, 0);
     while ended < executions {
@@ -109,9 +106,9 @@ pub(crate) async fn throughput(client: &Client, executions: usize, open_max: usi
     })
 }
 
-/// Runs executions one after the other and measures each.
-pub(crate) async fn alone(client: &Client, executions: usize) -> Result<Alone> {
-    let machine = client.create("bench-five", &five_tasks()).await?;
+/// Runs executions of so many tasks one after the other and measures each.
+pub(crate) async fn alone(client: &Client, executions: usize, tasks: usize) -> Result<Alone> {
+    let machine = client.create(&format!("bench-{tasks}"), &in_a_row(tasks)).await?;
     let mut taken = Vec::with_capacity(executions);
     for _ in 0..executions {
         let execution = client.start(&machine, PAYLOAD).await?;
