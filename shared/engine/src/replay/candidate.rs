@@ -16,7 +16,7 @@ use crate::event::{Event, Moment, NewEvent, Outcome, Timer};
 use crate::replay::Replay;
 use crate::turn::machine;
 
-/// How many events behind the next one the payload of the same transition's work item is looked for.
+/// In how many events from the next one on the token of the same transition's attempt is looked for.
 const AHEAD: usize = 4;
 
 /// Is something that may have happened to a branch.
@@ -165,21 +165,18 @@ impl Replay<'_> {
 
     /// Finds the seed that gives the branch's next attempt the nonce of its recorded token; any, if none is recorded.
     fn seed(&self, branch: &Branch) -> Nonce {
+        if !self.waits_for_token(branch) {
+            return Nonce(0);
+        }
         let number = branch.attempts + 1;
-        let events = self.history.iter().skip(self.position).take(AHEAD);
-        let payloads = events.filter_map(|event| payload(&event.details));
         let is_apart = |character: char| !(character.is_ascii_alphanumeric() || matches!(character, '-' | '_'));
-        let tokens = payloads.flat_map(|payload| payload.as_str().split(is_apart)).filter_map(TaskToken::parse);
-        let mut ours = tokens.filter(|token| token.branch == branch.path && token.attempt.number == number);
-        let nonce = ours.next().map(|token| token.attempt.nonce);
+        // A token may be in any text of the transition: a payload, or the cause of a failure.
+        let events = self.history.iter().skip(self.position).take(AHEAD);
+        let nonce = events.map(|event| format!("{:?}", event.details)).find_map(|text| {
+            let mut tokens = text.split(is_apart).filter_map(TaskToken::parse);
+            let ours = tokens.find(|token| token.branch == branch.path && token.attempt.number == number);
+            ours.map(|token| token.attempt.nonce)
+        });
         nonce.map_or(Nonce(0), |nonce| chance::seed_of(nonce, &branch.path, [number, u32::MAX]))
-    }
-}
-
-fn payload(details: &Details) -> Option<&JsonText> {
-    if let Details::Scheduled { input: payload, .. } | Details::TaskScheduled { parameters: payload, .. } = details {
-        Some(payload)
-    } else {
-        None
     }
 }

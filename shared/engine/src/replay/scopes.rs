@@ -24,15 +24,13 @@ impl Replay<'_> {
     pub(super) fn of_children(&self, phase: &ChildrenPhase, next: &HistoryEvent) -> Vec<Vec<Event>> {
         let Some(scope) = self.scopes.get(&phase.scope) else { return Vec::new() };
         let succeeded: Vec<&Completion> = scope.pending.iter().filter(|ended| !has_failed(ended)).collect();
-        let most = match next.kind {
-            EventKind::MapIterationSucceeded => self.recorded_successes(&succeeded),
-            _ => succeeded.len(),
-        };
+        let told = next.kind == EventKind::MapIterationSucceeded;
+        let most = if told { self.recorded_successes(&succeeded) } else { succeeded.len() };
         let taken = |count: usize| succeeded[..count].iter().copied().cloned();
         let mut ways: Vec<Vec<Completion>> = Vec::new();
         for failure in scope.pending.iter().filter(|ended| has_failed(ended)) {
             // Only a Map tells of those that succeeded before.
-            let before = if next.kind == EventKind::MapIterationSucceeded { most } else { 0 };
+            let before = if told { most } else { 0 };
             ways.push(taken(before).chain([failure.clone()]).collect());
         }
         ways.extend((0..=most).rev().map(|count| taken(count).collect()));
@@ -69,8 +67,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Makes a transition that makes no event: an iteration fails as it starts, a retry fails at once and is tried again, a parent
-    /// hears of a failed child and is tried again later or fails with its own parent. What the next event follows from comes first.
+    /// Makes a transition that makes no event: an iteration fails as it starts, a Wait as it ends, a retry at once and is tried
+    /// again, a parent hears of a failed child and is tried again later or fails with its own parent. What the next event follows from comes first.
     pub(super) fn go_on_silently(&mut self) -> bool {
         let next = self.history.get(self.position).map(|event| event.previous);
         let ways = self.branches.values().flat_map(|branch| self.silent_ways(branch));
@@ -88,6 +86,10 @@ impl Replay<'_> {
             Phase::Ready if branch.entry == 0 => {
                 vec![way(branch.last_event, self.time_of(branch.last_event), Event::Proceed)]
             }
+            Phase::Wait { until } => {
+                let timer = Timer::Wait { entry: branch.entry };
+                vec![way(branch.last_event, *until, Event::Timer { timer })]
+            }
             Phase::Backoff { until } => {
                 let timer = Timer::Backoff { entry: branch.entry, retry: branch.retry_count };
                 vec![way(branch.last_event, *until, Event::Timer { timer })]
@@ -101,7 +103,7 @@ impl Replay<'_> {
                 });
                 joined.collect()
             }
-            Phase::Ready | Phase::Task(_) | Phase::Wait { .. } => Vec::new(),
+            Phase::Ready | Phase::Task(_) => Vec::new(),
         }
     }
 
