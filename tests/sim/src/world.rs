@@ -12,7 +12,7 @@ use coordinator::driver::{Driver, DriverSettings, Parts, StartOutcome, StartRequ
 use model::{ExecutionArn, ExecutionStatus, JsonText, StateMachineStatus, Timestamp};
 use runtime::Runtime;
 use serde_json::Value;
-use store::{ExecutionHead, ExecutionStore, MemoryStore, OwnerId, SharedStore};
+use store::{ExecutionHead, ExecutionQuery, ExecutionStore, MemoryStore, OwnerId, SharedStore};
 use wire::record::{DefinitionHash, StateMachineRecord};
 use worker::{Context, Failure, Worker};
 
@@ -253,7 +253,7 @@ impl World {
             let before = told.insert((text("executionArn"), text("status")), body.clone());
             ensure!(before.is_none_or(|before| before == body), "{topic} is told in two ways: {envelope}");
         }
-        for (arn, _) in &self.running {
+        for arn in &self.all_executions().await? {
             let end = self.head(arn).await?.end.map_or(ExecutionStatus::Running, |(end, _)| end.status);
             for status in [ExecutionStatus::Running, end] {
                 let change = (arn.to_string(), status.as_str().to_owned());
@@ -262,6 +262,21 @@ impl World {
         }
         ensure!(told.is_empty(), "what never happened was told: {told:?}");
         Ok(())
+    }
+
+    /// Lists the executions that were started, and those nested in them.
+    async fn all_executions(&self) -> Result<Vec<ExecutionArn>> {
+        let mut all: Vec<ExecutionArn> = self.running.iter().map(|(arn, _)| arn.clone()).collect();
+        let nested = self.running.iter().flat_map(|(_, scenario)| &scenario.nested);
+        for (machine, _) in nested {
+            let state_machine = scenario::machine_arn(machine);
+            let query = ExecutionQuery { state_machine, status: None, after: None, limit: usize::MAX };
+            for partition in 0..PARTITIONS {
+                let listed = self.store.list_executions(partition, &query).await.context("list executions")?;
+                all.extend(listed.into_iter().map(|(_, arn)| arn));
+            }
+        }
+        Ok(all)
     }
 
     fn raise_all(&mut self) -> Result<()> {
