@@ -36,7 +36,7 @@ async fn master() -> RedisServer {
 async fn a_commit_is_reported_once_replicas_have_it() {
     let master = master().await;
     let config =
-        RedisConfig { url: master.url(), replicas_min: 1, replicas_timeout_millis: 300, ..RedisConfig::default() };
+        RedisConfig { url: master.url(), replicas_min: 1, replicas_timeout_millis: 2_000, ..RedisConfig::default() };
     let refused = RedisStore::open(config.clone(), Runtime::system()).await;
     let Err(Error::Unfit(text)) = refused else { panic!("was opened") };
     assert!(text.contains("`min-replicas-to-write 0`") && text.contains("set `min-replicas-to-write 1`"), "{text}");
@@ -167,7 +167,7 @@ async fn replicated_cluster() -> (RedisCluster, RedisConfig) {
         mode: RedisMode::Cluster,
         partitions: 12,
         replicas_min: 1,
-        replicas_timeout_millis: 300,
+        replicas_timeout_millis: 900,
         response_timeout_millis: 1_000,
         ..RedisConfig::default()
     };
