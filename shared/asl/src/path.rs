@@ -199,6 +199,13 @@ mod tests {
     }
 
     #[test]
+    fn a_fraction_that_is_parsed_stays_what_it_was() {
+        let fixture = Fixture::new("[38016.344646333564, 9610413711.727825]");
+        let found = DataPath::parse("$[*]").expect("parses").read(&fixture).expect("reads");
+        assert_eq!(found.as_str(), "[38016.344646333564,9610413711.727825]");
+    }
+
+    #[test]
     fn missing_paths_are_worded_as_aws_does() {
         check("$.x", "Invalid path '$.x' : No results for path: $['x']");
         check("$.no.such", "Invalid path '$.no.such' : Missing property in path $['no']");
