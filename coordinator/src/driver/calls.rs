@@ -157,7 +157,7 @@ pub(super) fn waits(resource: &Resource) -> Waits {
     }
 }
 
-/// Gives the time by which a call of a live coordinator counts as forgotten.
+/// Tells whether an entry is so young that a live coordinator may still be at its call.
 pub(super) fn is_recent(at: Timestamp, now: Timestamp, longest: std::time::Duration) -> bool {
     u128::from(now.millis_since(at)) < longest.as_millis()
 }

@@ -96,7 +96,7 @@ fn remove_batch(map: &mut dyn Map, prefixes: &[Vec<u8>]) -> Result<bool, Error> 
 }
 
 /// Removes executions that ended before an instant, or are over the bytes kept, those that ended first, each as a whole; tells whether
-/// there are more. One whose status is still to be told stays, and with it those that ended later: what is told is read from it.
+/// there are more. One of which something is still to be told stays, and with it those that ended later: what is told is read from it.
 fn drop_old(map: &mut dyn Map, partition: u32, retention: &Retention, now: Timestamp) -> Result<bool, Error> {
     let kept_from = before(now, retention.millis);
     let prefix = keys::all_closed(partition);
@@ -124,11 +124,12 @@ fn drop_old(map: &mut dyn Map, partition: u32, retention: &Retention, now: Times
     Ok(false)
 }
 
-/// Tells whether whoever listens is still to be told of a status of an execution.
+/// Tells whether whoever listens is still to be told of a status of an execution, or who started it of its end.
 fn is_untold(view: &dyn View, partition: u32, arn: &ExecutionArn) -> Result<bool, Error> {
     use ExecutionStatus::{Aborted, Failed, Running, Succeeded, TimedOut};
-    for status in [Running, Succeeded, Failed, TimedOut, Aborted] {
-        let effect = text::effect(arn, &PendingEffect::Notify(status));
+    let statuses = [Running, Succeeded, Failed, TimedOut, Aborted].map(PendingEffect::Notify);
+    for effect in statuses.iter().chain([&PendingEffect::Ended]) {
+        let effect = text::effect(arn, effect);
         if view.get(&keys::effect(partition, &effect))?.is_some() {
             return Ok(true);
         }

@@ -13,7 +13,7 @@ crate::on_all_stores!(
     very_much_is_removed_in_batches,
     ended_executions_are_kept_as_long_as_wanted,
     ended_executions_are_kept_up_to_so_many_bytes,
-    an_execution_is_kept_until_its_status_was_told,
+    an_execution_is_kept_until_its_end_was_told,
 );
 
 const LONG: u64 = 100_000_000_000_000;
@@ -138,16 +138,16 @@ async fn ended_executions_are_kept_as_long_as_wanted(stage: Stage) {
     stage.created("old").await;
 }
 
-async fn an_execution_is_kept_until_its_status_was_told(stage: Stage) {
+async fn an_execution_is_kept_until_its_end_was_told(stage: Stage) {
     let root = Seen::root("e");
     let [running, ended] = [ExecutionStatus::Running, ExecutionStatus::Succeeded].map(PendingEffect::Notify);
     let mut creation = root.creation();
     creation.outbox_added = vec![root.effect(running.clone())];
     stage.made(&creation).await;
     let mut end = root.end();
-    end.outbox_added = vec![root.effect(ended.clone())];
+    end.outbox_added = vec![root.effect(ended.clone()), root.effect(PendingEffect::Ended)];
     stage.made(&end).await;
-    for told in [running, ended] {
+    for told in [running, ended, PendingEffect::Ended] {
         assert!(stage.outbox(&root.arn).await.contains(&told));
         stage.clean_up(&root.arn, 1_000).await;
         assert!(stage.store.execution(&root.arn).await.expect("reads").is_some());

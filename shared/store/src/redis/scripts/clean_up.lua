@@ -72,8 +72,8 @@ for index = 1, #first, 2 do
     if ended_at >= kept_from and not (bytes_max and bytes > bytes_max) then break end
     local status, size, definition = unpack(call('HMGET', prefix .. 'e:' .. arn, 'status', 'bytes', 'def'))
     -- What is still to be told of an execution is read from it.
-    local untold = call('HMGET', OUTBOX, 'n;RUNNING;;' .. arn, 'n;' .. (status or '') .. ';;' .. arn)
-    if untold[1] or untold[2] then break end
+    local untold = call('HMGET', OUTBOX, 'n;RUNNING;;' .. arn, 'n;' .. (status or '') .. ';;' .. arn, 'e;;;' .. arn)
+    if untold[1] or untold[2] or untold[3] then break end
     if size then bytes = call('DECRBY', ENDED, size) end
     call('UNLINK', prefix .. 'e:' .. arn, prefix .. 'h:' .. arn)
     local account, machine = string.match(arn, '^(.*):execution:([^:]*):[^:]*$')
