@@ -118,9 +118,9 @@ pub enum Transition {
 
 /// Is a number that a definition states or looks up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Limit {
+pub enum Limit<N = u64> {
     /// Stated.
-    Fixed(u64),
+    Fixed(N),
     /// Looked up in the state's input when it is entered.
     Path(DataPath),
     /// Computed when the state is entered.
@@ -260,8 +260,8 @@ pub struct Map {
     pub max_concurrency: Limit,
     /// How many items may fail.
     pub tolerated_failure_count: Option<Limit>,
-    /// How many of a hundred items may fail.
-    pub tolerated_failure_percentage: Option<Limit>,
+    /// How many of a hundred items may fail, from 0 to 100.
+    pub tolerated_failure_percentage: Option<Limit<f64>>,
     /// What is tried again.
     pub retry: Vec<Retrier>,
     /// What is caught.

@@ -1,6 +1,8 @@
 //! Inline Map states: what is their own; what they share with Parallel is in `children`.
 
-use asl::{Limit, Map, Payload, QueryLanguage, State};
+use std::str::FromStr;
+
+use asl::{DataPath, Limit, Map, Payload, QueryLanguage, State};
 use jsonata::Kind;
 use model::{Details, EventKind, JsonText};
 use serde_json::value::RawValue;
@@ -12,19 +14,20 @@ use crate::failure::Failure;
 use crate::kinds;
 use crate::queries::Queries;
 use crate::step::Move;
-use crate::task::{number, unquoted};
+use crate::task::{fraction, number, unquoted};
 use crate::turn::{Turn, parent_state};
 
 pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, map: &Map) -> Result<Move, Failure> {
     let input = dataflow::selected(turn, branch, state)?;
+    // Of AWS's fields of a Map, this one is evaluated before the state starts, the tolerances after it.
+    let wanted = count(turn, branch, state, (&map.max_concurrency, &input), "MaxConcurrency")?;
     let items = items(turn, branch, state, (map, &input))?;
+    turn.note(|inspection| inspection.max_concurrency = Some(wanted));
     let total = u32::try_from(items.len()).unwrap_or(u32::MAX);
     let details = Details::MapStarted { length: u64::from(total) };
     branch.last_event = turn.emit(branch.last_event, EventKind::MapStateStarted, details);
-    let concurrency = concurrency(turn, branch, state, (map, &input))?;
-    if turn.test.is_some() {
-        note_tolerance(turn, branch, state, (map, &input))?;
-    }
+    tolerance(turn, branch, state, (map, &input))?;
+    let concurrency = at_once(turn, wanted);
     children::open(turn, branch, state, Scope { total, concurrency, input, items })
 }
 
@@ -110,72 +113,90 @@ fn elements(text: &JsonText) -> Option<Vec<JsonText>> {
     Some(elements.into_iter().map(JsonText::from_raw).collect())
 }
 
-/// Tells TestState how many failures the Map tolerates.
-fn note_tolerance(
+/// Evaluates how many failures the Map tolerates: values that can't be are a fault, even though an inline Map tolerates none.
+fn tolerance(
     turn: &mut Turn<'_>,
     branch: &Branch,
     state: &State,
     (map, input): (&Map, &JsonText),
 ) -> Result<(), Failure> {
-    let count = tolerated(turn, branch, state, input, map.tolerated_failure_count.as_ref())?;
-    let percentage = tolerated(turn, branch, state, input, map.tolerated_failure_percentage.as_ref())?;
-    turn.note(|inspection| {
-        inspection.tolerated_failure_count = count.map(|count| count as u64);
-        inspection.tolerated_failure_percentage = percentage;
-    });
+    if let Some(limit) = &map.tolerated_failure_count {
+        let most = count(turn, branch, state, (limit, input), "ToleratedFailureCount")?;
+        turn.note(|inspection| inspection.tolerated_failure_count = Some(most));
+    }
+    if let Some(limit) = &map.tolerated_failure_percentage {
+        let most = percentage(turn, branch, state, (limit, input), "ToleratedFailurePercentage")?;
+        turn.note(|inspection| inspection.tolerated_failure_percentage = Some(most));
+    }
     Ok(())
 }
 
-fn tolerated(
+/// Gives the number that a field states, or that it or its `…Path` refers to.
+fn count(
     turn: &mut Turn<'_>,
     branch: &Branch,
     state: &State,
-    input: &JsonText,
-    limit: Option<&Limit>,
-) -> Result<Option<f64>, Failure> {
+    (limit, input): (&Limit, &JsonText),
+    field: &str,
+) -> Result<u64, Failure> {
+    let negative = format!("{field} cannot be negative.");
     match limit {
-        None => Ok(None),
-        Some(Limit::Fixed(limit)) => Ok(Some(*limit as f64)),
-        Some(Limit::Query(query)) => number(turn, branch, state, query).map(|limit| Some(limit as f64)),
-        Some(Limit::Path(path)) => {
-            let found = path.read(&dataflow::scope(turn, branch, input.clone(), Field::Other));
-            let text = found.map_err(|error| Failure::path(turn, branch, &error))?;
-            Ok(text.as_str().parse().ok())
+        Limit::Fixed(count) => Ok(*count),
+        Limit::Query(query) => {
+            let count = number(turn, branch, state, query)?;
+            u64::try_from(count).map_err(|_| Failure::evaluated(turn, branch, Some(query.location()), &negative))
+        }
+        Limit::Path(path) => {
+            let count: i64 = looked_up(turn, branch, (path, input), (field, "integer"))?;
+            u64::try_from(count).map_err(|_| Failure::runtime(turn, branch, &negative))
         }
     }
 }
 
-/// Gives how many iterations run at once; 0 in the definition stands for as many as allowed.
-fn concurrency(
+/// Gives the percentage that a field states, or that it or its `…Path` refers to.
+fn percentage(
     turn: &mut Turn<'_>,
     branch: &Branch,
     state: &State,
-    (map, input): (&Map, &JsonText),
-) -> Result<u32, Failure> {
-    let most = turn.limits.map_concurrency_max.max(1);
-    let wanted = match &map.max_concurrency {
-        Limit::Fixed(wanted) => *wanted,
+    (limit, input): (&Limit<f64>, &JsonText),
+    field: &str,
+) -> Result<f64, Failure> {
+    let fits = |percentage: &f64| (0.0..=100.0).contains(percentage);
+    let message = format!("{field} must be between 0 and 100.");
+    match limit {
+        Limit::Fixed(percentage) => Ok(*percentage),
         Limit::Query(query) => {
-            let wanted = number(turn, branch, state, query)?;
-            u64::try_from(wanted).map_err(|_| {
-                let message = "MaxConcurrency cannot be negative.";
-                Failure::evaluated(turn, branch, Some(query.location()), message)
-            })?
+            let percentage = fraction(turn, branch, state, query)?;
+            Some(percentage)
+                .filter(fits)
+                .ok_or_else(|| Failure::evaluated(turn, branch, Some(query.location()), &message))
         }
         Limit::Path(path) => {
-            let found = path.read(&dataflow::scope(turn, branch, input.clone(), Field::Other));
-            let text = found.map_err(|error| Failure::path(turn, branch, &error))?;
-            let wanted = match text.as_str().parse::<i64>() {
-                Ok(wanted) => u64::try_from(wanted).map_err(|_| "MaxConcurrency cannot be negative.".to_owned()),
-                Err(_) => Err(format!(
-                    "The MaxConcurrencyPath field refers to value \"{}\" which is not a valid integer: {path}",
-                    unquoted(text.as_str())
-                )),
-            };
-            wanted.map_err(|message| Failure::runtime(turn, branch, &message))?
+            let percentage: f64 = looked_up(turn, branch, (path, input), (field, "float"))?;
+            Some(percentage).filter(fits).ok_or_else(|| Failure::runtime(turn, branch, &message))
         }
-    };
-    turn.note(|inspection| inspection.max_concurrency = Some(wanted));
+    }
+}
+
+/// Reads a number of a kind by a field's `…Path`.
+fn looked_up<N: FromStr>(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    (path, input): (&DataPath, &JsonText),
+    (field, kind): (&str, &str),
+) -> Result<N, Failure> {
+    let found = path.read(&dataflow::scope(turn, branch, input.clone(), Field::Other));
+    let text = found.map_err(|error| Failure::path(turn, branch, &error))?;
+    text.as_str().parse().map_err(|_| {
+        let text = unquoted(text.as_str());
+        let message = format!("The {field}Path field refers to value \"{text}\" which is not a valid {kind}: {path}");
+        Failure::runtime(turn, branch, &message)
+    })
+}
+
+/// Gives how many iterations run at once; 0 in the definition stands for as many as allowed.
+fn at_once(turn: &Turn<'_>, wanted: u64) -> u32 {
+    let most = turn.limits.map_concurrency_max.max(1);
     let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-    Ok(if wanted == 0 { most } else { wanted.min(most) })
+    if wanted == 0 { most } else { wanted.min(most) }
 }

@@ -1,5 +1,7 @@
 //! Task states: attempts, their reports and timers.
 
+use std::str::FromStr;
+
 use asl::{IntegrationPattern, Limit, Payload, Query, ResourceKind, State, Task};
 use jsonata::Kind;
 use model::{JsonText, Timestamp};
@@ -138,11 +140,26 @@ fn limit(
 
 /// Evaluates an expression that must give a whole number.
 pub(crate) fn number(turn: &mut Turn<'_>, branch: &Branch, state: &State, query: &Query) -> Result<i64, Failure> {
+    parsed_number(turn, branch, state, query, "integer")
+}
+
+/// Evaluates an expression that must give a number.
+pub(crate) fn fraction(turn: &mut Turn<'_>, branch: &Branch, state: &State, query: &Query) -> Result<f64, Failure> {
+    parsed_number(turn, branch, state, query, "number")
+}
+
+fn parsed_number<N: FromStr>(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    query: &Query,
+    wanted: &str,
+) -> Result<N, Failure> {
     let salt = dataflow::salt(branch, Field::Other);
     let text = query.evaluate_to(Kind::Number, &mut Queries::new(turn, branch, state, salt));
     let text = text.map_err(|error| Failure::query(turn, branch, &error))?;
     text.as_str().parse().map_err(|_| {
-        let error = query.unexpected("integer", Kind::Number, &text);
+        let error = query.unexpected(wanted, Kind::Number, &text);
         Failure::query(turn, branch, &error)
     })
 }

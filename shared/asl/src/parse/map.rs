@@ -29,7 +29,7 @@ pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<State
         item_selector: item_selector(state, findings),
         max_concurrency: max_concurrency(state, findings),
         tolerated_failure_count: path::limit(state, "ToleratedFailureCount", (0, u64::MAX), findings),
-        tolerated_failure_percentage: path::limit(state, "ToleratedFailurePercentage", (0, 100), findings),
+        tolerated_failure_percentage: path::percentage(state, "ToleratedFailurePercentage", findings),
         retry: retry::retriers(state, findings),
         catch: retry::catchers(state, findings),
         item_processor: machine?,

@@ -62,8 +62,22 @@ pub(crate) fn result_path(object: &Object<'_>, findings: &mut Findings) -> Optio
     place
 }
 
-/// Reads a number that is stated or computed in field `name` or looked up by `namePath`.
+/// Reads a whole number that is stated or computed in field `name` or looked up by `namePath`.
 pub(crate) fn limit(object: &Object<'_>, name: &str, bounds: (u64, u64), findings: &mut Findings) -> Option<Limit> {
+    limit_of(object, name, findings, |node, findings| node.integer(bounds.0, bounds.1, findings))
+}
+
+/// Reads a percentage that is stated or computed in field `name` or looked up by `namePath`.
+pub(crate) fn percentage(object: &Object<'_>, name: &str, findings: &mut Findings) -> Option<Limit<f64>> {
+    limit_of(object, name, findings, |node, findings| node.number_within(0.0, 100.0, findings))
+}
+
+fn limit_of<N>(
+    object: &Object<'_>,
+    name: &str,
+    findings: &mut Findings,
+    stated: impl FnOnce(&Node<'_>, &mut Findings) -> Option<N>,
+) -> Option<Limit<N>> {
     let path_name = format!("{name}Path");
     if !object.at_most_one_of(&[name, &path_name], findings) {
         return None;
@@ -75,7 +89,7 @@ pub(crate) fn limit(object: &Object<'_>, name: &str, bounds: (u64, u64), finding
     if findings.language == QueryLanguage::Jsonata && query::is_expression(node, findings) {
         return query::expression(node, name, findings).map(Limit::Query);
     }
-    node.integer(bounds.0, bounds.1, findings).map(Limit::Fixed)
+    stated(node, findings).map(Limit::Fixed)
 }
 
 /// Reads a text that is stated in field `name`, or looked up or computed by `namePath`.

@@ -99,6 +99,19 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Reads a number within bounds.
+    pub(crate) fn number_within(&self, least: f64, most: f64, findings: &mut Findings) -> Option<f64> {
+        let number = self.number(findings)?;
+        if number < least {
+            findings.schema(format!("Minimum value is {least:?}"), &self.pointer);
+        } else if number > most {
+            findings.schema(format!("Maximum value is {most:?}"), &self.pointer);
+        } else {
+            return Some(number);
+        }
+        None
+    }
+
     /// Reads an integer within bounds.
     pub(crate) fn integer(&self, least: u64, most: u64, findings: &mut Findings) -> Option<u64> {
         let value = self.value();

@@ -51,7 +51,7 @@ const ALL_TYPES: &str = r#"{
                 {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}},
                 {"StartAt": "B", "States": {"B": {"Type": "Succeed"}}}]},
             "Map": {"Type": "Map", "Next": "Succeed", "ItemsPath": "$.items", "MaxConcurrency": 2,
-                "ItemSelector": {"i.$": "$$.Map.Item.Value"}, "ToleratedFailurePercentage": 5,
+                "ItemSelector": {"i.$": "$$.Map.Item.Value"}, "ToleratedFailurePercentage": 2.5,
                 "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "I", "States": {"I": {"Type": "Succeed"}}}},
             "Succeed": {"Type": "Succeed"},
             "Fail": {"Type": "Fail", "Error": "E", "CausePath": "States.Format('{}', $.c)"}
@@ -87,6 +87,7 @@ fn check_task_and_map(machine: &Machine) {
     assert_eq!(state.flow.result_path.as_ref().map(jsonpath::ReferencePath::as_str), Some("$.r"));
     let StateKind::Map(map) = &machine.state("Map").expect("is there").kind else { panic!("no Map") };
     assert_eq!((&map.max_concurrency, map.item_processor.states().len()), (&Limit::Fixed(2), 1));
+    assert_eq!(map.tolerated_failure_percentage, Some(Limit::Fixed(2.5)));
     assert_eq!(map.next, Transition::Next("Succeed".into()));
 }
 
