@@ -111,7 +111,7 @@ pub enum TypeTest {
 /// Says that a condition could not be decided.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
-    /// A path names nothing, and the condition is none that tests for that.
+    /// A path names nothing, and the condition is none that tests for that; or what it leads into can't be parsed.
     #[error("Invalid path '{}': The choice state's condition path references an invalid value.", .0.path)]
     Path(PathError),
 }
@@ -138,7 +138,7 @@ impl Condition {
                 let value = variable.read_value(scope).map_err(ConditionError::Path)?;
                 Ok(test.accepts(&value) == *expected)
             }
-            Condition::IsPresent { variable, expected } => Ok(is_present(variable, scope) == *expected),
+            Condition::IsPresent { variable, expected } => Ok(is_present(variable, scope)? == *expected),
             Condition::Constant(holds) => Ok(*holds),
             // A rule is an expression as a whole, and whoever evaluates it looks at that first.
             Condition::Query(_) => Ok(false),
@@ -169,11 +169,14 @@ fn any(parts: &[Condition], scope: &dyn Scope) -> Result<bool, ConditionError> {
     Ok(false)
 }
 
-fn is_present(variable: &DataPath, scope: &dyn Scope) -> bool {
+fn is_present(variable: &DataPath, scope: &dyn Scope) -> Result<bool, ConditionError> {
+    if variable.path().is_definite() {
+        return Ok(variable.read(scope).is_ok());
+    }
     match variable.read_value(scope) {
-        Err(_) => false,
-        Ok(value) if !variable.path().is_definite() => value.as_array().is_some_and(|found| !found.is_empty()),
-        Ok(_) => true,
+        Err(error) if error.is_unreadable() => Err(ConditionError::Path(error)),
+        Err(_) => Ok(false),
+        Ok(value) => Ok(value.as_array().is_some_and(|found| !found.is_empty())),
     }
 }
 

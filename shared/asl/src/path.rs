@@ -48,6 +48,9 @@ pub enum Reason {
     /// No such variable is in scope.
     #[error("The variable '${0}' is not defined.")]
     NoVariable(Arc<str>),
+    /// The document holds what can't be parsed, such as a number that no double holds.
+    #[error("The document could not be read: {0}.")]
+    Unreadable(String),
 }
 
 impl DataPath {
@@ -112,14 +115,15 @@ impl DataPath {
             return self.read_in(document);
         }
         let found = self.path.read_raw(document.text().as_str());
-        match found.and_then(|text| serde_json::from_str(text).ok()) {
+        match found.and_then(|text| jsonpath::parse(text).ok()) {
             Some(value) => Ok(Cow::Owned(value)),
             None => self.read_in(document),
         }
     }
 
     fn read_in<'a>(&self, document: &'a Document) -> Result<Cow<'a, Value>, PathError> {
-        self.path.read(document.value()).map_err(|error| self.error(Reason::Read(error)))
+        let value = document.value().map_err(|reason| self.error(Reason::Unreadable(reason.to_owned())))?;
+        self.path.read(value).map_err(|error| self.error(Reason::Read(error)))
     }
 
     fn document<'a>(&self, scope: &'a dyn Scope) -> Result<&'a Document, PathError> {
@@ -142,8 +146,13 @@ impl PathError {
     pub(crate) fn read(&self) -> Option<&ReadError> {
         match &self.reason {
             Reason::Read(error) => Some(error),
-            Reason::NoVariable(_) => None,
+            Reason::NoVariable(_) | Reason::Unreadable(_) => None,
         }
+    }
+
+    /// Tells whether the document could not be parsed.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self.reason, Reason::Unreadable(_))
     }
 }
 
@@ -203,6 +212,27 @@ mod tests {
         let fixture = Fixture::new("[38016.344646333564, 9610413711.727825]");
         let found = DataPath::parse("$[*]").expect("parses").read(&fixture).expect("reads");
         assert_eq!(found.as_str(), "[38016.344646333564,9610413711.727825]");
+    }
+
+    #[test]
+    fn a_negative_zero_is_kept_where_nobody_looks_inside() {
+        let read = |path: &str| DataPath::parse(path).expect(path).read(&Fixture::new("{\"a\": [-0, -0.0]}"));
+        assert_eq!(read("$.a").expect("reads").as_str(), "[-0, -0.0]");
+        assert_eq!(read("$.a[0]").expect("reads").as_str(), "-0");
+        assert_eq!(read("$.a[*]").expect("reads").as_str(), "[0,-0.0]");
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_fails_what_looks_inside() {
+        let fixture = Fixture::new("{\"a\": [1e400, 2]}");
+        let path = |path: &str| DataPath::parse(path).expect(path);
+        assert_eq!(path("$.a[0]").read(&fixture).expect("reads").as_str(), "1e400");
+        assert_eq!(path("$.a[1]").read_value(&fixture).expect("reads").as_i64(), Some(2));
+        for text in ["$.a[*]", "$..none", "$.b"] {
+            let error = path(text).read(&fixture).expect_err(text).to_string();
+            assert_eq!(error, format!("Invalid path '{text}' : The document could not be read: number out of range."));
+        }
+        assert!(path("$.a").read_value(&fixture).is_err());
     }
 
     #[test]

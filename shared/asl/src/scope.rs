@@ -60,7 +60,7 @@ impl Chance {
 #[derive(Debug)]
 pub struct Document {
     text: JsonText,
-    value: OnceLock<Value>,
+    value: OnceLock<Result<Value, String>>,
 }
 
 impl Document {
@@ -79,10 +79,20 @@ impl Document {
         self.value.get().is_some()
     }
 
-    /// Gives the value; null for a text that is not JSON, which a `JsonText` is by contract.
-    pub fn value(&self) -> &Value {
-        self.value.get_or_init(|| self.text.to_value().unwrap_or(Value::Null))
+    /// Gives the value.
+    ///
+    /// # Errors
+    /// Why the text can't be parsed, as a fragment: it holds a number that no double holds.
+    pub fn value(&self) -> Result<&Value, &str> {
+        let parsed = self.value.get_or_init(|| jsonpath::parse(self.text.as_str()).map_err(|error| reason(&error)));
+        parsed.as_ref().map_err(String::as_str)
     }
+}
+
+/// Takes the place in the text off an error.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 impl From<JsonText> for Document {

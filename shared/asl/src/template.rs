@@ -45,6 +45,9 @@ pub enum TemplateError {
         /// What exactly was missing.
         source: Box<PathError>,
     },
+    /// A document that a path leads into can't be parsed.
+    #[error(transparent)]
+    Unreadable(Box<PathError>),
     /// An intrinsic function failed.
     #[error(transparent)]
     Intrinsic(#[from] IntrinsicError),
@@ -120,6 +123,7 @@ fn look_up(field: &str, path: &DataPath, scope: &dyn Scope) -> Result<String, Te
         Err(error) if path.path().ends_in_index() && matches!(error.read(), Some(ReadError::NoResults(_))) => {
             Ok("null".to_owned())
         }
+        Err(error) if error.is_unreadable() => Err(TemplateError::Unreadable(Box::new(error))),
         Err(source) => Err(TemplateError::Missing {
             path: path.to_string(),
             field: field.into(),

@@ -14,9 +14,11 @@ mod parse;
 mod path;
 mod raw;
 mod segment;
+mod value;
 mod write;
 
 pub use compact::compact;
 pub use error::{ParseError, ReadError, WriteError};
 pub use path::{Path, ReferencePath};
 pub use raw::{elements, members};
+pub use value::parse;

@@ -83,7 +83,7 @@ impl Path {
         if let Some(text) = self.read_raw(document) {
             return Ok(Cow::Borrowed(text));
         }
-        let value: Value = serde_json::from_str(document).map_err(|error| ReadError::NotJson(error.to_string()))?;
+        let value = crate::value::parse(document).map_err(|error| ReadError::NotJson(error.to_string()))?;
         Ok(Cow::Owned(self.read(&value)?.to_string()))
     }
 

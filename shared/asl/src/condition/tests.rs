@@ -133,6 +133,19 @@ fn presence_is_told() {
 }
 
 #[test]
+fn presence_is_told_in_what_cannot_be_parsed_whole() {
+    let is_present = |path: &str| {
+        let variable = DataPath::parse(path).expect(path);
+        let condition = Condition::IsPresent { variable, expected: true };
+        condition.evaluate(&Fixture::new("{\"a\": [1e400], \"b\": 1}"))
+    };
+    for (path, expect) in [("$.a[0]", true), ("$.b", true), ("$.c", false)] {
+        assert_eq!(is_present(path), Ok(expect), "{path}");
+    }
+    assert!(is_present("$.a[*]").is_err());
+}
+
+#[test]
 fn conditions_combine_and_stop_early() {
     let yes = r#"{"Variable": "$.yes", "BooleanEquals": true}"#;
     let no = r#"{"Variable": "$.no", "BooleanEquals": true}"#;

@@ -98,6 +98,9 @@ fn missing(path: &DataPath, error: &PathError, scope: &dyn Scope) -> String {
     if let Some(reason @ ReadError::NotAnArray { .. }) = error.read() {
         return reason.to_string();
     }
+    if error.is_unreadable() {
+        return error.to_string();
+    }
     let text = path.to_string();
     let shown = if path.root() == &Root::Context { &text[1..] } else { &text };
     format!("The JsonPath argument for the field '{shown}' could not be found in the input '{}'", scope.input().text())

@@ -83,7 +83,7 @@ impl<'a> Parser<'a> {
         }
         let word =
             self.take_while(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '+' | '.'));
-        let literal: Result<Value, _> = serde_json::from_str(word);
+        let literal: Result<Value, _> = jsonpath::parse(word);
         literal.map(Argument::Literal).map_err(|_| error("an argument is no string, number, path or call"))
     }
 

@@ -64,6 +64,15 @@ fn json_is_parsed_and_rendered() {
     check("States.StringToJson('{\"a\": \"b, c)\"}')", json!({"a": "b, c)"}));
     check("States.JsonToString($.o)", json!("{\"a\":1,\"l\":[true,\"x\"]}"));
     check("States.JsonMerge($.o, States.StringToJson($.json), false)", json!({"a": 1, "l": [true, "x"], "k": [1]}));
+    for blank in ["", " ", "\t \n\r"] {
+        check(&format!("States.StringToJson('{blank}')"), json!(null));
+    }
+    for zero in ["States.StringToJson('-0')", "States.MathAdd(-0, -0)", "States.ArrayGetItem(States.Array(-0), -0)"] {
+        check(zero, json!(0));
+    }
+    check("States.JsonToString(States.StringToJson('[-0, -0.0]'))", json!("[0,-0.0]"));
+    check_error("States.StringToJson('\u{a0}')", "Invalid arguments in States.StringToJson");
+    check_error("States.StringToJson('1e400')", "Invalid arguments in States.StringToJson");
     check_error("States.StringToJson($.s)", "Invalid arguments in States.StringToJson");
     check_error("States.JsonMerge($.o, $.n, false)", "Invalid arguments in States.JsonMerge");
     check_error("States.JsonMerge($.o, $.o, true)", "Invalid arguments in States.JsonMerge");
