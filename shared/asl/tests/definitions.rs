@@ -1,5 +1,5 @@
 //! Validates public definitions, where their suite lies beside the project: those known to be right are accepted, those known to be
-//! wrong are refused, and none takes long.
+//! wrong are refused, none takes long, and what is accepted can be loaded.
 //!
 //! `definitions/definitions.jsonl` holds an object a line: `definition` (an object, or text), `path` (a name for it), `expect`
 //! (`valid`, `invalid` or none) and `type`. With `--nocapture` the test shows why each is refused.
@@ -46,6 +46,7 @@ impl Tally {
         if taken > TIME_MAX {
             writeln!(self.wrong, "{name}: took {taken:?}").expect("a text takes it");
         }
+        self.load(name, &text);
         let errors: Vec<String> = findings
             .iter()
             .filter(|finding| finding.severity == asl::Severity::Error)
@@ -65,6 +66,21 @@ impl Tally {
             self.wrong.push_str(&line);
         } else if !errors.is_empty() {
             self.refusals.push_str(&line);
+        }
+    }
+}
+
+impl Tally {
+    /// Holds that what is accepted can be loaded too, but for what is not supported yet.
+    fn load(&mut self, name: &str, text: &str) {
+        if asl::validate(text, asl::Options::default()).has_errors() {
+            return;
+        }
+        let faults = asl::Definition::load(text).err();
+        let is_loaded = faults.iter().flatten().all(|fault| fault.code == asl::Code::Unsupported);
+        *self.counts.entry(if faults.is_none() { "loaded" } else { "accepted, not supported" }).or_default() += 1;
+        if !is_loaded {
+            writeln!(self.wrong, "{name}: accepted, and then not loaded: {faults:?}").expect("a text takes it");
         }
     }
 }

@@ -32,8 +32,9 @@ pub struct Uses {
     pub states: BTreeSet<String>,
     /// Whether it looks at `$states` as a whole, so that any member may matter.
     pub all_states: bool,
-    /// What it refers to at the top level, where there is nothing to refer to: names, `$`, `$$`, `*` and `**`.
-    pub top_level: BTreeSet<String>,
+    /// What it refers to at the top level, where there is nothing to refer to: names, `$`, `$$`, `*` and `**`, each once, in the
+    /// order of the text.
+    pub top_level: Vec<String>,
     /// The functions that it calls without binding them.
     pub functions: BTreeSet<String>,
     /// The names of checked builtins that it binds, and uses too.
@@ -58,7 +59,14 @@ impl Uses {
         self.binds |= other.binds;
         self.calls |= other.calls;
         self.may_be_long |= other.may_be_long;
-        self.top_level.extend(other.top_level.iter().cloned());
+        other.top_level.iter().for_each(|name| self.refer(name));
+    }
+
+    /// Adds a reference at the top level.
+    fn refer(&mut self, name: &str) {
+        if !self.top_level.iter().any(|known| known == name) {
+            self.top_level.push(name.to_owned());
+        }
     }
 
     /// Tells whether a function may be called, or taken as a value.
@@ -201,7 +209,7 @@ impl Reader {
     /// Notes a reference to the context item.
     fn refer(&mut self, name: &str) {
         if self.contexts == 0 {
-            self.uses.top_level.insert(name.to_owned());
+            self.uses.refer(name);
         }
     }
 
@@ -278,7 +286,7 @@ impl Reader {
             | AstNode::Regex { .. }
             | AstNode::Parent(_) => {}
             AstNode::ParentVariable(_) => {
-                self.uses.top_level.insert("$$".to_owned());
+                self.uses.refer("$$");
             }
             AstNode::Name(name) => self.refer(name),
             AstNode::Wildcard => self.refer("*"),

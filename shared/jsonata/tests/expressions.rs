@@ -183,6 +183,7 @@ fn uses_are_listed() {
     let top = |text: &str| uses(text).top_level.into_iter().collect::<Vec<_>>().join(" ");
     assert_eq!(top("phone & $states.input.a"), "phone");
     assert_eq!(top("a.b + $f(c)"), "a c");
+    assert_eq!(top("b & (a ? b : c) ~> $f(d)"), "b a c d");
     assert_eq!(top("$"), "$");
     assert_eq!(top("$$.a"), "$$");
     assert_eq!(top("*"), "*");

@@ -41,9 +41,12 @@ pub(crate) fn is_expression(source: &Node<'_>, findings: &mut Findings) -> bool 
 fn compile(text: &str, location: &str, pointer: &str, findings: &mut Findings) -> Option<Query> {
     match Expression::parse(text) {
         Ok(expression) => {
-            if let Some(name) = expression.uses().top_level.first() {
+            let top_level = &expression.uses().top_level;
+            for name in top_level {
                 let message = format!("Reference to '{name}' at the top level is not supported.");
                 findings.error(Code::UnsupportedJsonataExpression, message, pointer);
+            }
+            if !top_level.is_empty() {
                 return None;
             }
             findings.uses.merge(expression.uses());

@@ -1,6 +1,7 @@
 //! Task states.
 
 use crate::assign::Payload;
+use crate::definition::QueryLanguage;
 use crate::parse::fields::SECONDS_MAX;
 use crate::parse::findings::Findings;
 use crate::parse::source::Object;
@@ -34,11 +35,12 @@ fn resource(state: &Object<'_>, findings: &mut Findings) -> Option<Resource> {
 
 fn credentials(state: &Object<'_>, resource: Option<&Resource>, findings: &mut Findings) -> Option<Payload> {
     let node = state.get("Credentials")?;
-    let object = node.object(findings)?;
+    let is_jsonata = findings.language == QueryLanguage::Jsonata;
+    let object = if is_jsonata && query::is_expression(node, findings) { None } else { Some(node.object(findings)?) };
     if resource.is_some_and(|resource| matches!(resource.kind(), ResourceKind::Activity { .. })) {
         findings.schema("The field 'Credentials' is not supported for activities", node.pointer());
     }
-    if !object.has("RoleArn") && !object.has("RoleArn.$") {
+    if object.is_some_and(|object| !object.has("RoleArn") && !object.has("RoleArn.$")) {
         findings.schema("The field 'RoleArn' is required but was missing", node.pointer());
     }
     query::payload(state, "Credentials", findings)

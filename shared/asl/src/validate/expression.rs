@@ -111,6 +111,10 @@ fn references(expression: &Expression, place: Place<'_>, report: &mut Report) {
     if names_root(expression.as_str()) {
         report.error(Code::UnsupportedJsonataExpression, "Reference to '$$' is not supported.", place);
     }
+    for name in expression.uses().top_level.iter().filter(|name| *name != "$$") {
+        let message = format!("Reference to '{name}' at the top level is not supported.");
+        report.error(Code::UnsupportedJsonataExpression, message, place);
+    }
 }
 
 /// Takes off JSONata's code, such as `S0207: `, as AWS does.

@@ -37,16 +37,16 @@ pub(crate) fn number(state: State<'_>, name: &str, bounds: (u64, u64), report: &
 fn credentials(state: State<'_>, resource: Option<&crate::resource::Resource>, report: &mut Report) {
     let Some(value) = state.get("Credentials") else { return };
     let place = state.place.field("Credentials");
-    if expression::is_checked_expression(value, state.language, place, report) {
-        return;
-    }
-    let Some(object) = report.object(value, place) else { return };
     let is_activity = |resource: &crate::resource::Resource| {
         matches!(resource.kind(), crate::resource::ResourceKind::Activity { .. })
     };
     if resource.is_some_and(is_activity) {
         report.schema("The field 'Credentials' is not supported for activities", place);
     }
+    if expression::is_checked_expression(value, state.language, place, report) {
+        return;
+    }
+    let Some(object) = report.object(value, place) else { return };
     if !object.has("RoleArn") && !object.has("RoleArn.$") {
         report.schema("The field 'RoleArn' is required but was missing", place);
     }

@@ -87,6 +87,18 @@ fn expressions_stand_where_values_do() {
         let found: Vec<_> = findings.iter().filter(|finding| finding.code != crate::Code::MissingEndState).collect();
         assert!(found.is_empty(), "{state}: {found:?}");
     }
+    for field in ["\"{% $x %}\"", "1", "[]"] {
+        schema(
+            &jsonata(&format!(r#"{{"Type": "Pass", "End": true, "Assign": {field}}}"#)),
+            &["Expected value of type Object at /States/S/Assign"],
+        );
+    }
+    schema(
+        &jsonata(
+            r#"{"Type": "Task", "Resource": "arn:aws:states:eu-west-1:123456789012:activity:a", "End": true, "Credentials": "{% $c %}"}"#,
+        ),
+        &["The field 'Credentials' is not supported for activities at /States/S/Credentials"],
+    );
     let ends = "A JSONata expression must begin with '{%' and end with '%}' at /States/S/Output";
     schema(&jsonata(r#"{"Type": "Pass", "End": true, "Output": "{% 1 %"}"#), &[ends]);
     schema(&jsonata(r#"{"Type": "Pass", "End": true, "Output": "1 %}"}"#), &[ends]);
@@ -119,6 +131,12 @@ fn expressions_are_parsed() {
     let unsupported = "UNSUPPORTED_JSONATA_EXPRESSION:";
     errors(&output("$$"), &[&format!("{unsupported} Reference to '$$' is not supported. at /States/S/Output/a")]);
     errors(&output("'$$'"), &[]);
+    let top_level = |name: &str| {
+        format!("{unsupported} Reference to '{name}' at the top level is not supported. at /States/S/Output/a")
+    };
+    errors(&output("zip & $sum(phone) & zip & $states.input.(a & b)"), &[&top_level("zip"), &top_level("phone")]);
+    errors(&output("$.a"), &[&top_level("$")]);
+    errors(&output("*"), &[&top_level("*")]);
     errors(
         &output("$states.errorOutput.Error"),
         &[&format!("{unsupported} Field '$states.errorOutput' does not exist. at /States/S/Output/a")],

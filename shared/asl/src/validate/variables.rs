@@ -13,21 +13,12 @@ const NAME_LENGTH_MAX: usize = 80;
 pub(crate) fn check(object: &Object, language: QueryLanguage, place: Place<'_>, report: &mut Report) {
     let Some(value) = object.get("Assign") else { return };
     let place = place.field("Assign");
+    // An expression can't be the whole: the names must be known before it runs.
+    let Some(assigned) = report.object(value, place) else { return };
+    names(assigned, language, place, report);
     match language {
-        QueryLanguage::JsonPath => {
-            if let Some(assigned) = report.object(value, place) {
-                names(assigned, language, place, report);
-                template::check(value, place, report);
-            }
-        }
-        QueryLanguage::Jsonata => {
-            if !expression::is_checked_expression(value, language, place, report)
-                && let Some(assigned) = report.object(value, place)
-            {
-                names(assigned, language, place, report);
-                expression::check(value, place, report);
-            }
-        }
+        QueryLanguage::JsonPath => template::check(value, place, report),
+        QueryLanguage::Jsonata => expression::check(value, place, report),
     }
 }
 
