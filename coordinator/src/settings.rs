@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::settings::{Amqp, Interval, Log, Ops, QueueKind, Secret, Url};
+use ::settings::{Amqp, Interval, Log, Ops, QueueKind, Secret, Unusable, Url};
 use serde::{Deserialize, Serialize};
 use store::{RedisConfig, RedisMode};
 
@@ -276,21 +276,13 @@ impl Default for Pool {
     }
 }
 
-/// Says which setting does not fit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("use the setting {key}: {reason}")]
-pub struct Unusable {
-    key: &'static str,
-    reason: String,
-}
-
 impl Settings {
     /// Checks what the types don't.
     ///
     /// # Errors
     /// [`Unusable`], which names the setting.
     pub fn check(&self) -> Result<(), Unusable> {
-        let wrong = |key, reason: &str| Err(Unusable { key, reason: reason.to_owned() });
+        let wrong = |key, reason: &str| Err(Unusable::new(key, reason));
         let account = &self.api.account;
         if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
             return wrong("api.account", "an account has twelve digits, like 123456789012");
@@ -302,17 +294,36 @@ impl Settings {
         if !(0.0..=1.0).contains(&self.redis.high_water) {
             return wrong("redis.high_water", "it is a share, from 0 to 1");
         }
-        if self.redis.partitions == 0 || self.amqp.events_queues == 0 {
-            let key = if self.redis.partitions == 0 { "redis.partitions" } else { "amqp.events_queues" };
-            return wrong(key, "there must be at least 1");
-        }
-        if self.limits.map_concurrency == 0 || self.limits.payload_bytes == 0 || self.limits.definition_bytes == 0 {
-            return wrong("limits", "map_concurrency, payload_bytes and definition_bytes are at least 1");
+        if !(1..=16).contains(&self.redis.connections) {
+            return wrong("redis.connections", "from 1 to 16");
         }
         if self.pool.iter().any(|pool| pool.name.is_empty() || pool.resources.is_empty()) {
             return wrong("pool", "every [[pool]] has a `name` and `resources`");
         }
-        Ok(())
+        self.check_positive()
+    }
+
+    fn check_positive(&self) -> Result<(), Unusable> {
+        let (redis, driver, limits) = (&self.redis, &self.driver, &self.limits);
+        ::settings::check_positive(&[
+            ("redis.partitions", u64::from(redis.partitions)),
+            ("redis.response_timeout", redis.response_timeout.millis()),
+            ("redis.connect_timeout", redis.connect_timeout.millis()),
+            ("amqp.events_queues", u64::from(self.amqp.events_queues)),
+            ("api.request_timeout", self.api.request_timeout.millis()),
+            ("api.body_bytes", self.api.body_bytes as u64),
+            ("driver.prefetch", u64::from(driver.prefetch)),
+            ("driver.lease", driver.lease.millis()),
+            ("driver.local_running", driver.local_running as u64),
+            ("driver.relay_window", driver.relay_window as u64),
+            ("driver.timers_every", driver.timers_every.millis()),
+            ("driver.sweep_every", driver.sweep_every.millis()),
+            ("driver.reconcile_every", driver.reconcile_every.millis()),
+            ("outbox.grace", self.outbox.grace.millis()),
+            ("limits.payload_bytes", limits.payload_bytes),
+            ("limits.definition_bytes", limits.definition_bytes as u64),
+            ("limits.map_concurrency", u64::from(limits.map_concurrency)),
+        ])
     }
 
     /// Gives what the API takes.
@@ -384,11 +395,11 @@ impl Settings {
             partitions: redis.partitions,
             events_queues: self.amqp.events_queues,
             connections: redis.connections,
-            response_timeout_millis: millis(redis.response_timeout),
-            connect_timeout_millis: millis(redis.connect_timeout),
+            response_timeout_millis: redis.response_timeout.millis(),
+            connect_timeout_millis: redis.connect_timeout.millis(),
             allow_volatile: redis.allow_volatile,
             replicas_min: redis.replicas_min,
-            replicas_timeout_millis: millis(redis.replicas_timeout),
+            replicas_timeout_millis: redis.replicas_timeout.millis(),
             high_water: redis.high_water,
         }
     }
@@ -414,10 +425,6 @@ impl Settings {
 
 fn interval(duration: Duration) -> Interval {
     Interval::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-fn millis(interval: Interval) -> u64 {
-    u64::try_from(interval.get().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -478,13 +485,15 @@ mod tests {
         let check = |change: fn(&mut Settings), key: &str| {
             let mut settings = Settings::default();
             change(&mut settings);
-            assert_eq!(settings.check().expect_err("is refused").key, key);
+            assert_eq!(settings.check().expect_err("is refused").key(), key);
         };
         check(|settings| settings.api.account = "me".to_owned(), "api.account");
         check(|settings| settings.api.region = "a:b".to_owned(), "api.region");
         check(|settings| settings.redis.high_water = 80.0, "redis.high_water");
         check(|settings| settings.redis.partitions = 0, "redis.partitions");
         check(|settings| settings.pool.push(Pool::default()), "pool");
-        check(|settings| settings.limits.map_concurrency = 0, "limits");
+        check(|settings| settings.redis.connections = 99, "redis.connections");
+        check(|settings| settings.limits.map_concurrency = 0, "limits.map_concurrency");
+        check(|settings| settings.driver.sweep_every = Interval::default(), "driver.sweep_every");
     }
 }

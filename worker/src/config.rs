@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use settings::{Amqp, Interval, Log, Ops};
+use settings::{Amqp, Interval, Log, Ops, Unusable};
 
 /// Sections that other programs read from the same file or environment.
-pub const FOREIGN_SECTIONS: &[&str] = &["api", "driver", "limits", "outbox", "pool", "redis", "retention"];
+pub const FOREIGN_SECTIONS: &[&str] = &["api", "driver", "limits", "notify", "outbox", "pool", "redis", "retention"];
 
 /// Is everything that can be set for the program `worker`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -61,8 +61,8 @@ pub struct WorkerConfig {
     /// Whether Lambda functions without a handler are called at AWS, or at what stands for it, if AWS's own variables or files
     /// (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` and so on) give credentials or an endpoint. Since 0.1.0.
     pub lambda: bool,
-    /// How many bytes a handler outside of this process may answer with; far above the limit of 256 KiB for
-    /// a payload, which the coordinator checks. Since 0.1.0.
+    /// How many bytes a handler may answer with, at most 16711680 (16 MiB without 64 KiB); far above the limit of 256 KiB for a
+    /// payload, which the coordinator checks. Since 0.1.0.
     pub output_bytes_max: usize,
 }
 
@@ -85,6 +85,35 @@ impl Default for WorkerConfig {
             lambda: true,
             output_bytes_max: 8 * 1024 * 1024,
         }
+    }
+}
+
+/// The most that a handler may answer with, in bytes: the largest message that RabbitMQ takes by default holds it with its frame.
+const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024 - 64 * 1024;
+
+impl Config {
+    /// Checks what the types don't.
+    ///
+    /// # Errors
+    /// [`Unusable`], which names the setting.
+    pub fn check(&self) -> Result<(), Unusable> {
+        let worker = &self.worker;
+        if worker.pool.is_empty() {
+            return Err(Unusable::new("worker.pool", "name a pool, as `default`"));
+        }
+        if !(1..=OUTPUT_BYTES_MAX).contains(&worker.output_bytes_max) {
+            let reason = format!("from 1 to {OUTPUT_BYTES_MAX} bytes, which RabbitMQ takes in one message");
+            return Err(Unusable::new("worker.output_bytes_max", reason));
+        }
+        settings::check_positive(&[
+            ("worker.concurrency", u64::from(worker.concurrency)),
+            ("worker.wait_max", worker.wait_max.millis()),
+            ("worker.hold_max", worker.hold_max.millis()),
+            ("worker.hold_repeat", worker.hold_repeat.millis()),
+            ("worker.batch_max", u64::from(worker.batch_max)),
+            ("worker.publishes_max", u64::from(worker.publishes_max)),
+            ("work.deliveries_max", u64::from(self.work.deliveries_max)),
+        ])
     }
 }
 

@@ -93,12 +93,13 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         for key in unknown {
             writeln!(std::io::stderr(), "{key}")?;
         }
-        return Ok(());
+        return Ok(config.check()?);
     }
     telemetry::init(&config.log.filter, style(config.log.format)).context("use the setting log.filter")?;
     for key in unknown {
         warn!(key = key.key, origin = key.origin, "unknown setting");
     }
+    config.check()?;
     work(config).await
 }
 

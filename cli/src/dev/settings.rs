@@ -38,6 +38,7 @@ impl Settings {
             ::settings::load::<coordinator::settings::Settings>(&sources, coordinator::settings::FOREIGN_SECTIONS)?;
         let worker = ::settings::load::<worker::Config>(&sources, worker::FOREIGN_SECTIONS)?;
         coordinator.config.check()?;
+        worker.config.check()?;
         let mut unknown = coordinator.unknown;
         // Sections that both read are complained of once.
         unknown.extend(worker.unknown.into_iter().filter(|key| is_of_worker(&key.key)));
@@ -58,4 +59,25 @@ impl Settings {
 
 fn is_of_worker(key: &str) -> bool {
     coordinator::settings::FOREIGN_SECTIONS.iter().any(|section| key.split('.').next() == Some(section))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn programs_know_of_each_others_sections() {
+        let sections = |settings: serde_json::Value| -> Vec<String> {
+            settings.as_object().expect("is an object").keys().cloned().collect()
+        };
+        let coordinator =
+            sections(serde_json::to_value(coordinator::settings::Settings::default()).expect("can be rendered"));
+        let worker = sections(serde_json::to_value(worker::Config::default()).expect("can be rendered"));
+        for (name, mine, foreign, others) in [
+            ("coordinator", &coordinator, coordinator::settings::FOREIGN_SECTIONS, &worker),
+            ("worker", &worker, worker::FOREIGN_SECTIONS, &coordinator),
+        ] {
+            let known = |section: &String| mine.contains(section) || foreign.contains(&section.as_str());
+            let unknown: Vec<&String> = others.iter().filter(|section| !known(section)).collect();
+            assert!(unknown.is_empty(), "{name} does not know of {unknown:?}");
+        }
+    }
 }

@@ -185,7 +185,7 @@ impl Inner {
         let pool = &dispatch.pool.name;
         let letter = DeadLetter {
             reason: format!("delivered {} times without a report", report.deliveries),
-            queue: format!("stepwell.work.{pool}"),
+            queue: self.queue.work_queue(pool),
             kind: Some(wire::message::WORK_TYPE.to_owned()),
             reply_to: Some(self.queue.reply_to(held.known.partition)),
             body: encode_items(std::slice::from_ref(&dispatch.item)),

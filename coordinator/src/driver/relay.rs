@@ -202,11 +202,11 @@ impl Inner {
             broker::Error::Unroutable(queue) => tracing::warn!(
                 pool,
                 queue,
-                "no queue takes the pool's work items: check the setting `pools` and the queue; trying again"
+                "no queue takes the pool's work items: check the settings `[[pool]]` here and `worker.pool` of the workers, and the queue; trying again"
             ),
             broker::Error::Nacked => tracing::warn!(
                 pool,
-                queue = format!("stepwell.work.{pool}"),
+                queue = self.queue.work_queue(pool),
                 "the broker refuses the pool's work items: check the queue's length limit and the broker's disk; trying again"
             ),
         }

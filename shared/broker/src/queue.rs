@@ -57,6 +57,9 @@ pub trait WorkQueue: Send + Sync + 'static {
     /// Consumes cancels from now on.
     fn consume_cancels(&self) -> Consumer<Cancel>;
 
+    /// Names the queue of a pool's work items.
+    fn work_queue(&self, pool: &str) -> String;
+
     /// Names the events queue of a partition: `partition` modulo the number of events queues.
     fn reply_to(&self, partition: u32) -> ReplyTo;
 

@@ -28,6 +28,11 @@ impl Interval {
     pub const fn get(self) -> Duration {
         self.0
     }
+
+    /// Gives the span in milliseconds.
+    pub fn millis(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// Says that a text is not a span of time.

@@ -12,6 +12,7 @@ mod load;
 mod render;
 mod secret;
 mod sources;
+mod unusable;
 
 pub use common::{Amqp, Log, LogFormat, Ops, QueueKind};
 pub use interval::{Interval, IntervalError};
@@ -19,3 +20,4 @@ pub use load::{Error, Loaded, Unknown, load};
 pub use render::render;
 pub use secret::{Secret, Url};
 pub use sources::{Flag, Sources};
+pub use unusable::{Unusable, check_positive};

@@ -13,7 +13,7 @@ use super::admit::seconds_between;
 use super::held::{Held, Why};
 use super::{Phase, Shared, Subject};
 use crate::Context;
-use crate::handlers::{Answer, Call, Form, Resolved, invoke_answer};
+use crate::handlers::{Answer, Call, Form, Resolved, invoke_answer, too_large};
 
 /// How much later than the deadline a handler is stopped from outside: those that end a process at the deadline come first.
 const DEADLINE_SLACK_MILLIS: i64 = 50;
@@ -87,8 +87,8 @@ impl Shared {
         loop {
             tokio::select! { biased;
                 answer = &mut running => return Ok(match form {
-                    Form::Plain => answer,
-                    Form::Invoke => invoke_answer(answer, &self.runtime, &held.traceparent),
+                    Form::Plain => self.bounded(answer),
+                    Form::Invoke => invoke_answer(self.bounded(answer), &self.runtime, &held.traceparent),
                 }),
                 why = held.stop.wait() => return Err(why.into()),
                 () = self.runtime.sleep_until(agenda.next()) => agenda.fire(self, held),
@@ -101,6 +101,17 @@ impl Shared {
             Some(at) => self.runtime.sleep_until(at).await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Gives the answer, or a failure in its place if it is too large for a message.
+    fn bounded(&self, answer: Answer) -> Answer {
+        let bytes_max = self.config.output_bytes_max;
+        let bytes = match &answer {
+            Answer::Output(text) | Answer::Submitted(text) => text.as_str().len(),
+            Answer::Failed(failure) => failure.error().len().saturating_add(failure.cause().len()),
+            Answer::PastDeadline => 0,
+        };
+        if bytes > bytes_max { Answer::Failed(too_large(bytes_max)) } else { answer }
     }
 
     async fn conclude(&self, held: &Arc<Held>, end: End) {

@@ -175,6 +175,10 @@ impl WorkQueue for AmqpBroker {
         self.consume(Subject::Cancels, 0)
     }
 
+    fn work_queue(&self, pool: &str) -> String {
+        self.names.work(pool)
+    }
+
     fn reply_to(&self, partition: u32) -> ReplyTo {
         ReplyTo(self.names.events(partition % self.events_queues.max(1)).into())
     }

@@ -232,6 +232,10 @@ impl WorkQueue for MemoryBroker {
         self.consumer(&format!("cancels.{id}").into(), QueueKind::Fanout, u16::MAX)
     }
 
+    fn work_queue(&self, pool: &str) -> String {
+        work_name(pool).to_string()
+    }
+
     fn reply_to(&self, partition: u32) -> ReplyTo {
         ReplyTo(events_name(partition % self.process.shared.events_queues))
     }

@@ -29,7 +29,8 @@ async fn a_message_says_what_it_is() -> Result<()> {
     insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await).await?;
     let connection = twin.raw().await?;
     let channel = connection.create_channel().await?;
-    let name = format!("{}.work.p", twin.prefix);
+    let name = queue.work_queue("p");
+    assert_eq!(name, format!("{}.work.p", twin.prefix));
     let got = channel.basic_get(name.as_str().into(), BasicGetOptions { no_ack: true }).await?;
     let message = got.context("is there")?.delivery;
     let properties = &message.properties;

@@ -66,6 +66,10 @@ impl WorkQueue for Spy {
         self.inner.consume_cancels()
     }
 
+    fn work_queue(&self, pool: &str) -> String {
+        self.inner.work_queue(pool)
+    }
+
     fn reply_to(&self, partition: u32) -> ReplyTo {
         self.inner.reply_to(partition)
     }

@@ -201,6 +201,25 @@ async fn handlers_are_typed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_no_message_can_carry_fails_the_task() {
+    let config = WorkerConfig { output_bytes_max: 100, ..WorkerConfig::default() };
+    let mut bench = Bench::start(|builder| {
+        builder.config(config, WorkConfig::default()).handler("Echo", |size: usize, _| async move {
+            match size {
+                0 => Err(Failure::new("Verbose", "x".repeat(200))),
+                size => Ok("x".repeat(size)),
+            }
+        })
+    })
+    .await;
+    for (n, input) in ["0", "200"].into_iter().enumerate() {
+        bench.dispatch(&[WorkItem { input: JsonText::trusted(input), ..numbered(n as u64) }]).await;
+        let Outcome::Failed { error, .. } = bench.report().await.outcome else { panic!("{input} did not fail") };
+        assert_eq!(error.as_deref(), Some("Function.ResponseSizeTooLarge"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_function_is_called_through_invoke_too() {
     let mut bench = Bench::start(|builder| {
         builder.raw_handler("Echo", |input, _| async move {
