@@ -17,6 +17,8 @@ pub struct Chaos {
 struct Shared {
     chance: Mutex<StdRng>,
     calm: AtomicBool,
+    /// Whether nobody reaches the store.
+    store_is_away: AtomicBool,
     journal: Mutex<String>,
 }
 
@@ -41,12 +43,24 @@ impl Chaos {
     /// Makes the chaos of a seed.
     pub fn new(seed: u64) -> Self {
         let chance = Mutex::new(StdRng::seed_from_u64(seed ^ 0x5eed));
-        Self { shared: Arc::new(Shared { chance, calm: AtomicBool::new(false), journal: Mutex::default() }) }
+        let (calm, store_is_away) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { chance, calm, store_is_away, journal: Mutex::default() }) }
     }
 
     /// Ends all faults but delays, so that the world can be seen to come to rest.
     pub fn calm_down(&self) {
         self.shared.calm.store(true, Ordering::Relaxed);
+        self.set_store(true);
+    }
+
+    /// Begins or ends an outage of the store.
+    pub fn set_store(&self, is_up: bool) {
+        self.shared.store_is_away.store(!is_up, Ordering::Relaxed);
+    }
+
+    /// Tells whether the store can be reached.
+    pub fn has_store(&self) -> bool {
+        !self.shared.store_is_away.load(Ordering::Relaxed)
     }
 
     /// Draws the fate of one effect, and notes it.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use model::{EventId, EventKind, ExecutionArn, HistoryEvent, Timestamp};
-use store::{Commit, CommitOutcome, HistoryQuery, OutboxKey, PendingEffect, SharedStore, StoredBranch};
-use wire::record::{DeliveryRecord, PhaseRecord};
+use model::{AttemptId, EventId, EventKind, ExecutionArn, HistoryEvent, Timestamp};
+use store::{Commit, CommitOutcome, HistoryQuery, OutboxKey, PendingEffect, SharedStore, StoredBranch, TimerKey};
+use wire::record::{DeliveryRecord, PhaseRecord, TaskRecord};
 
 /// Checks and remembers; violations are collected, so that a run can end and report them with its seed.
 pub struct Checker {
@@ -70,6 +70,7 @@ impl Checker {
         for branch in now.branches.iter().filter(|branch| !shut.iter().any(|scope| branch.record.path.is_within(scope)))
         {
             self.check_branch(arn, branch).await;
+            self.check_dispatch(arn, &before, branch).await;
         }
     }
 
@@ -142,11 +143,13 @@ impl Checker {
                     format!("{arn} {path}: ready, but nobody is to run it")
                 });
             }
-            PhaseRecord::Wait { .. } | PhaseRecord::Backoff { .. } => self.expect_timer(arn, branch).await,
-            PhaseRecord::Task(task) => match task.delivery {
-                DeliveryRecord::Held { .. } | DeliveryRecord::Unhandled { .. } => self.expect_timer(arn, branch).await,
-                DeliveryRecord::Dispatched | DeliveryRecord::Queued | DeliveryRecord::Waiting => {}
-            },
+            PhaseRecord::Wait { .. } => self.expect_timer(arn, branch, "wait").await,
+            PhaseRecord::Backoff { .. } => self.expect_timer(arn, branch, "backoff").await,
+            PhaseRecord::Task(task) => {
+                for name in timers(task) {
+                    self.expect_timer(arn, branch, name).await;
+                }
+            }
             PhaseRecord::Children(children) => {
                 let join = self.store.join(arn, &children.scope, children.taken, 0, 0).await.unwrap_or_default();
                 if !join.completions.is_empty() {
@@ -158,12 +161,29 @@ impl Checker {
         }
     }
 
-    async fn expect_timer(&self, arn: &ExecutionArn, branch: &StoredBranch) {
+    /// An item that was to go out, for the first time or again, by this commit, must be on its way.
+    async fn check_dispatch(&self, arn: &ExecutionArn, before: &Snapshot, branch: &StoredBranch) {
+        let path = &branch.record.path;
+        let Some(attempt) = outgoing(branch) else { return };
+        let earlier = before.branches.iter().find(|earlier| earlier.record.path == *path).and_then(outgoing);
+        if earlier != Some(attempt) {
+            let effect = PendingEffect::Dispatch(path.clone(), attempt);
+            let is_pending = self.is_pending(arn, effect).await;
+            self.expect(is_pending, || {
+                format!("{arn} {path}: attempt {attempt:?} is open, but nobody is to dispatch it")
+            });
+        }
+    }
+
+    async fn expect_timer(&self, arn: &ExecutionArn, branch: &StoredBranch, name: &str) {
         let partition = arn.partition(self.store.partitions());
         let timers = self.store.due_timers(partition, END_OF_TIME, usize::MAX / 4).await.unwrap_or_default();
         let path = &branch.record.path;
-        let stands = timers.iter().any(|(timer, _)| timer.execution == *arn && timer.branch == *path);
-        self.expect(stands, || format!("{arn} {path}: waits for a timer that does not stand"));
+        let is_it = |timer: &TimerKey| {
+            timer.execution == *arn && timer.branch == *path && timer.name.split('.').next() == Some(name)
+        };
+        let stands = timers.iter().any(|(timer, _)| is_it(timer));
+        self.expect(stands, || format!("{arn} {path}: waits for a timer {name} that does not stand"));
     }
 
     async fn is_pending(&self, arn: &ExecutionArn, effect: PendingEffect) -> bool {
@@ -180,6 +200,35 @@ impl Checker {
             }
             cursor = next;
         }
+    }
+}
+
+/// Names the timers that an open task implies.
+fn timers(task: &TaskRecord) -> Vec<&'static str> {
+    // Once it is out again, an item that no worker took on waits for the next report.
+    let waits = match task.delivery {
+        DeliveryRecord::Held { .. } => true,
+        DeliveryRecord::Unhandled { until, .. } => until < END_OF_TIME,
+        DeliveryRecord::Dispatched | DeliveryRecord::Queued | DeliveryRecord::Waiting => false,
+    };
+    let implied = [
+        ("timeout", task.deadline.is_some()),
+        (
+            "heartbeat",
+            task.heartbeat_seconds.is_some() && task.early.is_none() && task.delivery != DeliveryRecord::Queued,
+        ),
+        ("redispatch", waits),
+    ];
+    implied.into_iter().filter_map(|(name, is_implied)| is_implied.then_some(name)).collect()
+}
+
+/// Gives the attempt of a branch whose item is with the broker or to go there.
+fn outgoing(branch: &StoredBranch) -> Option<AttemptId> {
+    let PhaseRecord::Task(task) = &branch.record.phase else { return None };
+    match task.delivery {
+        DeliveryRecord::Dispatched | DeliveryRecord::Queued => Some(task.attempt),
+        DeliveryRecord::Unhandled { until, .. } if until >= END_OF_TIME => Some(task.attempt),
+        DeliveryRecord::Held { .. } | DeliveryRecord::Unhandled { .. } | DeliveryRecord::Waiting => None,
     }
 }
 

@@ -31,6 +31,12 @@ impl FaultyQueue {
         }
     }
 
+    /// Holds a question up, and fails it at times.
+    async fn ask(&self, question: &str) -> Result<(), Error> {
+        let (_, fate) = self.plan(question).await;
+        self.answer(fate).await
+    }
+
     async fn answer(&self, fate: Fate) -> Result<(), Error> {
         match fate {
             Fate::Refused | Fate::AnswerLost => Err(Error::Unavailable("simulated".to_owned())),
@@ -75,7 +81,11 @@ impl WorkQueue for FaultyQueue {
     }
 
     async fn publish_dead(&self, letter: &DeadLetter) -> Result<(), Error> {
-        self.inner.publish_dead(letter).await
+        let (times, fate) = self.plan("publish a dead letter").await;
+        for _ in 0..times {
+            self.inner.publish_dead(letter).await?;
+        }
+        self.answer(fate).await
     }
 
     fn consume_work(&self, pool: &str, prefetch: u16) -> Consumer<WorkItem> {
@@ -103,6 +113,7 @@ impl WorkQueue for FaultyQueue {
     }
 
     async fn depth(&self, pool: &str) -> Result<u64, Error> {
+        self.ask("ask for a depth").await?;
         self.inner.depth(pool).await
     }
 
@@ -111,10 +122,12 @@ impl WorkQueue for FaultyQueue {
     }
 
     async fn has_kept_data(&self) -> Result<bool, Error> {
+        self.ask("ask for the marker").await?;
         self.inner.has_kept_data().await
     }
 
     async fn mark_data(&self) -> Result<(), Error> {
+        self.ask("set the marker").await?;
         self.inner.mark_data().await
     }
 }

@@ -30,9 +30,12 @@ impl FaultyStore {
         Self { inner, runtime, chaos, checker }
     }
 
-    /// Holds a read up, and fails it at times.
+    /// Holds an effect up, and fails it at times.
     async fn reach(&self, effect: &str) -> Result<(), Error> {
         self.chaos.delay(&self.runtime).await;
+        if !self.chaos.has_store() {
+            return Err(unavailable());
+        }
         match self.chaos.fate(&self.runtime, effect) {
             Fate::Refused | Fate::AnswerLost => Err(unavailable()),
             Fate::CrashBefore | Fate::CrashAfter => self.chaos.crash(&self.runtime).await,
@@ -55,6 +58,9 @@ fn unavailable() -> Error {
 impl ExecutionStore for FaultyStore {
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, Error> {
         self.chaos.delay(&self.runtime).await;
+        if !self.chaos.has_store() {
+            return Err(unavailable());
+        }
         match self.chaos.fate(&self.runtime, "commit") {
             Fate::Made => self.commit_checked(commit).await,
             Fate::Repeated => {
@@ -82,10 +88,12 @@ impl ExecutionStore for FaultyStore {
     }
 
     async fn create_resource(&self, key: &ResourceKey, resource: &Resource) -> Result<Option<Resource>, Error> {
+        self.reach("create a resource").await?;
         self.inner.create_resource(key, resource).await
     }
 
     async fn resource(&self, key: &ResourceKey) -> Result<Option<Resource>, Error> {
+        self.reach("read a resource").await?;
         self.inner.resource(key).await
     }
 
@@ -95,6 +103,7 @@ impl ExecutionStore for FaultyStore {
         seen: Revision,
         next: Option<&Resource>,
     ) -> Result<bool, Error> {
+        self.reach("replace a resource").await?;
         self.inner.replace_resource(key, seen, next).await
     }
 
@@ -103,10 +112,12 @@ impl ExecutionStore for FaultyStore {
         partition: u32,
         query: &ResourceQuery,
     ) -> Result<Vec<(ResourceKey, Resource)>, Error> {
+        self.reach("list resources").await?;
         self.inner.list_resources(partition, query).await
     }
 
     async fn put_definition(&self, partition: u32, hash: &DefinitionHash, text: &str) -> Result<(), Error> {
+        self.reach("write a definition").await?;
         self.inner.put_definition(partition, hash, text).await
     }
 
@@ -191,6 +202,7 @@ impl ExecutionStore for FaultyStore {
     }
 
     async fn history(&self, arn: &ExecutionArn, query: HistoryQuery) -> Result<HistoryPage, Error> {
+        self.reach("read a history").await?;
         self.inner.history(arn, query).await
     }
 
@@ -250,10 +262,12 @@ impl ExecutionStore for FaultyStore {
     }
 
     async fn time(&self) -> Result<Timestamp, Error> {
+        self.reach("ask for the time").await?;
         self.inner.time().await
     }
 
     async fn is_over_high_water(&self) -> Result<bool, Error> {
+        self.reach("ask how full it is").await?;
         self.inner.is_over_high_water().await
     }
 }

@@ -69,6 +69,8 @@ enum Block {
     Work { add: u64, fails: u64 },
     /// A task that always fails, with a Catcher that goes on with a number.
     Caught { number: u64 },
+    /// A task that never comes to an end, with a Catcher that goes on with a number.
+    Endless { limit: Limit, number: u64 },
     /// A task that always fails, caught by nobody.
     Fatal,
     /// A Pass state that changes nothing.
@@ -87,6 +89,17 @@ enum Block {
     Nested { body: Vec<Block> },
 }
 
+/// Is what ends a task that never comes to an end.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    /// Its handler runs into the time-out.
+    Timeout,
+    /// Its handler is silent for too long.
+    Heartbeat,
+    /// No worker has a handler for it, until the time-out.
+    NoHandler,
+}
+
 /// Names states and nested state machines.
 struct Names {
     count: u32,
@@ -103,7 +116,7 @@ fn block(chance: &mut StdRng, depth: u32) -> Block {
         let length = chance.random_range(1..3);
         sequence(chance, length, depth - 1)
     };
-    match chance.random_range(0..if depth > 0 { 23 } else { 11 }) {
+    match chance.random_range(0..if depth > 0 { 24 } else { 12 }) {
         0..=6 => {
             Block::Work { add: chance.random_range(0..100), fails: chance.random_range(0_u64..5).saturating_sub(2) }
         }
@@ -112,17 +125,21 @@ fn block(chance: &mut StdRng, depth: u32) -> Block {
         9 => Block::Wait { seconds: chance.random_range(0..20) },
         10 if chance.random_ratio(1, 8) => Block::Fatal,
         10 => Block::Pass,
-        11 | 12 => Block::Choice { below: chance.random_range(0..MODULUS), yes: inner(chance), no: inner(chance) },
-        13..=15 => {
+        11 => {
+            let limits = [Limit::Timeout, Limit::Heartbeat, Limit::NoHandler];
+            Block::Endless { limit: limits[chance.random_range(0..limits.len())], number: chance.random_range(0..100) }
+        }
+        12 | 13 => Block::Choice { below: chance.random_range(0..MODULUS), yes: inner(chance), no: inner(chance) },
+        14..=16 => {
             let count = chance.random_range(1..4);
             Block::Parallel { branches: (0..count).map(|_| inner(chance)).collect() }
         }
-        16 => {
+        17 => {
             let mut branches: Vec<Vec<Block>> = (0..2).map(|_| inner(chance)).collect();
             branches.push(vec![Block::Fatal]);
             Block::BrokenParallel { branches, number: chance.random_range(0..100) }
         }
-        17..=19 => Block::Nested { body: inner(chance) },
+        18..=20 => Block::Nested { body: inner(chance) },
         _ => {
             Block::Map { count: chance.random_range(0..7), concurrency: chance.random_range(0..4), body: inner(chance) }
         }
@@ -133,7 +150,7 @@ fn block(chance: &mut StdRng, depth: u32) -> Block {
 fn evaluate(blocks: &[Block], number: u64) -> Result<u64, String> {
     blocks.iter().try_fold(number, |number, block| match block {
         Block::Work { add, .. } => Ok(work(number, *add)),
-        Block::Caught { number } | Block::BrokenParallel { number, .. } => Ok(*number),
+        Block::Caught { number } | Block::Endless { number, .. } | Block::BrokenParallel { number, .. } => Ok(*number),
         Block::Fatal => Err(FATAL.to_owned()),
         Block::Pass | Block::Wait { .. } => Ok(number),
         Block::Choice { below, yes, no } => evaluate(if number < *below { yes } else { no }, number),
@@ -185,6 +202,16 @@ fn add(block: &Block, next: Option<String>, names: &mut Names, states: &mut Map<
             let rescue = put("Rescue", json!({ "Type": "Pass", "Result": number }), next, names, states);
             let catch = json!([{ "ErrorEquals": ["States.ALL"], "Next": rescue }]);
             put("Fails", task("fatal", json!({ "Catch": catch })), Some(rescue), names, states)
+        }
+        Block::Endless { limit, number } => {
+            let rescue = put("Rescue", json!({ "Type": "Pass", "Result": number }), next, names, states);
+            let catch = json!([{ "ErrorEquals": ["States.ALL"], "Next": rescue }]);
+            let (function, field) = match limit {
+                Limit::Timeout => ("endless", "TimeoutSeconds"),
+                Limit::Heartbeat => ("endless", "HeartbeatSeconds"),
+                Limit::NoHandler => ("nobody", "TimeoutSeconds"),
+            };
+            put("Endless", task(function, json!({ "Catch": catch, field: 3 })), Some(rescue), names, states)
         }
         Block::Fatal => put("Fatal", task("fatal", json!({})), next, names, states),
         Block::Pass => put("Pass", json!({ "Type": "Pass" }), next, names, states),

@@ -86,6 +86,8 @@ struct World {
     workers: Vec<Process>,
     born: u64,
     running: Vec<(ExecutionArn, Scenario)>,
+    /// The execution that is stopped from outside, unless it ends before.
+    stopped: Option<ExecutionArn>,
 }
 
 /// Is a simulated process; when it dies, another takes its place.
@@ -117,7 +119,21 @@ impl World {
         let chaos = Chaos::new(seed);
         let told = broker.bind_status_changes("#");
         let (coordinators, workers, running) = (Vec::new(), Vec::new(), Vec::new());
-        Self { seed, plan, chaos, checker, runtime, store, broker, told, coordinators, workers, born: 0, running }
+        Self {
+            seed,
+            plan,
+            chaos,
+            checker,
+            runtime,
+            store,
+            broker,
+            told,
+            coordinators,
+            workers,
+            born: 0,
+            running,
+            stopped: None,
+        }
     }
 
     async fn live(&mut self) -> Result<()> {
@@ -133,9 +149,13 @@ impl World {
             self.start(number).await?;
         }
         let storm_ends = self.runtime.now().plus_millis(self.plan.storm.as_millis().try_into()?);
+        let mut stops_at = self.runtime.now().plus_millis(i64::try_from(self.chaos.draw(20_000))?);
         while self.runtime.now() < storm_ends && !self.are_all_ended().await? {
             self.runtime.sleep(TICK).await;
             self.stir()?;
+            if self.runtime.now() >= stops_at && self.stop().await? {
+                stops_at = storm_ends;
+            }
         }
         self.come_to_rest().await
     }
@@ -182,6 +202,23 @@ impl World {
         heard.await.unwrap_or(false)
     }
 
+    /// Asks for the end of the last execution, as a client does; tells whether it heard an answer.
+    async fn stop(&mut self) -> Result<bool> {
+        let (arn, _) = self.running.last().context("something runs")?;
+        let arn = arn.clone();
+        self.stopped = Some(arn.clone());
+        let driver = self.coordinators.iter().find(|process| !process.runtime.is_killed());
+        let Some((runtime, driver)) = driver.and_then(|process| Some((&process.runtime, process.driver.clone()?)))
+        else {
+            return Ok(false);
+        };
+        let (answer, heard) = tokio::sync::oneshot::channel();
+        runtime.spawn(async move {
+            let _ = answer.send(driver.stop_execution(&arn, None, None).await.is_ok());
+        });
+        Ok(heard.await.unwrap_or(false))
+    }
+
     /// Kills, raises from the dead, and cuts connections.
     fn stir(&mut self) -> Result<()> {
         let now = self.runtime.now();
@@ -195,8 +232,13 @@ impl World {
         }
         if self.chaos.draw(OUTAGE_ODDS) == 0 {
             let is_up = self.chaos.draw(3) > 0;
-            self.broker.set_connected(is_up);
-            self.chaos.note(&self.runtime, &format!("the broker is up: {is_up}"));
+            if self.chaos.draw(2) == 0 {
+                self.broker.set_connected(is_up);
+                self.chaos.note(&self.runtime, &format!("the broker is up: {is_up}"));
+            } else {
+                self.chaos.set_store(is_up);
+                self.chaos.note(&self.runtime, &format!("the store is up: {is_up}"));
+            }
         }
         for index in 0..self.coordinators.len() {
             if self.is_due(now, index, false) {
@@ -235,7 +277,11 @@ impl World {
         }
         for (arn, scenario) in &self.running {
             let head = self.head(arn).await?;
-            check_end(arn, &head, &scenario.expected)?;
+            let is_stopped = self.stopped.as_ref() == Some(arn)
+                && head.end.as_ref().is_some_and(|(end, _)| end.status == ExecutionStatus::Aborted);
+            if !is_stopped {
+                check_end(arn, &head, &scenario.expected)?;
+            }
         }
         // What ended executions left over is removed in the background, by whoever lives.
         self.raise_all()?;
@@ -359,6 +405,10 @@ impl World {
             .handler("fatal", |_: Value, _: Context| async {
                 Err::<Value, _>(Failure::new(scenario::FATAL, "as asked"))
             })
+            .handler("endless", {
+                let clock = runtime.clone();
+                move |_: Value, _: Context| endless(clock.clone())
+            })
             .handler("sum", |numbers: Vec<u64>, _: Context| async move { Ok::<_, Failure>(scenario::sum(&numbers)) })
             .handler("spread", |input: Value, _: Context| async move {
                 Ok::<_, Failure>(scenario::spread(number(&input, "x"), number(&input, "count")))
@@ -368,6 +418,12 @@ impl World {
         runtime.spawn(worker.run());
         Ok(Process { runtime, driver: None, _api: None, reborn_at: None })
     }
+}
+
+/// Does not answer before every execution has ended.
+async fn endless(clock: Runtime) -> Result<Value, Failure> {
+    clock.sleep(Duration::from_secs(86_400)).await;
+    Ok(Value::Null)
 }
 
 /// Fails as often as it is told to, then answers; at times it is slow.
