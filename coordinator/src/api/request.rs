@@ -75,9 +75,12 @@ impl Api {
             let members = Members::parse(&body?)?;
             self.perform(operation, members, &caller).await
         };
-        // A poll waits for as long as it may, beside what a request may take.
-        let is_poll = matches!(&found, Ok((_, Operation::GetActivityTask)));
-        let patience = if is_poll { self.settings().activity_wait } else { Duration::ZERO };
+        // A poll waits for as long as it may, and a tested task is, beside what a request may take.
+        let patience = match &found {
+            Ok((_, Operation::GetActivityTask)) => self.settings().activity_wait,
+            Ok((_, Operation::TestState)) => Duration::from_millis(engine::TEST_MILLIS_MAX),
+            Ok(_) | Err(_) => Duration::ZERO,
+        };
         let outcome = self.guard(patience, answering).instrument(span.clone()).await;
         let error = outcome.as_ref().err().map(|error| error.code);
         let elapsed = begun.elapsed();

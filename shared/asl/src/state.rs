@@ -262,6 +262,8 @@ pub struct Map {
     pub tolerated_failure_count: Option<Limit>,
     /// How many of a hundred items may fail, from 0 to 100.
     pub tolerated_failure_percentage: Option<Limit<f64>>,
+    /// Whether the results are written away (`ResultWriter`), so that its own result only tells where.
+    pub writes_results: bool,
     /// What is tried again.
     pub retry: Vec<Retrier>,
     /// What is caught.

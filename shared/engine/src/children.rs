@@ -176,7 +176,8 @@ pub(crate) fn finish(
     settle(turn, branch, state, left)
 }
 
-fn array(results: &[JsonText]) -> JsonText {
+/// Puts texts into one array.
+pub(crate) fn array(results: &[JsonText]) -> JsonText {
     let bytes = results.iter().map(|result| result.len() + 1).sum::<usize>();
     let mut text = String::with_capacity(bytes + 2);
     text.push('[');

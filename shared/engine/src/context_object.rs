@@ -101,11 +101,22 @@ pub(crate) fn render(definition: &Definition, execution: &Execution, branch: &Br
     ));
     text.push_str(&task_token(definition, execution, branch, attempt));
     if let Some(item) = &branch.item {
-        let value = jsonpath::compact(item.value.as_str());
-        text.push_str(&format!(r#","Map":{{"Item":{{"Index":{},"Value":{value}}}}}"#, item.index));
+        text.push(',');
+        text.push_str(&item_member(item.index, &item.value));
     }
     text.push('}');
     JsonText::trusted(text)
+}
+
+/// Adds an iteration's item to a context object without one.
+pub(crate) fn with_item(context: &JsonText, index: u32, value: &JsonText) -> JsonText {
+    let open = context.as_str().trim_end().strip_suffix('}').unwrap_or("{").trim_end();
+    let comma = if open.ends_with('{') { "" } else { "," };
+    JsonText::trusted(format!("{open}{comma}{}}}", item_member(index, value)))
+}
+
+fn item_member(index: u32, value: &JsonText) -> String {
+    format!(r#""Map":{{"Item":{{"Index":{index},"Value":{}}}}}"#, jsonpath::compact(value.as_str()))
 }
 
 /// Gives the id of the attempt that a branch begins next.

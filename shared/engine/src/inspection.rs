@@ -18,6 +18,8 @@ pub struct Inspection {
     pub after_arguments: Option<JsonText>,
     /// The items that ItemsPath named.
     pub after_items_path: Option<JsonText>,
+    /// What ItemSelector made of each item, as one array.
+    pub after_item_selector: Option<JsonText>,
     /// The raw result.
     pub result: Option<JsonText>,
     /// What ResultSelector made of it.

@@ -51,5 +51,5 @@ pub use outstanding::{Outstanding, outstanding, timers_of};
 pub use replay::{Difference, replay};
 pub use run::{run, start};
 pub use step::{Context, Step, step};
-pub use test_state::{StateTest, TestStatus, TestStep, Tested, test_state};
+pub use test_state::{StateTest, TEST_MILLIS_MAX, TestStatus, TestStep, Tested, test_state};
 pub use turn::{BranchEnd, EndFailure};

@@ -4,11 +4,12 @@ use std::str::FromStr;
 
 use asl::{DataPath, Limit, Map, Payload, QueryLanguage, State};
 use jsonata::Kind;
-use model::{Details, EventKind, JsonText};
+use model::{Details, EventKind, JsonText, ScopeKey};
 use serde_json::value::RawValue;
 
 use crate::branch::Branch;
 use crate::children::{self, Scope};
+use crate::context_object;
 use crate::dataflow::{self, Field};
 use crate::failure::Failure;
 use crate::kinds;
@@ -27,6 +28,9 @@ pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, map
     let details = Details::MapStarted { length: u64::from(total) };
     branch.last_event = turn.emit(branch.last_event, EventKind::MapStateStarted, details);
     tolerance(turn, branch, state, (map, &input))?;
+    if turn.test.is_some() {
+        note_selected(turn, branch, state, (map, &input), &items)?;
+    }
     let concurrency = at_once(turn, wanted);
     children::open(turn, branch, state, Scope { total, concurrency, input, items })
 }
@@ -44,17 +48,55 @@ pub(crate) fn select(turn: &mut Turn<'_>, child: &Branch) -> Result<Option<JsonT
     if let Some(last) = map_branch.location.pop() {
         map_branch.state = last.state;
     }
+    fill(turn, &map_branch, state, selector, &child.input).map(Some)
+}
+
+/// Fills a selector in, where the branch is in the Map and has the item at hand.
+fn fill(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    selector: &Payload,
+    input: &JsonText,
+) -> Result<JsonText, Failure> {
     match selector {
         Payload::Template(template) => {
-            let filled = template.evaluate(&dataflow::scope(turn, &map_branch, child.input.clone(), Field::Other));
-            filled.map(Some).map_err(|error| Failure::template(turn, &map_branch, &error))
+            let filled = template.evaluate(&dataflow::scope(turn, branch, input.clone(), Field::Other));
+            filled.map_err(|error| Failure::template(turn, branch, &error))
         }
         Payload::Query(template) => {
-            let salt = dataflow::salt(&map_branch, Field::Other);
-            let filled = template.evaluate(&mut Queries::new(turn, &map_branch, state, salt));
-            filled.map(Some).map_err(|error| Failure::query(turn, &map_branch, &error))
+            let salt = dataflow::salt(branch, Field::Other);
+            let filled = template.evaluate(&mut Queries::new(turn, branch, state, salt));
+            filled.map_err(|error| Failure::query(turn, branch, &error))
         }
     }
+}
+
+/// Shows TestState what the iterations would get: there are none, and what fails in one of them fails the Map.
+fn note_selected(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    (map, input): (&Map, &JsonText),
+    items: &[JsonText],
+) -> Result<(), Failure> {
+    let (Some(selector), Some(context)) = (&map.item_selector, turn.test_context()) else {
+        return Ok(());
+    };
+    let scope = ScopeKey { branch: branch.path.clone(), entry: branch.entry };
+    let mut selected = Vec::with_capacity(items.len());
+    for (index, item) in (0..).zip(items) {
+        turn.set_test_context(context_object::with_item(&context, index, item));
+        let iteration = Branch { path: scope.child(index), ..branch.clone() };
+        selected.push(fill(turn, &iteration, state, selector, input));
+        if selected.last().is_some_and(Result::is_err) {
+            break;
+        }
+    }
+    turn.set_test_context(context);
+    let selected: Vec<JsonText> = selected.into_iter().collect::<Result<_, _>>()?;
+    turn.note(|inspection| inspection.after_item_selector = Some(children::array(&selected)));
+    Ok(())
 }
 
 fn items(

@@ -17,6 +17,9 @@ use crate::limits::Limits;
 use crate::step::advance;
 use crate::turn::{After, EndFailure, Turn};
 
+/// The longest time that a test takes, in milliseconds: AWS gives it five minutes.
+pub const TEST_MILLIS_MAX: u64 = 300_000;
+
 /// Is what a state is tested with.
 #[derive(Clone, Debug)]
 pub struct StateTest {
@@ -49,6 +52,8 @@ pub enum TestStep {
         payload: JsonText,
         /// How long the task may take, in seconds.
         timeout_seconds: Option<u64>,
+        /// The data on the way to the call.
+        inspection: Box<Inspection>,
     },
     /// To children, which can't be run alone: test with what they come to.
     Children,
@@ -82,6 +87,15 @@ pub enum TestStatus {
     Retriable,
     /// It failed, and a Catcher took the failure.
     CaughtError,
+}
+
+impl Tested {
+    /// Makes what becomes of a test that took too long: nothing in the state takes that failure.
+    pub fn timed_out(inspection: Inspection, variables: Vec<(String, JsonText)>) -> Self {
+        let failure = EndFailure { error: Some(error_name::TIMEOUT.to_owned()), cause: None };
+        let (status, failure) = (TestStatus::Failed, Some(failure));
+        Self { status, output: None, next: None, failure, inspection, variables }
+    }
 }
 
 impl TestStatus {
@@ -133,6 +147,10 @@ pub fn test_state(
                 return Ok(done(turn, variables, Some(next), Ok(output)));
             }
             Phase::Backoff { .. } => return Ok(retriable(turn, branch)),
+            Phase::Wait { until } if until.millis_since(moment.at) > TEST_MILLIS_MAX => {
+                let inspection = turn.test.map(|test| test.inspection).unwrap_or_default();
+                return Ok(TestStep::Done(Box::new(Tested::timed_out(inspection, before.as_ref().clone()))));
+            }
             Phase::Wait { until } => {
                 turn.moment.at = *until;
                 let timer = Timer::Wait { entry: branch.entry };
@@ -144,6 +162,7 @@ pub fn test_state(
                         resource: phase.resource.clone(),
                         payload: phase.payload.clone(),
                         timeout_seconds: phase.deadline.map(|due| due.millis_since(phase.scheduled_at).div_ceil(1_000)),
+                        inspection: Box::new(turn.test.map(|test| test.inspection).unwrap_or_default()),
                     });
                 };
                 let attempt = phase.attempt;

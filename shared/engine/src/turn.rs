@@ -103,6 +103,18 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Gives the context object of a test, if this is one.
+    pub(crate) fn test_context(&self) -> Option<JsonText> {
+        self.test.as_ref().map(|test| test.context.clone())
+    }
+
+    /// Puts a context object in the place of a test's.
+    pub(crate) fn set_test_context(&mut self, context: JsonText) {
+        if let Some(test) = &mut self.test {
+            test.context = context;
+        }
+    }
+
     /// Adds an event at the moment.
     pub(crate) fn emit(&mut self, previous: EventRef, kind: EventKind, details: Details) -> EventRef {
         let at = self.moment.at;

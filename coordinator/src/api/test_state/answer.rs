@@ -40,7 +40,8 @@ fn inspection(input: &Input, definition: &Definition, tested: &Tested) -> Map<St
         }
     };
     match &state.kind {
-        StateKind::Task(_) if is_jsonata => put("afterArguments", &seen.after_arguments),
+        StateKind::Task(_) | StateKind::Parallel(_) if is_jsonata => put("afterArguments", &seen.after_arguments),
+        StateKind::Map(_) if is_jsonata => put("afterItemSelector", &seen.after_item_selector),
         _ if is_jsonata => {}
         // What is fixed looks at no input.
         StateKind::Pass(pass) if pass.result.is_some() => {
@@ -57,6 +58,7 @@ fn inspection(input: &Input, definition: &Definition, tested: &Tested) -> Map<St
         StateKind::Map(_) => {
             put("afterInputPath", &seen.after_input_path);
             put("afterItemsPath", &seen.after_items_path);
+            put("afterItemSelector", &seen.after_item_selector);
             put_results(seen, &mut put);
         }
         StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_) => {

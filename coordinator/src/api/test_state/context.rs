@@ -1,8 +1,8 @@
 //! The context object of a test: the caller's, or one of an execution that there never is.
 
-use asl::StateKind;
+use asl::{IntegrationPattern, StateKind};
 use engine::Execution;
-use model::{JsonText, Timestamp};
+use model::{AttemptId, BranchPath, JsonText, TaskToken};
 use runtime::Runtime;
 use serde_json::{Map, Value, json};
 
@@ -38,19 +38,19 @@ impl Context {
         };
         let text = match &input.context {
             Some(given) => given.clone(),
-            None => made_up(&execution, input, kind, now),
+            None => made_up(runtime, &execution, input, kind),
         };
         Self { text, execution }
     }
 }
 
-fn made_up(execution: &Execution, input: &Input, kind: &StateKind, now: Timestamp) -> JsonText {
-    let time = now.iso_8601();
+fn made_up(runtime: &Runtime, execution: &Execution, input: &Input, kind: &StateKind) -> JsonText {
+    let time = execution.started_at.iso_8601();
     let mut state = json!({ "Name": STATE_NAME, "EnteredTime": time });
     if matches!(kind, StateKind::Task(_) | StateKind::Map(_) | StateKind::Parallel(_)) {
         state["RetryCount"] = json!(input.retries);
     }
-    JsonText::from_value(&json!({
+    let mut context = json!({
         "Execution": {
             "Id": execution.arn,
             "Input": execution.input.to_value().unwrap_or_default(),
@@ -60,7 +60,15 @@ fn made_up(execution: &Execution, input: &Input, kind: &StateKind, now: Timestam
         },
         "StateMachine": { "Id": execution.state_machine_arn, "Name": execution.state_machine_name },
         "State": state,
-    }))
+    });
+    if let StateKind::Task(task) = kind
+        && task.resource.pattern() == IntegrationPattern::WaitForTaskToken
+    {
+        let attempt = AttemptId { number: 1, nonce: runtime.nonce() };
+        let token = TaskToken::render(&execution.arn, &BranchPath::root(), attempt);
+        context["Task"] = json!({ "Token": token });
+    }
+    JsonText::from_value(&context)
 }
 
 /// Is the name of a field, what its value must be, and that in words.

@@ -103,7 +103,7 @@ impl Input {
             Some(_) if !has_children && !matches!(kind, StateKind::Task(_)) => {
                 refuse(format!("State type '{}' is not supported when a mock is specified", type_name(kind)))
             }
-            Some(Mock::Result(result)) => mock::check(result, kind, &self.definition, self.validation),
+            Some(Mock::Result(result)) => mock::check(result, kind, self.validation),
             Some(Mock::Error { .. }) => Ok(()),
         }
     }

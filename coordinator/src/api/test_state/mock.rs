@@ -11,12 +11,7 @@ use super::input::{Validation, refuse};
 const SHAPES: &str = include_str!("shapes.json");
 
 /// Refuses a result that the state could not have.
-pub(crate) fn check(
-    result: &JsonText,
-    kind: &StateKind,
-    definition: &str,
-    validation: Validation,
-) -> Result<(), ApiError> {
+pub(crate) fn check(result: &JsonText, kind: &StateKind, validation: Validation) -> Result<(), ApiError> {
     let value = result.to_value().unwrap_or_default();
     match kind {
         StateKind::Parallel(parallel) => match value.as_array() {
@@ -26,7 +21,7 @@ pub(crate) fn check(
             }
             Some(_) => Ok(()),
         },
-        StateKind::Map(_) if writes_results(definition) => {
+        StateKind::Map(map) if map.writes_results => {
             if value.is_object() {
                 Ok(())
             } else {
@@ -48,11 +43,6 @@ pub(crate) fn check(
             Ok(())
         }
     }
-}
-
-/// Tells whether the Map writes its results away, so that its own result tells where.
-fn writes_results(definition: &str) -> bool {
-    definition.contains("\"ResultWriter\"")
 }
 
 fn check_answer(value: &Value, kind: &ResourceKind, validation: Validation) -> Result<(), ApiError> {

@@ -12,7 +12,7 @@ mod input;
 mod mock;
 
 use asl::{Definition, StateFault, StateKind};
-use engine::{Execution, Limits, Moment, Outcome, StateTest, TestStep};
+use engine::{Execution, Limits, Moment, Outcome, StateTest, TestStep, Tested};
 
 use self::context::Context;
 use self::input::Input;
@@ -36,11 +36,13 @@ impl Api {
         let tested = match self.step(&mut test, first).await? {
             TestStep::Done(tested) => tested,
             TestStep::Children => return Err(unsupported_without_mock()),
-            TestStep::Call { resource, payload, timeout_seconds } => {
-                let outcome = self.call(caller, &resource, payload, timeout_seconds).await?;
-                match self.step(&mut test, Some(outcome)).await? {
-                    TestStep::Done(tested) => tested,
-                    TestStep::Call { .. } | TestStep::Children => return Err(defect("the test took no result")),
+            TestStep::Call { resource, payload, timeout_seconds, inspection } => {
+                match self.call(caller, &resource, payload, timeout_seconds).await? {
+                    Some(outcome) => match self.step(&mut test, Some(outcome)).await? {
+                        TestStep::Done(tested) => tested,
+                        TestStep::Call { .. } | TestStep::Children => return Err(defect("the test took no result")),
+                    },
+                    None => Box::new(Tested::timed_out(*inspection, test.input.variables.clone())),
                 }
             }
         };

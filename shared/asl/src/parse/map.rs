@@ -30,6 +30,7 @@ pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<State
         max_concurrency: max_concurrency(state, findings),
         tolerated_failure_count: path::limit(state, "ToleratedFailureCount", (0, u64::MAX), findings),
         tolerated_failure_percentage: path::percentage(state, "ToleratedFailurePercentage", findings),
+        writes_results: state.has("ResultWriter"),
         retry: retry::retriers(state, findings),
         catch: retry::catchers(state, findings),
         item_processor: machine?,
