@@ -8,6 +8,7 @@ use jsonata_core::ast::{AstNode, BinaryOp, Stage};
 
 use crate::error::SyntaxError;
 use crate::guard;
+use crate::syntax;
 
 /// Bounds the length of an expression in bytes; AWS's bound is that of the whole definition.
 const LENGTH_MAX: usize = 64 * 1024;
@@ -99,7 +100,7 @@ impl Expression {
         let parsed = std::panic::catch_unwind(|| jsonata_core::parser::parse(text));
         let ast = match parsed {
             Ok(Ok(ast)) => ast,
-            Ok(Err(error)) => return Err(SyntaxError { message: without_prefix(&error.to_string()) }),
+            Ok(Err(error)) => return Err(SyntaxError { message: syntax::message(&error) }),
             Err(_) => return Err(SyntaxError { message: "S0500: The expression can't be parsed".to_owned() }),
         };
         let mut reader = Reader::default();
@@ -140,23 +141,6 @@ fn calls(node: &AstNode) -> bool {
             | AstNode::Object(_)
             | AstNode::ObjectTransform { .. }
     )
-}
-
-/// Takes off what jsonata-core puts before the code of some errors, and writes tokens as they are written.
-fn without_prefix(message: &str) -> String {
-    let message = message.strip_prefix("Invalid syntax: ").unwrap_or(message);
-    let tokens = [
-        ("RightParen", "\")\""),
-        ("LeftParen", "\"(\""),
-        ("RightBracket", "\"]\""),
-        ("LeftBracket", "\"[\""),
-        ("RightBrace", "\"}\""),
-        ("LeftBrace", "\"{\""),
-        ("Comma", "\",\""),
-        ("Semicolon", "\";\""),
-        ("Colon", "\":\""),
-    ];
-    tokens.iter().fold(message.to_owned(), |message, (token, text)| message.replace(token, text))
 }
 
 impl fmt::Debug for Expression {

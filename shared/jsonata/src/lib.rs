@@ -13,6 +13,7 @@ mod guard;
 mod outcome;
 mod render;
 mod session;
+mod syntax;
 
 pub use bounds::Bounds;
 pub use error::{EvaluationError, SyntaxError};

@@ -92,6 +92,13 @@ impl Renderer<'_> {
     }
 }
 
+/// Writes a number as JavaScript does.
+pub(crate) fn number(number: f64) -> String {
+    let mut text = String::new();
+    push_number(&mut text, number);
+    text
+}
+
 /// Writes a number as JavaScript does; what is no number in JSON becomes a string, as in AWS.
 fn push_number(text: &mut String, number: f64) {
     use std::fmt::Write as _;

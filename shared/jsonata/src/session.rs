@@ -100,7 +100,12 @@ pub(crate) fn options(bounds: Bounds) -> EvaluatorOptions {
 }
 
 fn value(text: &str) -> Result<JValue, EvaluationError> {
-    JValue::from_json_str(text).map_err(|error| EvaluationError::new(format!("A value is not JSON: {error}")))
+    JValue::from_json_str(text).map_err(|error| {
+        // Where that was in the text tells nothing: it is no text that the author has.
+        let reason = error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        EvaluationError::new(format!("A value that the expression looks at could not be read: {reason}"))
+    })
 }
 
 /// Is a sequence of numbers that looks like chance and is fixed by its seed (SplitMix64).

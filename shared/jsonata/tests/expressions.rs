@@ -73,6 +73,10 @@ fn step_functions_adds_functions() {
     check("$hash('a', 'SHA-1')", "string \"86f7e437faa5a7fce15d1ddcb9eaeaea377667b8\"");
     check("$parse('{\"a\": [1, true]}').a[1]", "boolean true");
     check("$parse('-0')", "number 0");
+    for text in ["", "{", "[1,]", "x", "1e400"] {
+        let error = "Argument 1 of function \"parse\" is not valid JSON";
+        check(&format!("$parse('{text}')"), &format!("error {error}"));
+    }
     check("$random(3) = $random(3)", "boolean true");
     check("$random() < 1", "boolean true");
     check("$length($uuid())", "number 36");

@@ -113,7 +113,7 @@ pub(super) fn parse(args: &[JValue]) -> FunctionResult {
         return Ok(JValue::Undefined);
     }
     let text = args[0].as_str().ok_or_else(|| argument_error(1, "parse"))?;
-    JValue::from_json_str(text).map_err(|error| failed(format!("The argument of $parse is not JSON: {error}")))
+    JValue::from_json_str(text).map_err(|_| failed("Argument 1 of function \"parse\" is not valid JSON"))
 }
 
 /// Gives a number from 0 up to but without 1; always the same for the same seed.
