@@ -45,6 +45,8 @@ pub(crate) enum Operation {
     GetExecutionHistory,
     /// Begins an execution.
     StartExecution,
+    /// Runs an execution of an Express state machine, of which there are none yet.
+    StartSyncExecution,
     /// Ends an execution.
     StopExecution,
     /// Runs one state alone.
@@ -94,7 +96,7 @@ const TABLE: [(&str, Option<Operation>); 37] = [
     ("SendTaskHeartbeat", Some(Operation::SendTaskHeartbeat)),
     ("SendTaskSuccess", Some(Operation::SendTaskSuccess)),
     ("StartExecution", Some(Operation::StartExecution)),
-    ("StartSyncExecution", None),
+    ("StartSyncExecution", Some(Operation::StartSyncExecution)),
     ("StopExecution", Some(Operation::StopExecution)),
     ("TagResource", Some(Operation::TagResource)),
     ("TestState", Some(Operation::TestState)),

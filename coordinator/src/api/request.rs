@@ -157,6 +157,7 @@ impl Api {
             Operation::GetActivityTask => self.get_activity_task(members).await,
             Operation::GetExecutionHistory => self.get_execution_history(members).await,
             Operation::StartExecution => self.start_execution(members, caller).await,
+            Operation::StartSyncExecution => self.start_sync_execution(members).await,
             Operation::StopExecution => self.stop_execution(members).await,
             Operation::ListActivities => self.list_activities(members, caller).await,
             Operation::ListExecutions => self.list_executions(members).await,

@@ -1,4 +1,5 @@
-//! StartExecution: begins an execution, or finds the one that was begun by the same request before.
+//! StartExecution: begins an execution, or finds the one that was begun by the same request before. StartSyncExecution, which
+//! no state machine takes.
 
 use model::{JsonText, StateMachineStatus};
 use serde_json::json;
@@ -71,6 +72,14 @@ impl Api {
         };
         tracing::debug!("execution started");
         Answer::render(&json!({ "executionArn": arn.as_str(), "startDate": seconds(at) }))
+    }
+
+    /// Answers StartSyncExecution: every state machine is of type STANDARD, which it is not for.
+    pub(super) async fn start_sync_execution(&self, members: Members) -> Result<Answer, ApiError> {
+        let Input { arn, .. } = Input::read(members, self.settings().payload_bytes_max)?;
+        self.state_machine(&state_machine_arn(&arn)?).await?;
+        let message = "This operation is not supported by this type of state machine";
+        Err(ApiError::new(ErrorCode::StateMachineTypeNotSupported, message))
     }
 }
 

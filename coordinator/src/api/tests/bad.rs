@@ -366,6 +366,7 @@ async fn rubbish_is_never_a_defect() {
         ),
         ("ListStateMachines", &["maxResults", "nextToken"]),
         ("ListTagsForResource", &["resourceArn"]),
+        ("StartSyncExecution", &["stateMachineArn", "name", "input", "traceHeader"]),
         ("SendTaskFailure", &["taskToken", "error", "cause"]),
         ("SendTaskHeartbeat", &["taskToken"]),
         ("SendTaskSuccess", &["taskToken", "output"]),
@@ -390,6 +391,29 @@ async fn rubbish_is_never_a_defect() {
             assert!(matches!(reply.status, 200 | 400), "{operation} {value}: {} {}", reply.status, reply.body);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn start_sync_execution() {
+    let missing = format!("{MACHINE}:missing");
+    check(
+        "StartSyncExecution",
+        &[
+            (json!({}), "ValidationException", null("stateMachineArn")),
+            (json!({ "stateMachineArn": "xyz" }), "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: xyz'".to_owned()),
+            (
+                json!({ "stateMachineArn": missing }),
+                "StateMachineDoesNotExist",
+                format!("State Machine Does Not Exist: '{missing}'"),
+            ),
+            (
+                json!({ "stateMachineArn": format!("{MACHINE}:S"), "name": "a b", "input": "{" }),
+                "StateMachineTypeNotSupported",
+                "This operation is not supported by this type of state machine".to_owned(),
+            ),
+        ],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
