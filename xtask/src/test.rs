@@ -1,6 +1,8 @@
 //! `cargo xtask test`.
 
-use std::io::{BufRead, BufReader};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -13,6 +15,8 @@ use crate::{images, servers};
 pub(crate) const BUILT: &str = "STEPWELL_PROGRAMS_BUILT";
 /// Where the end-to-end tests are, a file or folder each.
 const END_TO_END: &str = "tests/e2e/tests";
+/// Tells the crate `support` in which file to collect what was skipped.
+const SKIPPED: &str = "STEPWELL_TEST_SKIPPED";
 /// Tells the crate `e2e` how to start its servers.
 const SERVERS: &str = "STEPWELL_TEST_SERVERS";
 
@@ -20,8 +24,9 @@ const SERVERS: &str = "STEPWELL_TEST_SERVERS";
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     let start = Instant::now();
     servers::ensure()?;
+    let skipped = skipped_file()?;
     let mut test = cargo();
-    test.args(["test", "--no-fail-fast"]);
+    test.args(["test", "--no-fail-fast"]).env(SKIPPED, &skipped);
     let mut sums = Sums::default();
     // Tests of chosen packages build the programs themselves if they need them.
     let passed = if arguments.iter().any(|argument| is_choice(argument)) {
@@ -34,15 +39,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
         }
         println!("==> running the tests, with servers that are processes");
         let passed = watch(test.arg("--workspace").env(BUILT, "1").args(arguments), &mut sums)?;
-        in_containers(arguments, &mut sums)? && passed
+        in_containers(arguments, &skipped, &mut sums)? && passed
     };
+    show_skipped(&skipped);
     println!("\nall tests took {} s", start.elapsed().as_secs());
     println!("tests: {} passed, {} failed", sums.passed, sums.failed);
     Ok(passed)
 }
 
 /// Runs the end-to-end tests once more, with servers in containers, where that is possible.
-fn in_containers(arguments: &[String], sums: &mut Sums) -> Result<bool> {
+fn in_containers(arguments: &[String], skipped: &Path, sums: &mut Sums) -> Result<bool> {
     if let Some(why) = images::why_not() {
         println!("\n==> skipped: the end-to-end tests with servers in containers: {why}");
         return Ok(true);
@@ -50,11 +56,34 @@ fn in_containers(arguments: &[String], sums: &mut Sums) -> Result<bool> {
     println!("\n==> running the end-to-end tests, with servers in containers");
     let mut test = cargo();
     // With `-p e2e` cargo would build everything once more, with fewer features.
-    test.args(["test", "--no-fail-fast", "--workspace"]).env(BUILT, "1").env(SERVERS, "containers");
+    test.args(["test", "--no-fail-fast", "--workspace"])
+        .env(BUILT, "1")
+        .env(SKIPPED, skipped)
+        .env(SERVERS, "containers");
     for entry in std::fs::read_dir(root()?.join(END_TO_END))? {
         test.arg("--test").arg(entry?.path().file_stem().context("a test has no name")?);
     }
     watch(test.args(arguments), sums)
+}
+
+/// Gives the file for what is skipped, which is not there yet.
+fn skipped_file() -> Result<PathBuf> {
+    let folder = root()?.join("target");
+    std::fs::create_dir_all(&folder).context("make the folder target")?;
+    let path = folder.join("skipped-tests.txt");
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).context("remove target/skipped-tests.txt"),
+        Ok(()) | Err(_) => Ok(path),
+    }
+}
+
+/// Tells what tests skipped, each once.
+fn show_skipped(path: &Path) {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: BTreeSet<&str> = text.lines().collect();
+    for line in lines {
+        println!("==> skipped: {line}");
+    }
 }
 
 fn is_choice(argument: &str) -> bool {

@@ -22,6 +22,7 @@ mod rabbit;
 mod redis;
 mod redis_cluster;
 mod shared;
+mod skipped;
 mod suite;
 mod wait;
 
@@ -34,5 +35,6 @@ pub use rabbit::RabbitServer;
 pub use redis::{AppendFsync, RedisOptions, RedisServer};
 pub use redis_cluster::RedisCluster;
 pub use shared::{shared_rabbit, shared_redis};
+pub use skipped::skipped;
 pub use suite::suite;
 pub use wait::{eventually, eventually_some};

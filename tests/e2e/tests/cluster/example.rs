@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use e2e::{Api, Aws, Cluster, Plan, Servers, check_history, events_of_type, note};
 use serde_json::{Value, json};
-use support::{eventually, unique_name};
+use support::{eventually, skipped, unique_name};
 
 const ORDER: &str = r#"{"orderId": "12345"}"#;
 
@@ -61,7 +61,7 @@ fn listed(page: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn the_four_calls_of_the_aws_client() -> Result<()> {
     let Some(aws) = Aws::find() else {
-        note("skipped: there is no `aws` on PATH; the example by HTTP makes the same calls");
+        skipped("the README's calls by the `aws` client against a cluster: it is not on PATH");
         return Ok(());
     };
     let cluster = example_cluster().await?;

@@ -5,9 +5,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Api, Cluster, Plan, Servers, check_history, note};
+use e2e::{Api, Cluster, Plan, Servers, check_history};
 use serde_json::{Value, json};
-use support::{DataDir, ProcessGroup, Program, eventually, unique_name};
+use support::{DataDir, ProcessGroup, Program, eventually, skipped, unique_name};
 
 #[tokio::test]
 async fn a_worker_in_rust_runs_orders() -> Result<()> {
@@ -105,7 +105,7 @@ fn python_with_pika(folder: &DataDir) -> Result<Option<PathBuf>> {
         Ok(output) => String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned(),
         Err(error) => error.to_string(),
     };
-    note(&format!("skipped: no Python with pika could be made for examples/python-worker ({why})"));
+    skipped(&format!("examples/python-worker: no Python with pika could be made ({why})"));
     Ok(None)
 }
 

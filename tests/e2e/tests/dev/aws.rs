@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use e2e::{Aws, PATIENCE, events_of_type, note};
 use serde_json::Value;
-use support::eventually;
+use support::{eventually, skipped};
 
 use crate::dev::Dev;
 
@@ -18,7 +18,9 @@ async fn the_four_calls_of_the_readme_survive_kills() -> Result<()> {
     let mut dev = Dev::start_with(&example("handlers.toml")).await?;
     let aws = Aws::find();
     if aws.is_none() {
-        note("skipped: there is no `aws` on PATH; the four calls are made by HTTP");
+        skipped(
+            "the README's calls by the `aws` client, which is not on PATH: against stepwell dev they are made by HTTP",
+        );
     }
     let definition = std::fs::read_to_string(example("workflow.asl.json"))?;
     let create = [("name", "OrderProcessingWorkflow"), ("definition", definition.as_str()), ("roleArn", ROLE)];
