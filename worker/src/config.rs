@@ -47,7 +47,8 @@ pub struct WorkerConfig {
     pub hold_max: Interval,
     /// How often it repeats that report. The coordinator gives the item to another worker after 30 s of silence. Since 0.1.0.
     pub hold_repeat: Interval,
-    /// After which time it tells that a handler has started. Since 0.1.0.
+    /// After which time it tells that a handler has started; earlier where the state has HeartbeatSeconds of less than three times
+    /// as long. Since 0.1.0.
     pub notice_after: Interval,
     /// How long it goes on at SIGTERM to finish what is in hand. Since 0.1.0.
     pub grace: Interval,

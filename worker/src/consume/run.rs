@@ -18,6 +18,9 @@ use crate::handlers::{Answer, Call, Form, Resolved, invoke_answer, too_large};
 /// How much later than the deadline a handler is stopped from outside: those that end a process at the deadline come first.
 const DEADLINE_SLACK_MILLIS: i64 = 50;
 
+/// The notice of a start leaves when this part of the heartbeat's time is over: it may wait as long again in a busy queue.
+const HEARTBEAT_PARTS: u64 = 3;
+
 /// Is how a run ended.
 enum End {
     Answer(Answer),
@@ -166,6 +169,14 @@ impl Shared {
     }
 }
 
+/// Gives when to tell that a handler has started: in time for the first heartbeat, of which the notice takes the place.
+fn notice_at(now: Timestamp, notice_after: settings::Interval, heartbeat_seconds: Option<u64>) -> Timestamp {
+    let due = after(now, notice_after);
+    let Some(seconds) = heartbeat_seconds else { return due };
+    let third = i64::try_from(seconds.saturating_mul(1_000) / HEARTBEAT_PARTS).unwrap_or(i64::MAX);
+    due.min(now.plus_millis(third))
+}
+
 fn after(at: Timestamp, interval: settings::Interval) -> Timestamp {
     at.plus_millis(i64::try_from(interval.get().as_millis()).unwrap_or(i64::MAX))
 }
@@ -198,7 +209,7 @@ struct Agenda {
 impl Agenda {
     fn new(shared: &Shared, held: &Held, now: Timestamp) -> Self {
         Self {
-            notice: Some(after(now, shared.config.notice_after)),
+            notice: Some(notice_at(now, shared.config.notice_after, held.item.heartbeat_seconds)),
             hold: after(held.received_at, shared.config.hold_max),
             deadline: held.item.deadline.map(|deadline| deadline.plus_millis(DEADLINE_SLACK_MILLIS)),
         }

@@ -99,6 +99,19 @@ async fn a_long_run_is_told_then_held_then_reported() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_is_told_before_the_first_heartbeat_is_due() {
+    for (heartbeat_seconds, told_at) in
+        [(Some(1), 333), (Some(2), 666), (Some(3), 1_000), (Some(60), 1_000), (None, 1_000)]
+    {
+        let runs = Arc::default();
+        let mut bench = Bench::start(|builder| slow_echo(builder, Duration::from_secs(5), &runs)).await;
+        bench.dispatch(&[WorkItem { heartbeat_seconds, ..item("r") }]).await;
+        assert_eq!(bench.outcome().await, (Outcome::Started, told_at), "{heartbeat_seconds:?}");
+        assert_eq!(bench.outcome().await, (succeeded(r#"{"a":  1.0}"#), 5_000), "it is told once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_held_is_acknowledged_and_nothing_before() {
     for (seconds, left) in [(299, 1), (301, 0)] {
         let runs = Arc::default();
