@@ -53,6 +53,11 @@ impl Context {
         &self.shared.held.item.resource
     }
 
+    /// Gives the role that the state's Credentials name: whose rights the task is to be run with, at AWS or wherever roles mean something.
+    pub fn role_arn(&self) -> Option<&str> {
+        self.shared.held.item.role_arn.as_deref()
+    }
+
     /// Gives the task token by which SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat name the attempt.
     pub fn task_token(&self) -> String {
         TaskToken::render(self.execution().as_str(), self.branch(), self.attempt())

@@ -136,6 +136,7 @@ fn item(runtime: &Runtime, number: u64) -> WorkItem {
         state: "Work".to_owned(),
         resource: "arn:aws:lambda:us-east-1:123456789012:function:Slow".to_owned(),
         input: JsonText::trusted("[1, 2]"),
+        role_arn: None,
         deadline: None,
         heartbeat_seconds: None,
         traceparent: None,

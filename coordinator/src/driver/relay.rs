@@ -72,6 +72,7 @@ impl Inner {
             state: branch.state.as_str().to_owned(),
             resource: task.resource.clone(),
             input: task.payload.clone(),
+            role_arn: task.role_arn.clone(),
             deadline: task.deadline,
             heartbeat_seconds: task.heartbeat_seconds,
             traceparent: Some(context.to_string()),

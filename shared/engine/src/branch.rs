@@ -120,6 +120,8 @@ pub struct TaskPhase {
     pub resource: String,
     /// The effective input: what the worker gets.
     pub payload: JsonText,
+    /// The role that the state's Credentials name: who runs the task acts as it.
+    pub role_arn: Option<String>,
     /// When the attempt began.
     pub scheduled_at: Timestamp,
     /// When it times out, if it does.

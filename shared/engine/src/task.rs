@@ -35,12 +35,12 @@ pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, tas
     let selected = dataflow::selected(turn, branch, state)?;
     let timeout = limit(turn, branch, state, &selected, task.timeout.as_ref(), "TimeoutSecondsPath")?;
     let heartbeat = limit(turn, branch, state, &selected, task.heartbeat.as_ref(), "HeartbeatSecondsPath")?;
-    let credentials = credentials(turn, branch, state, (task, &selected))?;
+    let role_arn = credentials(turn, branch, state, (task, &selected))?;
     let payload = dataflow::parameters(turn, branch, state, selected)?;
     check_activity(turn, branch, task)?;
     let chain = Chain::of(task);
     let region = &turn.execution.region;
-    let (kind, details) = chain.scheduled(region, payload.clone(), (timeout, heartbeat), credentials);
+    let (kind, details) = chain.scheduled(region, payload.clone(), (timeout, heartbeat), role_arn.clone());
     branch.last_event = turn.emit(branch.last_event, kind, details);
     let attempt = next_attempt(turn.moment.seed, branch);
     branch.attempts += 1;
@@ -50,6 +50,7 @@ pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, tas
         attempt,
         resource: task.resource.arn().to_owned(),
         payload,
+        role_arn,
         scheduled_at: now,
         deadline: timeout.filter(|_| !waits_in_queue).map(|seconds| plus_seconds(now, seconds)),
         timeout_seconds: timeout.filter(|_| waits_in_queue),

@@ -62,13 +62,14 @@ impl Command {
     }
 }
 
-fn variables(call: &Call) -> [(&'static str, String); 6] {
+fn variables(call: &Call) -> [(&'static str, String); 7] {
     [
         ("STEPWELL_EXECUTION", call.context.execution().as_str().to_owned()),
         ("STEPWELL_BRANCH", call.context.branch().to_string()),
         ("STEPWELL_ATTEMPT", call.context.attempt().to_string()),
         ("STEPWELL_STATE", call.context.state().to_owned()),
         ("STEPWELL_FUNCTION", call.function.as_deref().unwrap_or_default().to_owned()),
+        ("STEPWELL_ROLE_ARN", call.context.role_arn().unwrap_or_default().to_owned()),
         ("TRACEPARENT", call.context.traceparent().to_owned()),
     ]
 }

@@ -71,6 +71,7 @@ impl Http {
             ("stepwell-attempt", Some(context.attempt().to_string())),
             ("stepwell-state", Some(context.state().to_owned())),
             ("stepwell-function", call.function.as_deref().map(str::to_owned)),
+            ("stepwell-role-arn", context.role_arn().map(str::to_owned)),
             ("stepwell-deadline", deadline),
             ("stepwell-task-token", Some(context.task_token())),
         ];

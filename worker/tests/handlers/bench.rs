@@ -20,6 +20,8 @@ pub(crate) struct Bench {
     pub(crate) broker: MemoryBroker,
     pub(crate) runtime: Runtime,
     pub(crate) folder: DataDir,
+    /// The role that further tasks are run as.
+    pub(crate) role_arn: Option<String>,
     runs: Registry,
     worker: Task,
     stopper: Stopper,
@@ -57,7 +59,18 @@ impl Bench {
         let stopper = worker.stopper();
         let worker = runtime.spawn(worker.run());
         let events = broker.consume_events(0, 1000);
-        Self { broker, runtime, folder, runs: metrics, worker, stopper, events, ready: Vec::new(), last: 0 }
+        Self {
+            broker,
+            runtime,
+            folder,
+            role_arn: None,
+            runs: metrics,
+            worker,
+            stopper,
+            events,
+            ready: Vec::new(),
+            last: 0,
+        }
     }
 
     /// Dispatches a task of a function and gives its attempt.
@@ -88,6 +101,7 @@ impl Bench {
             state: "Work".to_owned(),
             resource: resource.to_owned(),
             input: JsonText::trusted(input),
+            role_arn: self.role_arn.clone(),
             deadline,
             heartbeat_seconds: None,
             traceparent: None,
@@ -160,6 +174,9 @@ pub(crate) fn message(cause: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(cause).expect("is JSON");
     value["errorMessage"].as_str().expect("has a message").to_owned()
 }
+
+/// Is a role that a task may be run as.
+pub(crate) const ROLE: &str = "arn:aws:iam::210987654321:role/team/Pay";
 
 /// Waits, but not for ever.
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {

@@ -23,7 +23,7 @@ for line in sys.stdin:
         sys.stdout.write('{"id":"%s","output":%s}\n' % (task_id, text))
         sys.stdout.flush()
     elif what == "show":
-        say({"id": task_id, "output": {"function": task["function"], "resource": task["resource"], "mode": os.environ.get("MODE"), "secret": os.environ.get("STEPWELL_AMQP__URL"), "deadline": "deadline" in task, "folder": os.path.exists("child.py")}})
+        say({"id": task_id, "output": {"function": task["function"], "resource": task["resource"], "mode": os.environ.get("MODE"), "secret": os.environ.get("STEPWELL_AMQP__URL"), "role_arn": task.get("role_arn"), "deadline": "deadline" in task, "folder": os.path.exists("child.py")}})
     elif what == "pid":
         say({"id": task_id, "output": os.getpid()})
     elif what == "null":

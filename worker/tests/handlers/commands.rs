@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use wire::message::Outcome;
 
-use super::bench::{Bench, message};
+use super::bench::{Bench, ROLE, message};
 
 const HANDLERS: &str = r#"
 [[handler]]
@@ -47,7 +47,10 @@ async fn json_goes_in_and_comes_out() {
     assert_eq!(bench.output("Play", &json!({"stdout": "\n 7\n"}).to_string()).await, "7");
     let execution = "arn:aws:states:us-east-1:123456789012:execution:Orders:o-1";
     let shown = bench.output("Play", &json!({"show": true}).to_string()).await;
-    assert_eq!(shown, format!(r#"["test", "Play", "Work", "{execution}"]"#));
+    assert_eq!(shown, format!(r#"["test", "Play", "Work", "{execution}", ""]"#));
+    bench.role_arn = Some(ROLE.to_owned());
+    let shown = bench.output("Play", &json!({"show": true}).to_string()).await;
+    assert!(shown.ends_with(&format!(r#""{ROLE}"]"#)), "{shown}");
     assert_eq!(bench.output("Background", "{}").await, "1");
     let large = format!("\"{}\"", "x".repeat(300_000));
     assert_eq!(bench.output("Deaf", &large).await, "2");

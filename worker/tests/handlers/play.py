@@ -7,7 +7,7 @@ import sys
 
 given = json.load(sys.stdin)
 if given.get("show"):
-    names = ["MODE", "STEPWELL_FUNCTION", "STEPWELL_STATE", "STEPWELL_EXECUTION"]
+    names = ["MODE", "STEPWELL_FUNCTION", "STEPWELL_STATE", "STEPWELL_EXECUTION", "STEPWELL_ROLE_ARN"]
     print(json.dumps([os.environ.get(name) for name in names]))
 sys.stderr.write(given.get("stderr", "") * given.get("times", 1))
 sys.stderr.flush()

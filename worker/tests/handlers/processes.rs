@@ -5,7 +5,7 @@ use wire::message::{Cancel, Cancelled, Outcome};
 
 use broker::WorkQueue as _;
 
-use super::bench::{Bench, OUTPUT_BYTES_MAX, message, parts};
+use super::bench::{Bench, OUTPUT_BYTES_MAX, ROLE, message, parts};
 
 const HANDLERS: &str = r#"
 [[handler]]
@@ -49,8 +49,11 @@ async fn tasks_are_lines_and_so_are_answers() {
     assert_eq!(bench.output("Child", "{\n\"do\":\r\n\"echo\"}").await, "{ \"do\":  \"echo\"}");
     assert_eq!(bench.output("Child", r#"{"do":"null"}"#).await, "null");
     let shown = bench.output("Child", r#"{"do":"show"}"#).await;
-    let expect = r#"{"function": "Child", "resource": "arn:aws:lambda:us-east-1:123456789012:function:Child", "mode": "test", "secret": null, "deadline": false, "folder": true}"#;
+    let expect = r#"{"function": "Child", "resource": "arn:aws:lambda:us-east-1:123456789012:function:Child", "mode": "test", "secret": null, "role_arn": null, "deadline": false, "folder": true}"#;
     assert_eq!(shown, expect);
+    bench.role_arn = Some(ROLE.to_owned());
+    let shown = bench.output("Child", r#"{"do":"show"}"#).await;
+    assert!(shown.contains(&format!(r#""role_arn": "{ROLE}""#)), "{shown}");
     bench.stop().await;
 }
 

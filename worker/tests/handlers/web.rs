@@ -4,7 +4,7 @@ use model::{JsonText, TaskToken};
 use serde_json::Value;
 use wire::message::Outcome;
 
-use crate::bench::{Bench, OUTPUT_BYTES_MAX, parts};
+use crate::bench::{Bench, OUTPUT_BYTES_MAX, ROLE, parts};
 use crate::server::{Seen, Server, reply};
 
 fn answer(seen: &Seen) -> axum::response::Response {
@@ -45,6 +45,10 @@ async fn a_reply_is_the_output_to_the_byte() {
     assert!(seen.header("stepwell-execution").ends_with(":Orders:o-1"));
     assert!(seen.header("traceparent").starts_with("00-"));
     assert!(!seen.header("stepwell-attempt").is_empty());
+    assert_eq!(seen.header("stepwell-role-arn"), "");
+    bench.role_arn = Some(ROLE.to_owned());
+    bench.run("echo", "{}").await;
+    assert_eq!(server.last().header("stepwell-role-arn"), ROLE);
     assert_eq!(bench.output("empty", "{}").await, "null");
 }
 

@@ -11,6 +11,7 @@ pub(crate) fn item(name: &str) -> WorkItem {
         state: name.to_owned(),
         resource: "arn:aws:lambda:us-east-1:123456789012:function:Echo".to_owned(),
         input: JsonText::trusted("{\"a\" : 1.0}"),
+        role_arn: None,
         deadline: None,
         heartbeat_seconds: None,
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),

@@ -42,6 +42,21 @@ fn a_report_of_another_attempt_is_stale() {
 }
 
 #[test]
+fn every_attempt_keeps_the_role_of_its_credentials() {
+    let definition = r#"{"StartAt":"T","States":{"T":{"Type":"Task","End":true,
+        "Credentials":{"RoleArn.$":"States.Format('arn:aws:iam::{}:role/R', $.account)"},
+        "Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":1}],
+        "Resource":"arn:aws:lambda:us-east-1:123456789012:function:F"}}}"#;
+    let mut world = World::start(definition, r#"{"account":"210987654321"}"#, Limits::default(), 1);
+    let role = Some("arn:aws:iam::210987654321:role/R");
+    assert_eq!(task(&world).role_arn.as_deref(), role);
+    let failed = Outcome::Failed { error: Some("E".to_owned()), cause: None };
+    report(&mut world, failed).expect("counts");
+    world.happen(world.next_timer().expect("it is tried again"), &mut |_, _| Answer::Silence);
+    assert_eq!((task(&world).attempt.number, task(&world).role_arn.as_deref()), (2, role));
+}
+
+#[test]
 fn timers_of_what_is_over_are_stale() {
     let mut world = world(TASK);
     let path = BranchPath::root();

@@ -365,6 +365,7 @@ impl Seen {
             attempt: self.attempt(),
             resource: "arn:aws:lambda:us-east-1:123456789012:function:Pay".to_owned(),
             payload: text("{\"order\":  \"é\"}"),
+            role_arn: None,
             scheduled_at: at(0),
             deadline: None,
             heartbeat_seconds: None,

@@ -123,6 +123,7 @@ struct ItemFields<'a> {
     resource: String,
     #[serde(borrow)]
     input: &'a RawValue,
+    role_arn: Option<String>,
     deadline: Option<i64>,
     heartbeat_seconds: Option<u64>,
     traceparent: Option<String>,
@@ -142,6 +143,7 @@ impl<'a> Fields<'a> for ItemFields<'a> {
             state: self.state,
             resource: self.resource,
             input: JsonText::from_raw(self.input),
+            role_arn: self.role_arn,
             deadline: self.deadline.map(Timestamp::from_millis),
             heartbeat_seconds: self.heartbeat_seconds,
             traceparent: self.traceparent,

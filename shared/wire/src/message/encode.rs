@@ -17,6 +17,7 @@ pub fn encode_items(items: &[WorkItem]) -> Vec<u8> {
         element.text("state", &item.state);
         element.text("resource", &item.resource);
         element.payload("input", &item.input);
+        element.optional_text("role_arn", item.role_arn.as_deref());
         element.optional_time("deadline", item.deadline);
         if let Some(seconds) = item.heartbeat_seconds {
             element.number("heartbeat_seconds", seconds);

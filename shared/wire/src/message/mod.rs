@@ -43,6 +43,8 @@ pub struct WorkItem {
     pub resource: String,
     /// The effective input.
     pub input: JsonText,
+    /// The role that the state's Credentials name.
+    pub role_arn: Option<String>,
     /// When the attempt times out, if it does.
     pub deadline: Option<Timestamp>,
     /// The longest silence between two heartbeats.

@@ -32,6 +32,7 @@ fn item(branch_path: &str) -> WorkItem {
         state: "Validate \"it\"".to_owned(),
         resource: "arn:aws:lambda:us-east-1:123456789012:function:ValidateOrder".to_owned(),
         input: JsonText::parse(r#"{"a" :  1.0, "\u00e9":[ ]}"#).expect("is JSON"),
+        role_arn: None,
         deadline: Some(Timestamp::from_millis(1_700_000_060_000)),
         heartbeat_seconds: Some(30),
         traceparent: Some(TRACE.to_owned()),
@@ -110,6 +111,13 @@ fn work_items_are_as_the_golden_file_has_them() {
     let items = [item("r/4.2"), bare_item()];
     assert_eq!(text(encode_items(&items)), as_written(golden!("work.v1")));
     assert_eq!(decode_items(golden!("work.v1").as_bytes()).expect("reads"), items);
+}
+
+#[test]
+fn an_item_bears_its_role() {
+    let with_role = WorkItem { role_arn: Some("arn:aws:iam::210987654321:role/Pay".to_owned()), ..bare_item() };
+    assert_eq!(text(encode_items(std::slice::from_ref(&with_role))), as_written(golden!("work.v1.with-role")));
+    assert_eq!(decode_items(golden!("work.v1.with-role").as_bytes()).expect("reads"), [with_role]);
 }
 
 #[test]

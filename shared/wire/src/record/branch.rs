@@ -87,6 +87,8 @@ pub struct TaskRecord {
     pub resource: String,
     /// The effective input; the text form keeps it once where it is also the branch's `input`.
     pub payload: JsonText,
+    /// The role that the task is run as.
+    pub role_arn: Option<String>,
     /// When the attempt began.
     pub scheduled_at: Timestamp,
     /// When it times out.

@@ -62,6 +62,7 @@ fn task(object: &mut Object<'_>, texts: &mut Texts, task: &TaskRecord) {
     object.id("attempt", &task.attempt);
     object.value("resource", &task.resource);
     object.value("payload", &texts.index(&task.payload));
+    object.optional("role", task.role_arn.as_deref());
     object.time("scheduled_at", task.scheduled_at);
     object.optional_time("deadline", task.deadline);
     object.optional("timeout", task.timeout_seconds.as_ref());
@@ -151,6 +152,7 @@ struct TaskText<'a> {
     attempt: &'a str,
     resource: String,
     payload: usize,
+    role: Option<String>,
     scheduled_at: i64,
     deadline: Option<i64>,
     timeout: Option<u64>,
@@ -251,6 +253,7 @@ impl TaskText<'_> {
             attempt: self.attempt.parse()?,
             resource: self.resource,
             payload: texts.get(self.payload)?,
+            role_arn: self.role,
             scheduled_at: Timestamp::from_millis(self.scheduled_at),
             deadline: self.deadline.map(Timestamp::from_millis),
             timeout_seconds: self.timeout,

@@ -55,6 +55,7 @@ fn task(delivery: DeliveryRecord) -> TaskRecord {
         attempt: AttemptId { number: 2, nonce: Nonce(255) },
         resource: "arn:aws:lambda:us-east-1:123456789012:function:Pay".to_owned(),
         payload: text(r#"{"a" :  1.0, "\u00e9":[ ]}"#),
+        role_arn: None,
         scheduled_at: at(6),
         deadline: Some(at(60_000)),
         timeout_seconds: None,
@@ -115,9 +116,14 @@ fn branches() -> Vec<(&'static str, BranchRecord)> {
     let cutting_off = ChildrenRecord { cutting_off: true, ..children() };
     let queued = TaskRecord { deadline: None, timeout_seconds: Some(60), ..task(DeliveryRecord::Queued) };
     let early = |early| TaskRecord { early: Some(early), ..task(DeliveryRecord::Dispatched) };
+    let with_role = TaskRecord {
+        role_arn: Some("arn:aws:iam::210987654321:role/Pay".to_owned()),
+        ..task(DeliveryRecord::Dispatched)
+    };
     let failed = CallbackRecord::Failed { error: Some("Late".to_owned()), cause: None };
     vec![
         ("branch.v1.task.json", branch(PhaseRecord::Task(task(DeliveryRecord::Dispatched)))),
+        ("branch.v1.with-role.json", branch(PhaseRecord::Task(with_role))),
         ("branch.v1.held.json", branch(PhaseRecord::Task(task(held)))),
         ("branch.v1.held-again.json", branch(PhaseRecord::Task(held_again))),
         ("branch.v1.unhandled.json", branch(PhaseRecord::Task(task(unhandled)))),

@@ -27,13 +27,16 @@ struct Task<'a> {
     function: Option<&'a str>,
     resource: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    role_arn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<i64>,
 }
 
 /// Renders a task as a line, its end included.
 pub(super) fn render(id: u64, function: Option<&str>, input: &JsonText, context: &Context) -> Vec<u8> {
     let deadline = context.deadline().map(Timestamp::as_millis);
-    let task = Task { id: id.to_string(), function, resource: context.resource(), deadline };
+    let (resource, role_arn) = (context.resource(), context.role_arn());
+    let task = Task { id: id.to_string(), function, resource, role_arn, deadline };
     let mut line = Vec::with_capacity(input.len() + 256);
     serde_json::to_writer(&mut line, &task).expect("plain fields can always be rendered");
     line.pop();
