@@ -87,6 +87,19 @@ impl Context {
         }
     }
 
+    /// Hands the task over: its result comes by the [task token](Self::task_token) once the handler has returned, from SendTaskSuccess or
+    /// SendTaskFailure, with SendTaskHeartbeat meanwhile where the state has HeartbeatSeconds. It holds for every Resource.
+    ///
+    /// What the handler returns then is what the call answered, which the history's `TaskSubmitted` shows where the Resource has one. An
+    /// error still fails the task. A result that comes before the handler has returned counts. Calling it again changes nothing.
+    pub fn submit(&self) {
+        self.shared.held.submit();
+    }
+
+    pub(crate) fn is_submitted(&self) -> bool {
+        self.shared.held.is_submitted()
+    }
+
     /// Waits for a while.
     pub async fn sleep(&self, duration: Duration) {
         self.shared.reporter.runtime().sleep(duration).await;

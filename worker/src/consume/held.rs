@@ -116,6 +116,7 @@ pub(crate) struct Held {
     is_beating: AtomicBool,
     is_reporting_hold: AtomicBool,
     is_acknowledged: AtomicBool,
+    is_submitted: AtomicBool,
     shares: Mutex<Vec<Share>>,
 }
 
@@ -139,6 +140,7 @@ impl Held {
             is_beating: AtomicBool::new(false),
             is_reporting_hold: AtomicBool::new(false),
             is_acknowledged: AtomicBool::new(false),
+            is_submitted: AtomicBool::new(false),
             shares: Mutex::new(vec![share]),
         }
     }
@@ -176,6 +178,15 @@ impl Held {
     /// Tells whether the broker no longer has the item.
     pub(crate) fn is_acknowledged(&self) -> bool {
         self.is_acknowledged.load(Ordering::Acquire)
+    }
+
+    /// Notes that the result comes by the task token.
+    pub(crate) fn submit(&self) {
+        self.is_submitted.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_submitted(&self) -> bool {
+        self.is_submitted.load(Ordering::Acquire)
     }
 
     pub(crate) fn start(&self, now: Timestamp) {

@@ -53,16 +53,22 @@ where
     Fut: Future<Output = Result<JsonText, Failure>> + Send + 'static,
 {
     fn run(&self, call: Call) -> BoxFuture<'_, Answer> {
+        let context = call.context.clone();
         let begun = std::panic::catch_unwind(AssertUnwindSafe(|| (self.0)(call.input, call.context)));
         match begun {
-            Ok(running) => AssertUnwindSafe(running).catch_unwind().map(answer).boxed(),
-            Err(panic) => std::future::ready(answer(Err(panic))).boxed(),
+            Ok(running) => AssertUnwindSafe(running).catch_unwind().map(move |result| answer(result, &context)).boxed(),
+            Err(panic) => std::future::ready(answer(Err(panic), &context)).boxed(),
         }
     }
 }
 
-fn answer(result: Result<Result<JsonText, Failure>, Box<dyn Any + Send>>) -> Answer {
-    result.unwrap_or_else(|panic| Err(Failure::new("Runtime.Panic", message(&*panic)))).into()
+fn answer(result: Result<Result<JsonText, Failure>, Box<dyn Any + Send>>, context: &Context) -> Answer {
+    let result = result.unwrap_or_else(|panic| Err(Failure::new("Runtime.Panic", message(&*panic))));
+    match result {
+        Ok(output) if context.is_submitted() => Answer::Submitted(output),
+        Ok(output) => Answer::Output(output),
+        Err(failure) => Answer::Failed(failure),
+    }
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -12,7 +12,7 @@ use wire::message::{Outcome, WorkItem};
 use super::bench::{Bench, CONFIRM, failed, numbered, slow_echo, succeeded};
 use crate::config::{WorkConfig, WorkerConfig};
 use crate::consume::fixtures::item;
-use crate::{Failure, WorkerBuilder};
+use crate::{Context, Failure, WorkerBuilder};
 
 fn echo(builder: WorkerBuilder) -> WorkerBuilder {
     builder.raw_handler("Echo", |input, _| async { Ok(input) })
@@ -211,6 +211,41 @@ async fn handlers_are_typed() {
     check(r#"{"total":  1}"#, failed("Runtime.Panic", cause)).await;
     let cause = r#"{"errorType":"Runtime.UnmarshalError","errorMessage":"read the input: missing field `total` at line 1 column 2"}"#;
     check("{}", failed("Runtime.UnmarshalError", cause)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_hand_its_task_over() {
+    let mut bench = Bench::start(|builder| {
+        builder.handler("Echo", |wish: String, context: Context| async move {
+            if wish != "do it" {
+                context.submit();
+            }
+            if wish == "fail" {
+                Err(Failure::new("Full", "no room"))
+            } else {
+                Ok(context.role_arn().map(str::to_owned))
+            }
+        })
+    })
+    .await;
+    let call = |number, wish: &str| WorkItem {
+        input: JsonText::trusted(format!("\"{wish}\"")),
+        role_arn: Some("arn:aws:iam::1:role/R".to_owned()),
+        ..numbered(number)
+    };
+    let role = r#""arn:aws:iam::1:role/R""#;
+    bench.dispatch(&[call(1, "do it")]).await;
+    assert_eq!(bench.report().await.outcome, succeeded(role));
+    bench.dispatch(&[call(2, "hand it over")]).await;
+    assert_eq!(bench.report().await.outcome, Outcome::Submitted { output: JsonText::trusted(role) });
+    bench.dispatch(&[call(3, "fail")]).await;
+    assert_eq!(bench.report().await.outcome, failed("Full", r#"{"errorType":"Full","errorMessage":"no room"}"#));
+    let input = r#"{"FunctionName":"Echo","Payload":"hand it over"}"#;
+    let resource = "arn:aws:states:::lambda:invoke".to_owned();
+    bench.dispatch(&[WorkItem { resource, input: JsonText::trusted(input), ..call(4, "") }]).await;
+    let Outcome::Submitted { output } = bench.report().await.outcome else { panic!("it was handed over") };
+    assert!(output.as_str().ends_with(r#""StatusCode":202}"#), "{output}");
+    assert!(bench.left_over().await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
