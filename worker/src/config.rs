@@ -138,3 +138,28 @@ impl Default for WorkConfig {
         Self { deliveries_max: 20 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_are_fetched_as_run_and_wait() {
+        let config = |concurrency, window| WorkerConfig { concurrency, window, ..WorkerConfig::default() }.prefetch();
+        assert_eq!((config(64, 256), config(3, 0), config(u16::MAX, 1)), (320, 3, u16::MAX));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let check = |change: fn(&mut Config), key: &str| {
+            let mut config = Config::default();
+            change(&mut config);
+            assert_eq!(config.check().expect_err("is refused").key(), key);
+        };
+        assert_eq!(Config::default().check(), Ok(()));
+        check(|config| config.worker.pool.clear(), "worker.pool");
+        check(|config| config.worker.concurrency = 0, "worker.concurrency");
+        check(|config| config.worker.hold_repeat = Interval::default(), "worker.hold_repeat");
+        check(|config| config.worker.output_bytes_max = 1 << 30, "worker.output_bytes_max");
+    }
+}

@@ -89,3 +89,13 @@ pub enum LogFormat {
     /// One JSON object a line.
     Json,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_are_replicated_unless_told_otherwise() {
+        assert_eq!(Amqp::default().queue_kind, QueueKind::Quorum);
+    }
+}

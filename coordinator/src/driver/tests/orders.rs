@@ -2,7 +2,7 @@
 
 use model::{EventKind, ExecutionStatus};
 
-use super::world::{World, failure, kinds, success};
+use super::world::{Act, World, failure, kinds, success};
 use crate::driver::DriverSettings;
 
 pub(super) const TASK: &str = r#""Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f""#;
@@ -61,6 +61,21 @@ async fn a_task_costs_one_commit_and_no_load() {
     assert_eq!(node.driver.metrics().dispatches.get(), 2);
     // The start and the end of an execution are told, and nothing between them.
     world.until("both are told", async || node.driver.metrics().status_changes.get() == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_commit_opens_a_parallel_and_the_first_tasks_of_all_its_branches() {
+    let world = World::new();
+    let node = world.started("a");
+    let worker = world.worker(|_, _| Act::Lose);
+    let branch = format!(r#"{{"StartAt": "T", "States": {{"T": {{{TASK}, "End": true}}}}}}"#);
+    let branches = vec![branch; 5].join(",");
+    let definition = format!(
+        r#"{{"StartAt": "P", "States": {{"P": {{"Type": "Parallel", "Branches": [{branches}], "End": true}}}}}}"#
+    );
+    world.start(&node, &definition, "o", "{}").await;
+    world.until("all items are out", async || worker.seen().len() == 5).await;
+    assert_eq!((node.driver.metrics().commits.get(), node.driver.metrics().loads.get()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
