@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{Limits, RunLimits};
+use engine::Limits;
 
 use super::routing::Routing;
 
@@ -110,7 +110,7 @@ impl Default for DriverSettings {
     fn default() -> Self {
         Self {
             routing: Routing::default(),
-            limits: Limits { run: RunLimits { records: 100, ..RunLimits::default() }, ..Limits::default() },
+            limits: Limits::default(),
             prefetch: 256,
             lease: Duration::from_secs(5),
             closed_at_once: 256,

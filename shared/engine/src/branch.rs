@@ -160,6 +160,16 @@ pub enum Callback {
     },
 }
 
+impl Callback {
+    fn payload_bytes(&self) -> usize {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        match self {
+            Callback::Succeeded { output } => output.len(),
+            Callback::Failed { error, cause } => optional(error) + optional(cause),
+        }
+    }
+}
+
 /// Is how a work item stands with the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -224,6 +234,19 @@ impl Branch {
             Phase::Children(children) => Some(children),
             Phase::Ready | Phase::Task(_) | Phase::Wait { .. } | Phase::Backoff { .. } => None,
         }
+    }
+
+    /// Counts the bytes of payload that its record holds. What is also its input is stored once.
+    pub(crate) fn payload_bytes(&self) -> u64 {
+        let beside = |text: &JsonText| if text.is_same(&self.input) { 0 } else { text.len() };
+        let variables: usize = self.variables.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let waits_with = match &self.phase {
+            Phase::Task(task) => beside(&task.payload) + task.early.as_ref().map_or(0, Callback::payload_bytes),
+            Phase::Children(children) => beside(&children.input),
+            Phase::Ready | Phase::Wait { .. } | Phase::Backoff { .. } => 0,
+        };
+        let item = self.item.as_ref().map_or(0, |item| beside(&item.value));
+        u64::try_from(self.input.len() + variables + waits_with + item).unwrap_or(u64::MAX)
     }
 
     /// Settles every reference to an event of the run whose base is now known.

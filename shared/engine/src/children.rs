@@ -203,7 +203,8 @@ fn start_more(
 ) {
     let mut finished = finished.into_iter();
     let mut items = items.iter();
-    while can_start(phase) && turn.room > 0 {
+    let mut bytes = 0;
+    while can_start(phase) && turn.has_room(bytes) {
         let child = match &state.kind {
             StateKind::Map(map) => {
                 let Some(value) = items.next() else { break };
@@ -223,7 +224,7 @@ fn start_more(
             | StateKind::Fail(_) => break,
         };
         turn.room -= 1;
-        turn.bytes += u64::try_from(child.input.len()).unwrap_or(u64::MAX);
+        bytes += child.payload_bytes();
         phase.started += 1;
         turn.yielded.children.push(child);
     }

@@ -4,6 +4,7 @@ use model::{Details, EventKind, EventRef, ExecutionEnd, ExecutionStatus, error_n
 
 use crate::branch::Branch;
 use crate::event::{Moment, NewEvent};
+use crate::failure::Failure;
 use crate::limits::Limits;
 
 /// Is the content of the commit that ends an execution from outside of its states. Work and timers need no word: they go with the
@@ -34,6 +35,14 @@ pub fn close_full_history(branch: &Branch, moment: Moment, limits: &Limits) -> C
         error: Some(error_name::RUNTIME.to_owned()),
         cause: Some(cause),
     };
+    close(end, moment, branch.last_event)
+}
+
+/// Ends an execution of which one transition of `branch` writes more than the store takes at once, in the words that AWS has for data
+/// that are too large. The event follows from the last one of `branch`.
+pub fn close_too_large(branch: &Branch, moment: Moment) -> Closing {
+    let Failure { error, cause, .. } = Failure::output_too_large(branch.state.as_str());
+    let end = ExecutionEnd { status: ExecutionStatus::Failed, output: None, error, cause };
     close(end, moment, branch.last_event)
 }
 

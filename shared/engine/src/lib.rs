@@ -40,7 +40,7 @@ mod wait;
 
 pub use branch::{Branch, Callback, ChildrenPhase, Delivery, Execution, Location, MapItem, Phase, TaskPhase};
 pub use chance::seed;
-pub use close::{Closing, aborted, close_execution, close_full_history, timed_out};
+pub use close::{Closing, aborted, close_execution, close_full_history, close_too_large, timed_out};
 pub use event::{
     ChildResult, Completion, Effect, Event, InlineResult, JoinEntry, Leaving, Left, Moment, NewEvent, OpenedScope,
     Outcome, Rejected, Run, Timer,

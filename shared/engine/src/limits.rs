@@ -30,14 +30,22 @@ impl Default for Limits {
 pub struct RunLimits {
     /// How many transitions it makes; so that a loop of Pass states yields.
     pub transitions: u32,
-    /// How many bytes of payload it writes, about; the one that passes the bound is still written.
+    /// How many bytes of payload it writes beside the record of the branch that it drives, about: events, the children with all that
+    /// they bear (input, item, variables, what they wait with), their results, items. What passes the bound is still written: the
+    /// payloads of one transition, and one child.
     pub bytes: u64,
-    /// How many branches and results of children it writes; the store takes 256 records a commit.
+    /// How many children, scopes and results of children it writes. The store takes 256 records a commit, and a child may have three
+    /// timers and effects, four of which count as a record.
     pub records: u32,
+}
+
+impl RunLimits {
+    /// Cuts a run as short as can be: one transition, which starts one child at most.
+    pub const SHORTEST: Self = Self { transitions: 1, bytes: 0, records: 1 };
 }
 
 impl Default for RunLimits {
     fn default() -> Self {
-        Self { transitions: 1_000, bytes: 1024 * 1024, records: 200 }
+        Self { transitions: 1_000, bytes: 1024 * 1024, records: 100 }
     }
 }

@@ -48,7 +48,9 @@ pub(crate) fn select(turn: &mut Turn<'_>, child: &Branch) -> Result<Option<JsonT
     if let Some(last) = map_branch.location.pop() {
         map_branch.state = last.state;
     }
-    fill(turn, &map_branch, state, selector, &child.input).map(Some)
+    let input = fill(turn, &map_branch, state, selector, &child.input)?;
+    dataflow::check_size(turn, &map_branch, &input)?;
+    Ok(Some(input))
 }
 
 /// Fills a selector in, where the branch is in the Map and has the item at hand.

@@ -92,8 +92,7 @@ pub fn run(
     let first_item = branch.open_scope().map_or(0, |phase| phase.started);
     let after = advance(&mut turn, branch, event)?;
     let mut runner = Runner::new(turn, Some(before), None);
-    runner.nodes[0].scope =
-        foreign.map(|key| OpenScope { key, foreign: true, items, first_item, results: BTreeMap::new() });
+    runner.nodes[0].scope = foreign.map(|key| OpenScope::opened_before(key, items, first_item));
     runner.transitions = 1;
     let created = runner.absorb(0, after);
     if runner.in_foreign_scope(0) {
@@ -110,6 +109,8 @@ pub fn run(
 struct Node {
     /// Nothing once it ended or was cut off.
     branch: Option<Branch>,
+    /// The bytes of payload in its record.
+    bytes: u64,
     end: Option<BranchEnd>,
     parent: Option<usize>,
     scope: Option<OpenScope>,
@@ -126,6 +127,41 @@ struct OpenScope {
     first_item: u32,
     /// The outputs of children that began and ended within the run, by index.
     results: BTreeMap<u32, JsonText>,
+    /// The bytes of what the run writes of it: items where it opened the scope, and results.
+    bytes: u64,
+}
+
+impl OpenScope {
+    fn opened_before(key: ScopeKey, items: Vec<JsonText>, first_item: u32) -> Self {
+        Self { key, foreign: true, items, first_item, results: BTreeMap::new(), bytes: 0 }
+    }
+
+    fn opened_now(key: ScopeKey, items: Vec<JsonText>) -> Self {
+        let bytes = items.iter().map(length).sum();
+        Self { key, foreign: false, items, first_item: 0, results: BTreeMap::new(), bytes }
+    }
+
+    fn keep(&mut self, index: u32, output: JsonText) {
+        self.bytes += length(&output);
+        self.results.insert(index, output);
+    }
+
+    /// Counts the records that the run writes of it.
+    fn records(&self) -> usize {
+        self.results.len() + usize::from(!self.foreign)
+    }
+}
+
+impl Node {
+    fn new(branch: Option<Branch>, parent: Option<usize>) -> Self {
+        let bytes = branch.as_ref().map_or(0, Branch::payload_bytes);
+        Self { branch, bytes, end: None, parent, scope: None, effects: Vec::new() }
+    }
+
+    fn hold(&mut self, branch: Branch) {
+        self.bytes = branch.payload_bytes();
+        self.branch = Some(branch);
+    }
 }
 
 struct Runner<'a> {
@@ -140,8 +176,8 @@ struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     fn new(turn: Turn<'a>, before: Option<Branch>, branch: Option<Branch>) -> Self {
-        let node = Node { branch, end: None, parent: None, scope: None, effects: Vec::new() };
-        Self { turn, before, nodes: vec![node], transitions: 0, closed: Vec::new(), shut: None, taken: None }
+        let nodes = vec![Node::new(branch, None)];
+        Self { turn, before, nodes, transitions: 0, closed: Vec::new(), shut: None, taken: None }
     }
 
     /// Drives a node and all that it creates until each blocks or ends.
@@ -164,7 +200,7 @@ impl<'a> Runner<'a> {
     }
 
     fn proceed(&mut self, node: usize, queue: &mut VecDeque<usize>) {
-        self.turn.room = self.room();
+        self.make_room();
         let Some(branch) = self.nodes[node].branch.take() else { return };
         self.transitions += 1;
         match advance(&mut self.turn, branch, Event::Proceed) {
@@ -191,7 +227,7 @@ impl<'a> Runner<'a> {
         };
         let (completion, output) = completion(&end);
         if let Some(output) = output {
-            scope.results.insert(completion.index, output);
+            scope.keep(completion.index, output);
         }
         let failed = matches!(completion.result, ChildResult::Failed { .. });
         let open = if failed { self.cut_off(&scope.key) } else { Vec::new() };
@@ -200,7 +236,7 @@ impl<'a> Runner<'a> {
         let results = all_results(&branch, &scope);
         let items = scope.items.get(skip..).unwrap_or_default();
         let joined = Joined { completions: vec![completion], taken: 0, results, items, open, more_open: false };
-        self.turn.room = self.room();
+        self.make_room();
         let after = match self.turn.state(&branch) {
             Ok(state) => children::join(&mut self.turn, branch, state, joined),
             Err(rejected) => Err(rejected),
@@ -250,20 +286,14 @@ impl<'a> Runner<'a> {
         }
         let this = &mut self.nodes[node];
         if let Some(OpenedScope { key, items }) = opened {
-            this.scope = Some(OpenScope { key, foreign: false, items, first_item: 0, results: BTreeMap::new() });
+            this.scope = Some(OpenScope::opened_now(key, items));
         }
         match after {
-            After::Open(branch) => this.branch = Some(*branch),
+            After::Open(branch) => this.hold(*branch),
             After::Ended(end) => (this.branch, this.end) = (None, Some(end)),
         }
         let first = self.nodes.len();
-        self.nodes.extend(children.into_iter().map(|branch| Node {
-            branch: Some(branch),
-            end: None,
-            parent: Some(node),
-            scope: None,
-            effects: Vec::new(),
-        }));
+        self.nodes.extend(children.into_iter().map(|branch| Node::new(Some(branch), Some(node))));
         (first..self.nodes.len()).collect()
     }
 
@@ -282,8 +312,7 @@ impl<'a> Runner<'a> {
                 self.turn.left.truncate(left);
                 (self.turn.bytes, self.turn.assumed) = (bytes, assumed);
                 self.nodes.truncate(nodes);
-                self.nodes[child].branch = start;
-                self.nodes[child].effects.clear();
+                self.nodes[child] = Node::new(start, self.nodes[child].parent);
                 continue;
             }
             queue.extend(self.join_end(0, end));
@@ -307,19 +336,28 @@ impl<'a> Runner<'a> {
     /// Tells whether the run has met one of its bounds.
     fn is_exhausted(&self) -> bool {
         let limits = &self.turn.limits.run;
-        self.transitions >= limits.transitions.max(1) || self.turn.bytes >= limits.bytes
+        self.transitions >= limits.transitions.max(1) || self.turn.bytes + self.held_bytes() >= limits.bytes
     }
 
-    /// Says how many children may still be created.
-    fn room(&self) -> u32 {
+    /// Counts the bytes of payload that the run writes beside the history. The record of the branch that it drives does not count: it is
+    /// written in any case, and may be larger than the bound of a run.
+    fn held_bytes(&self) -> u64 {
+        let children = self.nodes.iter().skip(1).filter(|node| node.branch.is_some()).map(|node| node.bytes);
+        let scopes = self.nodes.iter().filter_map(|node| node.scope.as_ref()).map(|scope| scope.bytes);
+        children.chain(scopes).sum()
+    }
+
+    /// Tells the next transition how many children it may create, and how large the run is already.
+    fn make_room(&mut self) {
+        self.turn.held_bytes = self.held_bytes();
         if self.is_exhausted() {
-            return 0;
+            self.turn.room = 0;
+            return;
         }
         let open = self.nodes.iter().filter(|node| node.branch.is_some()).count();
-        let results: usize =
-            self.nodes.iter().filter_map(|node| node.scope.as_ref()).map(|scope| scope.results.len()).sum();
-        let used = u32::try_from(open + results).unwrap_or(u32::MAX);
-        self.turn.limits.run.records.saturating_sub(used)
+        let scopes: usize = self.nodes.iter().filter_map(|node| node.scope.as_ref()).map(OpenScope::records).sum();
+        let used = u32::try_from(open + scopes).unwrap_or(u32::MAX);
+        self.turn.room = self.turn.limits.run.records.saturating_sub(used);
     }
 
     fn finish(mut self) -> Run {
@@ -381,6 +419,10 @@ fn all_results(branch: &Branch, scope: &OpenScope) -> Option<Vec<JsonText>> {
     let phase = branch.open_scope()?;
     let all = usize::try_from(phase.total).is_ok_and(|total| scope.results.len() == total);
     all.then(|| scope.results.values().cloned().collect())
+}
+
+fn length(text: &JsonText) -> u64 {
+    u64::try_from(text.len()).unwrap_or(u64::MAX)
 }
 
 fn completion(end: &BranchEnd) -> (Completion, Option<JsonText>) {

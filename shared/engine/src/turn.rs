@@ -20,8 +20,10 @@ pub(crate) struct Turn<'a> {
     /// How many events the run had made before `history`.
     pub(crate) first: u32,
     pub(crate) history: Vec<NewEvent>,
-    /// The bytes of payload in the history and in new branches.
+    /// The bytes of payload in the history.
     pub(crate) bytes: u64,
+    /// The bytes of payload that the run writes beside, of what it had made before the transition.
+    pub(crate) held_bytes: u64,
     /// Whether the base went into a text.
     pub(crate) assumed: bool,
     /// How many children the transition may still create.
@@ -87,6 +89,7 @@ impl<'a> Turn<'a> {
             first: 0,
             history: Vec::new(),
             bytes: 0,
+            held_bytes: 0,
             assumed: false,
             // A run that only starts children must start one.
             room: limits.run.records.saturating_sub(1).max(1),
@@ -156,6 +159,13 @@ impl<'a> Turn<'a> {
     pub(crate) fn state(&self, branch: &Branch) -> Result<&'a State, Rejected> {
         let machine = machine(self.definition, &branch.location)?;
         machine.state(branch.state.as_str()).map(|state| &**state).ok_or(Rejected::UnknownState)
+    }
+
+    /// Tells whether the transition may create one more child, after those that are so large together. It may create one in any case if
+    /// it may create any: a run must get on.
+    pub(crate) fn has_room(&self, children_bytes: u64) -> bool {
+        let is_full = self.bytes + self.held_bytes + children_bytes >= self.limits.run.bytes;
+        self.room > 0 && (self.yielded.children.is_empty() || !is_full)
     }
 
     /// Tells whether a payload is larger than allowed, or nests too deep to be looked into.

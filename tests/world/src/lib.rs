@@ -4,6 +4,7 @@
 //! events older, effects just those that the branches imply, paths and scopes used once, nothing written after the end.
 
 mod listing;
+mod size;
 mod world;
 
 pub use listing::listing;

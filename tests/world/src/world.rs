@@ -11,6 +11,8 @@ use model::{
     AttemptId, BranchPath, EventId, EventRef, ExecutionEnd, HistoryEvent, JsonText, Nonce, ScopeKey, Timestamp,
 };
 
+use crate::size;
+
 /// 2026-01-02T03:04:05.000Z.
 pub const START: Timestamp = Timestamp::from_millis(1_767_323_045_000);
 
@@ -79,6 +81,10 @@ pub struct World {
     pub end: Option<ExecutionEnd>,
     /// How many commits there were.
     pub commits: u32,
+    /// The most bytes of payload that one commit wrote: records, events, results, items.
+    pub bytes_max: usize,
+    /// The most records that one commit wrote.
+    pub records_max: usize,
     /// How many branches one commit closes.
     pub closed_at_once: usize,
     listed: BTreeSet<BranchPath>,
@@ -141,6 +147,8 @@ impl World {
             cancelled: Vec::new(),
             end: None,
             commits: 0,
+            bytes_max: 0,
+            records_max: 0,
             seed,
             closed_at_once: usize::MAX,
             listed: BTreeSet::new(),
@@ -307,6 +315,8 @@ impl World {
         let base = self.base();
         assert!(run.assumed_base.is_none_or(|assumed| assumed == base));
         self.commits += 1;
+        self.bytes_max = self.bytes_max.max(size::bytes(&run));
+        self.records_max = self.records_max.max(size::records(&run));
         self.append(&run.history);
         for scope in &run.closed {
             self.close_scope(scope);

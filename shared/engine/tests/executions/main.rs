@@ -1,5 +1,6 @@
 //! Tests of the core on whole executions: golden histories, single reports and timers, properties of random executions.
 
+mod bounds;
 mod histories;
 mod properties;
 mod reports;
