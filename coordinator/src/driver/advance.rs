@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use engine::{Callback, Event, Execution, Limits, Moment, Rejected, Run};
+use engine::{Callback, Event, Execution, Limits, Moment, Rejected, Run, RunLimits};
 use model::{BranchPath, EventId, ExecutionArn};
 use store::{CommitOutcome, Refusal};
 
@@ -35,6 +35,8 @@ enum Tried {
     Outdated,
     /// The branch was, but the history has grown.
     BaseMoved,
+    /// The run writes more than the store takes at once.
+    TooLarge,
 }
 
 impl Inner {
@@ -48,14 +50,23 @@ impl Inner {
         patience: Patience<'_>,
     ) -> Result<Ending, Unable> {
         let mut refusals = 0;
+        let mut limits = self.settings.limits;
         let Some(mut found) = self.find(execution, path, false, patience).await? else { return Ok(Ending::Stale) };
         log::in_trace(found.held.known.trace.trace);
         loop {
-            let reload = match self.try_once(&found, trigger, background, patience).await? {
+            let reload = match self.try_once(&found, trigger, &limits, background, patience).await? {
                 Tried::Ended(ending) => return Ok(ending),
                 Tried::Rejected if found.is_fresh => return Ok(Ending::Stale),
                 Tried::Rejected | Tried::Outdated => true,
                 Tried::BaseMoved => false,
+                Tried::TooLarge if limits.run != RunLimits::SHORTEST => {
+                    limits.run = RunLimits::SHORTEST;
+                    continue;
+                }
+                Tried::TooLarge => {
+                    self.fail_too_large(&found.held, patience).await?;
+                    return Ok(Ending::Committed);
+                }
             };
             refusals += 1;
             if refusals > self.settings.refusals_max {
@@ -74,6 +85,7 @@ impl Inner {
         self: &Arc<Self>,
         found: &Found,
         trigger: Trigger<'_>,
+        limits: &Limits,
         background: bool,
         patience: Patience<'_>,
     ) -> Result<Tried, Unable> {
@@ -83,7 +95,7 @@ impl Inner {
             Prepared::Void => return Ok(Tried::Rejected),
             Prepared::Outdated => return Ok(Tried::Outdated),
         };
-        let run = match self.run(held, event, patience).await? {
+        let run = match self.run(held, event, limits, patience).await? {
             Ok(run) => run,
             Err(Rejected::Stale) => return Ok(Tried::Rejected),
             Err(Rejected::Unchanged) if found.is_fresh => return Ok(Tried::Ended(Ending::Unchanged)),
@@ -108,6 +120,10 @@ impl Inner {
     ) -> Result<Tried, Unable> {
         tracing::debug!(?refusal, "the commit was refused");
         match refusal {
+            Refusal::TooLarge { what } => {
+                tracing::warn!(what, "a run writes more than the store takes at once");
+                Ok(Tried::TooLarge)
+            }
             Refusal::BaseMoved { base } => {
                 self.metrics.refused_base.inc();
                 held.known.moved_to(base);
@@ -139,11 +155,12 @@ impl Inner {
         &self,
         held: &Arc<Held>,
         event: Event,
+        limits: &Limits,
         patience: Patience<'_>,
     ) -> Result<Result<Run, Rejected>, Unable> {
         let execution = self.with_missing_activities(&held.known, patience).await?;
         let base = held.known.last_event();
-        let (moment, limits) = (self.moment(), self.settings.limits);
+        let (moment, limits) = (self.moment(), *limits);
         let is_short = !held.known.definition.may_be_long;
         if is_short && payload_bytes(held, &event) <= self.settings.inline_bytes_max {
             return run_core(held, &execution, event, moment, &limits, base);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Closing, Moment, aborted, close_execution, close_full_history, timed_out};
+use engine::{Closing, Moment, aborted, close_execution, close_full_history, close_too_large, timed_out};
 use model::{ExecutionArn, Timestamp};
 use store::{CommitOutcome, ExecutionHead, Refusal};
 
@@ -87,6 +87,14 @@ impl Inner {
         let closing = |moment| close_full_history(&held.branch, moment, limits);
         tracing::warn!("the history is full: the execution fails");
         self.close(held.known.arn(), closing, patience).await?;
+        Ok(())
+    }
+
+    /// Ends an execution of which one transition of this branch writes more than the store takes at once: it would be tried for ever.
+    pub(super) async fn fail_too_large(self: &Arc<Self>, held: &Held, patience: Patience<'_>) -> Result<(), Unable> {
+        self.metrics.too_large.inc();
+        tracing::error!("one transition writes more than the store takes at once: the execution fails");
+        self.close(held.known.arn(), |moment| close_too_large(&held.branch, moment), patience).await?;
         Ok(())
     }
 

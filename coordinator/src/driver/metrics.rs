@@ -36,6 +36,7 @@ metrics! {
     refused_base, Counter, "driver_commits_refused_base_moved_total", "Commits refused since they printed event ids that others took.";
     refused_closed, Counter, "driver_commits_refused_closed_total", "Commits refused since the execution or a scope had ended.";
     refused_leased, Counter, "driver_commits_refused_leased_total", "Commits of background work refused by a live lease.";
+    too_large, Counter, "driver_too_large_total", "Executions failed because one transition wrote more than the store takes at once.";
     history_full, Counter, "driver_history_full_total", "Executions failed because their history was full.";
     events, Counter, "driver_history_events_total", "History events committed.";
     loads, Counter, "driver_loads_total", "Branches read from the store.";

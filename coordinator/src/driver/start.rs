@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use engine::Run;
+use engine::{Limits, Run, RunLimits};
 use model::{ExecutionArn, JsonText, Timestamp};
 use store::{Commit, CommitOutcome, ExecutionHead, Refusal};
 use telemetry::TraceContext;
@@ -11,6 +11,7 @@ use wire::record::{ExecutionRecord, StarterRecord, StateMachineRecord};
 
 use super::Inner;
 use super::backoff::persist;
+use super::build::Plan;
 use super::cache::Known;
 use super::error::{Patience, Unable, chain};
 use super::{log, trace};
@@ -75,10 +76,14 @@ impl Inner {
         let record = &known.record;
         tracing::Span::current().record("execution", tracing::field::display(&record.arn));
         log::in_trace(known.trace.trace);
-        let run = self.first_run(&known).await?;
-        let plan = self.plan_creation(&known, run, (begun, caller));
         let patience = self.caller_patience();
-        let outcome = self.create(&plan.commit, &known, &text, patience).await.map_err(unavailable)?;
+        let mut plan = self.first_plan(&known, self.settings.limits.run, (begun, caller)).await?;
+        let mut outcome = self.create(&plan.commit, &known, &text, patience).await.map_err(unavailable)?;
+        if let CommitOutcome::Refused(Refusal::TooLarge { .. } | Refusal::HistoryFull { .. }) = outcome {
+            // It starts all the same: what its next run comes to is seen in its history.
+            plan = self.first_plan(&known, RunLimits::SHORTEST, (begun, caller)).await?;
+            outcome = self.create(&plan.commit, &known, &text, patience).await.map_err(unavailable)?;
+        }
         match outcome {
             CommitOutcome::Committed(committed) => {
                 self.metrics.executions_started.inc();
@@ -118,9 +123,19 @@ impl Inner {
         Err(Unable::Contended)
     }
 
-    async fn first_run(&self, known: &Arc<Known>) -> Result<Run, StartError> {
+    async fn first_plan(
+        &self,
+        known: &Arc<Known>,
+        limits: RunLimits,
+        asked: (Timestamp, Option<TraceContext>),
+    ) -> Result<Plan, StartError> {
+        let run = self.first_run(known, limits).await?;
+        Ok(self.plan_creation(known, run, asked))
+    }
+
+    async fn first_run(&self, known: &Arc<Known>, run: RunLimits) -> Result<Run, StartError> {
         let execution = self.with_missing_activities(known, self.caller_patience()).await.map_err(unavailable)?;
-        let (moment, limits) = (self.moment(), self.settings.limits);
+        let (moment, limits) = (self.moment(), Limits { run, ..self.settings.limits });
         if !known.definition.may_be_long && known.record.input.len() <= self.settings.inline_bytes_max {
             return Ok(engine::start(&known.definition, &execution, moment, &limits));
         }

@@ -227,6 +227,11 @@ pub enum Refusal {
         /// Until then, by the store's clock.
         until: Timestamp,
     },
+    /// It holds more than the store writes at once: it will never be made, nor will another of the same content.
+    TooLarge {
+        /// How much of what, and the most that may be.
+        what: String,
+    },
     /// The execution would pass the greatest event id allowed.
     HistoryFull {
         /// The id of the last event now.

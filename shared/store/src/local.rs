@@ -213,7 +213,10 @@ impl<K: Keeper> ExecutionStore for LocalStore<K> {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, Error> {
-        let prepared = Prepared::new(commit, self.shared.partitions, self.now())?;
+        let prepared = match Prepared::new(commit, self.shared.partitions, self.now())? {
+            Ok(prepared) => prepared,
+            Err(refusal) => return Ok(CommitOutcome::Refused(refusal)),
+        };
         if self.shared.keeper.is_contended(&commit.execution) {
             return Ok(CommitOutcome::Refused(Refusal::Stale));
         }

@@ -3,6 +3,7 @@
 mod batches;
 mod contention;
 mod crashes;
+mod large;
 mod loss;
 mod nested;
 mod notify;

@@ -227,7 +227,10 @@ impl ExecutionStore for RedisStore {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, Error> {
-        let cmd = packed::pack(&self.keys, commit)?;
+        let cmd = match packed::pack(&self.keys, commit) {
+            Ok(cmd) => cmd,
+            Err(refusal) => return Ok(CommitOutcome::Refused(refusal)),
+        };
         let partition = self.keys.of(&commit.execution);
         let answer: String = self.link.script(&script::COMMIT, partition, &cmd).await?;
         let outcome = packed::outcome(&answer)?;

@@ -15,8 +15,8 @@ use crate::{bounds, text};
 /// Builds the call of a commit.
 ///
 /// # Errors
-/// `Error::Unfit` if the commit is too large.
-pub(super) fn pack(keys: &Keys, commit: &Commit) -> Result<Cmd, Error> {
+/// `Refusal::TooLarge` if the commit is too large.
+pub(super) fn pack(keys: &Keys, commit: &Commit) -> Result<Cmd, Refusal> {
     bounds::check_records(commit)?;
     let scopes = Scopes::of(commit);
     let mut args = Args::default();
@@ -41,7 +41,7 @@ pub(super) fn pack(keys: &Keys, commit: &Commit) -> Result<Cmd, Error> {
     }
     args.end(commit);
     args.effects(commit);
-    bounds::check_bytes(commit, args.size)?;
+    bounds::check_bytes(args.size)?;
     Ok(args.call(&[
         &keys.execution(&commit.execution),
         &keys.history(&commit.execution),

@@ -33,16 +33,19 @@ pub(super) struct Texts {
 }
 
 impl Prepared {
-    /// Prepares a commit on a store of so many partitions.
+    /// Prepares a commit on a store of so many partitions, unless it is too large.
     ///
     /// # Errors
-    /// `Error::Unfit` if it is too large.
-    pub(crate) fn new(commit: &Commit, partitions: u32, now: Timestamp) -> Result<Self, Error> {
-        bounds::check_records(commit)?;
+    /// `Error::Unfit` if its execution can't be named in a key.
+    pub(crate) fn new(commit: &Commit, partitions: u32, now: Timestamp) -> Result<Result<Self, Refusal>, Error> {
         keys::check(&commit.execution)?;
+        if let Err(refusal) = bounds::check_records(commit) {
+            return Ok(Err(refusal));
+        }
         let texts = Texts::new(commit);
-        bounds::check_bytes(commit, texts.bytes() + payload_bytes(commit))?;
-        Ok(Self { partition: commit.execution.partition(partitions), commit: commit.clone(), texts, now })
+        let partition = commit.execution.partition(partitions);
+        let is_fit = bounds::check_bytes(texts.bytes() + payload_bytes(commit));
+        Ok(is_fit.map(|()| Self { partition, commit: commit.clone(), texts, now }))
     }
 
     /// Makes the commit.

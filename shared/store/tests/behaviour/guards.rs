@@ -1,7 +1,7 @@
 //! Every check of a commit. `Stage::refused` compares all that the store holds before and after.
 
-use model::{EventId, FencingToken, Revision};
-use store::{ClosedScope, Refusal, Subject};
+use model::{EventId, FencingToken, JsonText, Revision};
+use store::{ClosedScope, OpenedScope, Refusal, Subject};
 
 use crate::fixture::*;
 
@@ -16,6 +16,7 @@ crate::on_all_stores!(
     an_assumed_base_must_hold,
     the_greatest_event_id_is_kept,
     too_large_a_commit_is_refused,
+    the_largest_step_fits,
 );
 
 async fn a_stale_revision_is_refused(stage: Stage) {
@@ -130,18 +131,46 @@ async fn too_large_a_commit_is_refused(stage: Stage) {
     let before = stage.dump().await;
     let (next, mut commit) = root.advance();
     commit.outbox_added = (0..1_100).map(|_| next.next().dispatch()).collect();
-    let error = stage.store.commit(&commit).await.expect_err("is refused").to_string();
-    assert!(error.contains("277 records") && error.contains("the most is 256"), "{error}");
+    let what = too_large(stage.refused(&commit).await);
+    assert!(what.contains("277 records") && what.contains("the most is 256"), "{what}");
     commit.outbox_added.clear();
-    let large = format!("\"{}\"", "x".repeat(5 * 1024 * 1024));
     let Subject::Branch { next: Some(branch), .. } = &mut commit.subject else { panic!("goes on") };
-    branch.record.input = text(&large);
-    let error = stage.store.commit(&commit).await.expect_err("is refused").to_string();
-    assert!(error.contains("bytes for arn:aws"), "{error}");
+    branch.record.input = json_string(32 * 1024 * 1024, 'x');
+    let what = too_large(stage.refused(&commit).await);
+    assert!(what.contains("bytes, of which the most is 33554432"), "{what}");
     let mut close = root.advance().1;
     let branches = (0..257).map(|_| (root.path.clone(), Revision::default())).collect();
     close.closed.push(ClosedScope { key: root.scope(), branches, more_open: true });
-    let error = stage.store.commit(&close).await.expect_err("is refused").to_string();
-    assert!(error.contains("257 listed branches"), "{error}");
+    let what = too_large(stage.refused(&close).await);
+    assert!(what.contains("257 listed branches"), "{what}");
     assert_eq!(stage.dump().await, before);
+}
+
+fn too_large(refusal: Refusal) -> String {
+    let Refusal::TooLarge { what } = refusal else { panic!("refused as {refusal:?}") };
+    what
+}
+
+async fn the_largest_step_fits(stage: Stage) {
+    let root = stage.created("e").await;
+    let variable = |n: u8| (format!("v{n}"), json_string(256 * 1024, char::from(b'A' + n)));
+    let variables: Vec<_> = (0..40).map(variable).collect();
+    let next = root.next();
+    let mut branch = next.waiting_for(1);
+    (branch.record.variables, branch.record.input) = (variables.clone(), json_string(1024 * 1024, 'x'));
+    let mut child = next.child(0).branch();
+    (child.record.variables, child.record.input) = (variables.clone(), json_string(1024 * 1024, 'y'));
+    let mut commit = root.commit(Some(branch));
+    commit.children.push(child);
+    let items = (0..60_000).map(|item| text(&item.to_string())).collect();
+    commit.opened.push(OpenedScope { key: next.scope(), items });
+    stage.made(&commit).await;
+    let (_, stored) = stage.store.load(&root.arn, &next.child(0).path).await.expect("reads").expect("is there");
+    assert_eq!(stored.expect("is open").record.variables, variables);
+    let join = stage.store.join(&root.arn, &next.scope(), 0, 59_990, 256).await.expect("reads");
+    assert_eq!(join.items.last().map(JsonText::as_str), Some("59999"));
+}
+
+fn json_string(bytes: usize, of: char) -> JsonText {
+    text(&format!("\"{}\"", of.to_string().repeat(bytes - 2)))
 }
