@@ -149,6 +149,7 @@ impl Inner {
         let arn = held.known.arn();
         let mut backoff = Backoff::new(&self.settings);
         loop {
+            self.metrics.results_read.inc();
             match self.store.results(arn, &children.scope, children.total).await {
                 Ok(results) => return Ok(Some(results)),
                 Err(error @ store::Error::Corrupt(_)) => {

@@ -39,6 +39,7 @@ metrics! {
     too_large, Counter, "driver_too_large_total", "Executions failed because one transition wrote more than the store takes at once.";
     history_full, Counter, "driver_history_full_total", "Executions failed because their history was full.";
     events, Counter, "driver_history_events_total", "History events committed.";
+    results_read, Counter, "driver_results_read_total", "Reads of the results of all children of a state.";
     loads, Counter, "driver_loads_total", "Branches read from the store.";
     cache_hits, Counter, "driver_cache_hits_total", "Branches found in memory.";
     take_overs, Counter, "driver_lease_take_overs_total", "Branches taken over from another coordinator.";

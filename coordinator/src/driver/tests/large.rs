@@ -178,3 +178,27 @@ async fn a_wake_that_can_never_be_committed_fails_the_execution() {
     assert!(end.cause.is_some_and(|cause| cause.contains("'P'")));
     assert_eq!(node.driver.metrics().too_large.get(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn results_that_are_too_large_together_are_not_read() {
+    let wide = |branches: usize| {
+        let mut wide = parallel(branches);
+        for (index, branch) in wide["Branches"].as_array_mut().expect("is a list").iter_mut().enumerate() {
+            branch["States"][format!("T{index}")]["ResultSelector"] = json!({ "text.$": "$" });
+        }
+        json!({ "StartAt": "P", "States": { "P": wide } }).to_string()
+    };
+    let world = World::new();
+    let node = world.started("a");
+    let output = model::JsonText::trusted(text(100 * KIB));
+    world.worker(move |_, _| Act::Report(vec![Outcome::Succeeded { output: output.clone() }]));
+    let fits = world.start_of(&node, world.machine_named("Two", &wide(2)).await, "o", "{}").await;
+    assert_eq!(world.succeeded(&fits).await, "{}");
+    let read = node.driver.metrics().results_read.get();
+    assert_eq!(read, 1);
+    let large = world.start_of(&node, world.machine_named("Three", &wide(3)).await, "o", "{}").await;
+    let (head, _) = world.ended(&large).await;
+    let (end, _) = head.end.expect("was waited for");
+    assert_eq!((end.status, end.error.as_deref()), (ExecutionStatus::Failed, Some("States.DataLimitExceeded")));
+    assert_eq!(node.driver.metrics().results_read.get(), read, "what is too large together is known from its sizes");
+}
