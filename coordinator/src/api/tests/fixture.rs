@@ -25,7 +25,8 @@ pub(super) const MACHINE: &str = "arn:aws:states:eu-west-1:123456789012:stateMac
 pub(super) struct Fixture {
     pub(super) api: Api,
     pub(super) store: MemoryStore,
-    _driver: Driver,
+    pub(super) driver: Driver,
+    pub(super) runtime: Runtime,
 }
 
 pub(super) struct Reply {
@@ -57,9 +58,9 @@ impl Fixture {
             owner: OwnerId("test".into()),
             registry: registry.clone(),
         });
-        let api = Api::new(runtime, settings, &registry);
+        let api = Api::new(runtime.clone(), settings, &registry);
         api.attach(Arc::new(store.clone()), driver.clone());
-        Self { api, store, _driver: driver }
+        Self { api, store, driver, runtime }
     }
 
     pub(super) async fn call(&self, operation: &str, body: &Value) -> Reply {

@@ -39,6 +39,27 @@ async fn a_store_that_is_away_gives_503() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn above_the_high_water_mark_nothing_starts_and_what_is_open_goes_on() {
+    let fixture = Fixture::new();
+    fixture.driver.start();
+    let wait = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":30,"Next":"S"},"S":{"Type":"Succeed"}}}"#;
+    let machine = fixture.create("S", wait).await;
+    let open = fixture.call("StartExecution", &json!({ "stateMachineArn": machine })).await;
+    assert_eq!(open.status, 200);
+    fixture.store.set_over_high_water(true);
+    fixture.runtime.sleep(Duration::from_secs(3)).await;
+    let refused = fixture.call("StartExecution", &json!({ "stateMachineArn": machine })).await;
+    assert_eq!((refused.status, refused.error()), (400, "ThrottlingException"), "{}", refused.body);
+    assert!(refused.body["message"].as_str().is_some_and(|message| message.contains("redis.high_water")));
+    fixture.runtime.sleep(Duration::from_secs(30)).await;
+    let ended = fixture.call("DescribeExecution", &json!({ "executionArn": open.body["executionArn"] })).await;
+    assert_eq!(ended.body["status"], "SUCCEEDED");
+    fixture.store.set_over_high_water(false);
+    fixture.runtime.sleep(Duration::from_secs(3)).await;
+    assert_eq!(fixture.call("StartExecution", &json!({ "stateMachineArn": machine })).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_api_without_a_store_gives_503() {
     let runtime = Runtime::simulated(1, Timestamp::default());
     let api = Api::new(runtime, ApiSettings::default(), &Registry::new());
