@@ -9,6 +9,9 @@ use store::{RedisConfig, RedisMode};
 use crate::api::ApiSettings;
 use crate::driver::{DriverSettings, Routing};
 
+/// The largest payload that may be allowed: the largest step with such ones still fits into a commit (ADR 17).
+const PAYLOAD_BYTES_MAX: u64 = 1024 * 1024;
+
 /// Sections that other programs read from the same file or environment.
 pub const FOREIGN_SECTIONS: &[&str] = &["worker", "work"];
 
@@ -190,7 +193,7 @@ impl Default for Driver {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// The largest payload, in bytes. Since 0.1.0.
+    /// The largest payload, in bytes; at most 1 MiB. Since 0.1.0.
     pub payload_bytes: u64,
     /// The largest definition, in bytes. Since 0.1.0.
     pub definition_bytes: usize,
@@ -296,6 +299,13 @@ impl Settings {
         }
         if !(1..=16).contains(&self.redis.connections) {
             return wrong("redis.connections", "from 1 to 16");
+        }
+        if self.limits.payload_bytes > PAYLOAD_BYTES_MAX {
+            let reason = format!(
+                "it is at most {PAYLOAD_BYTES_MAX} (1 MiB), since one step writes several payloads at once; keep larger data \
+                 elsewhere, say in S3, and pass on where they are"
+            );
+            return wrong("limits.payload_bytes", &reason);
         }
         if self.pool.iter().any(|pool| pool.name.is_empty() || pool.resources.is_empty()) {
             return wrong("pool", "every [[pool]] has a `name` and `resources`");
@@ -495,5 +505,10 @@ mod tests {
         check(|settings| settings.redis.connections = 99, "redis.connections");
         check(|settings| settings.limits.map_concurrency = 0, "limits.map_concurrency");
         check(|settings| settings.driver.sweep_every = Interval::default(), "driver.sweep_every");
+        check(|settings| settings.limits.payload_bytes = 1024 * 1024 + 1, "limits.payload_bytes");
+        let mut settings = Settings::default();
+        settings.limits.payload_bytes = 5_000_000;
+        let error = settings.check().expect_err("is refused").to_string();
+        assert!(error.contains("limits.payload_bytes: it is at most 1048576 (1 MiB)"), "{error}");
     }
 }
