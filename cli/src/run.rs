@@ -43,6 +43,7 @@ pub(crate) async fn command(arguments: &RunArguments) -> Result<ExitCode> {
     telemetry::init("warn", telemetry::Style::Text)?;
     let definition = read_definition(&arguments.file)?;
     let input = read_input(&arguments.input)?;
+    check_size(&input)?;
     let handlers = arguments.handlers.clone().or_else(|| beside(&arguments.file, "handlers.toml"));
     let place = Place::start(handlers.as_deref())?;
     let commits = place.driver.subscribe();
@@ -206,6 +207,15 @@ pub(crate) fn read_input(argument: &str) -> Result<JsonText> {
     })
 }
 
+/// Refuses an input that the API would refuse.
+fn check_size(input: &JsonText) -> Result<()> {
+    let (bytes, most) = (input.len() as u64, ApiSettings::default().payload_bytes_max);
+    if bytes > most {
+        bail!("--input has {bytes} bytes: the largest payload of an execution has {most}");
+    }
+    Ok(())
+}
+
 /// Reads an argument that is a text, or @FILE.
 ///
 /// # Errors
@@ -284,5 +294,16 @@ mod tests {
         let error = read_input("{\"a\":}").expect_err("is refused").to_string();
         assert!(error.contains("line 1 column 6") && error.contains("@FILE"), "{error}");
         assert_eq!(read_input(" {\"a\": 1.0} ").expect("is JSON").as_str(), "{\"a\": 1.0}");
+    }
+
+    #[tokio::test]
+    async fn an_input_that_the_api_would_refuse_is_refused() {
+        let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+        let file =
+            PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/order-processing/workflow.asl.json"));
+        let arguments = RunArguments { file, input: text(256 * 1024 + 1), handlers: None, json: true };
+        let error = command(&arguments).await.expect_err("is refused").to_string();
+        assert_eq!(error, "--input has 262145 bytes: the largest payload of an execution has 262144");
+        assert!(check_size(&JsonText::trusted(text(256 * 1024))).is_ok());
     }
 }
