@@ -5,19 +5,25 @@
 //! are needed, `aws configure export-credentials --format env` prints variables.
 
 mod profile;
+mod roles;
 pub(crate) mod sign;
+mod sts;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use http::Uri;
 
 use crate::WorkerConfig;
 use profile::Profile;
+pub(crate) use roles::Client;
+use roles::Sessions;
+pub(crate) use sts::{NotAssumed, Role, Session};
 
 /// The services whose endpoints are read one by one, as the variables name them.
-const SERVICES: &[&str] = &["lambda"];
+const SERVICES: &[&str] = &["lambda", "sts"];
 
 /// Says why a setting for AWS can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,10 +42,12 @@ pub struct Aws {
     credentials: Option<Credentials>,
     /// By service; the empty name stands for all others.
     endpoints: BTreeMap<String, String>,
+    sessions: Arc<Sessions>,
 }
 
+/// Is what requests are signed with.
 #[derive(Clone)]
-struct Credentials {
+pub(crate) struct Credentials {
     access_key_id: String,
     secret_access_key: String,
     session_token: Option<String>,
@@ -81,7 +89,7 @@ impl Aws {
     /// `AwsError` when it is no URL.
     pub fn at(endpoint: &str) -> Result<Self, AwsError> {
         let endpoint = url("the endpoint".to_owned(), endpoint.to_owned())?;
-        Ok(Self { region: None, credentials: None, endpoints: BTreeMap::from([(String::new(), endpoint)]) })
+        Ok(Self::new(None, None, BTreeMap::from([(String::new(), endpoint)])))
     }
 
     /// Signs with an access key.
@@ -89,6 +97,10 @@ impl Aws {
     pub fn credentials(self, access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Self {
         let (access_key_id, secret_access_key) = (access_key_id.into(), secret_access_key.into());
         Self { credentials: Some(Credentials { access_key_id, secret_access_key, session_token: None }), ..self }
+    }
+
+    fn new(region: Option<String>, credentials: Option<Credentials>, endpoints: BTreeMap<String, String>) -> Self {
+        Self { region, credentials, endpoints, sessions: Arc::default() }
     }
 
     fn read(
@@ -109,7 +121,7 @@ impl Aws {
         let region =
             variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).or_else(|| profile.get("region"));
         let is_configured = credentials.is_some() || !endpoints.is_empty();
-        Ok(is_configured.then_some(Self { region, credentials, endpoints }))
+        Ok(is_configured.then(|| Self::new(region, credentials, endpoints)))
     }
 
     /// Gives the configured region.
@@ -168,6 +180,18 @@ fn url(origin: String, value: String) -> Result<String, AwsError> {
     } else {
         Err(AwsError { origin, value })
     }
+}
+
+/// Encodes a segment of a path, a value of a query or of a form.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 /// Gives the domain of the partition that a region belongs to.
@@ -232,9 +256,20 @@ mod tests {
         check(&[("AWS_ENDPOINT_URL", "http://localhost:4566/")], "http://localhost:4566");
         let both = [("AWS_ENDPOINT_URL", "http://localhost:1"), ("AWS_ENDPOINT_URL_LAMBDA", "http://localhost:2")];
         check(&both, "http://localhost:2");
+        let of_sts = found(&[&KEYS[..], &both[..1], &[("AWS_ENDPOINT_URL_STS", "http://localhost:3")]].concat(), &[]);
+        assert_eq!(of_sts.endpoint("sts", "eu-west-1"), "http://localhost:3");
+        assert_eq!(of_sts.endpoint("lambda", "eu-west-1"), "http://localhost:1");
         let ignored = [both[0], ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")];
         check(&ignored, "https://lambda.eu-west-1.amazonaws.com");
         assert_eq!(domain("cn-north-1"), "amazonaws.com.cn");
+    }
+
+    #[test]
+    fn texts_are_encoded() {
+        assert_eq!(
+            encoded("arn:aws:lambda:r:1:function:f:$LATEST"),
+            "arn%3Aaws%3Alambda%3Ar%3A1%3Afunction%3Af%3A%24LATEST"
+        );
     }
 
     #[test]

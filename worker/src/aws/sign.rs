@@ -31,10 +31,26 @@ impl Aws {
         scope: &Scope<'_>,
         request: Request<Bytes>,
     ) -> Result<Request<Full<Bytes>>, SigningError> {
+        match &self.credentials {
+            Some(credentials) => credentials.request(scope, request),
+            None => Ok(request.map(Full::new)),
+        }
+    }
+}
+
+impl Credentials {
+    /// Makes a signed request.
+    ///
+    /// # Errors
+    /// As for [`Aws::request`].
+    pub(crate) fn request(
+        &self,
+        scope: &Scope<'_>,
+        request: Request<Bytes>,
+    ) -> Result<Request<Full<Bytes>>, SigningError> {
         let (head, body) = request.into_parts();
         let mut request = Request::from_parts(head, Full::new(body.clone()));
-        let Some(credentials) = &self.credentials else { return Ok(request) };
-        let identity = credentials.for_account(scope.account).into();
+        let identity = self.for_account(scope.account).into();
         let seconds = u64::try_from(scope.at.as_millis()).unwrap_or(0) / 1_000;
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
@@ -55,9 +71,7 @@ impl Aws {
         instructions.apply_to_request_http1x(&mut request);
         Ok(request)
     }
-}
 
-impl Credentials {
     /// Gives the credentials to sign with. Emulators of AWS take an access key of twelve digits as the account: where one is
     /// configured, it is that of the execution.
     fn for_account(&self, account: &str) -> SigningCredentials {
@@ -79,7 +93,7 @@ mod tests {
             secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
             session_token: Some("session".to_owned()),
         };
-        let aws = Aws { region: None, credentials: Some(credentials), endpoints: BTreeMap::new() };
+        let aws = Aws::new(None, Some(credentials), BTreeMap::new());
         let scope = Scope {
             service: "lambda",
             region: "eu-west-1",

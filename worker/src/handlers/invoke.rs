@@ -15,8 +15,8 @@ use telemetry::TraceContext;
 use super::lambda::{Named, Parameters, Response, compact, quoted};
 use super::limit::{Bounds, too_large};
 use super::{Answer, Call, Handler};
-use crate::aws::Aws;
 use crate::aws::sign::Scope;
+use crate::aws::{Aws, Client, NotAssumed, Role, Session, encoded};
 use crate::failure::error_type;
 use crate::{Context, Failure};
 
@@ -116,10 +116,9 @@ impl Lambda {
     async fn execute(&self, call: &Call) -> Result<JsonText, Failure> {
         let wish = Wish::of(call)?;
         let request = match &self.target {
-            Target::Aws { aws, function } => self.to_aws(aws, function.as_deref(), &wish),
-            Target::Emulator(uri) => headed(uri.clone(), &wish).map(|request| request.map(Full::new)),
+            Target::Aws { aws, function } => self.to_aws(aws, function.as_deref(), &wish).await?,
+            Target::Emulator(uri) => headed(uri.clone(), &wish)?.map(Full::new),
         };
-        let request = request.map_err(client_failure)?;
         let reply = self.outgoing.send(request, self.bounds.output_bytes_max).await.map_err(|error| match error {
             NoReply::Unreachable(text) => client_failure(format!("Unable to execute HTTP request: {text}")),
             NoReply::TooLarge(bytes_max) => too_large(bytes_max),
@@ -134,7 +133,12 @@ impl Lambda {
         Ok(if wish.is_invoke { response(reply, payload).render() } else { payload })
     }
 
-    fn to_aws(&self, aws: &Aws, function: Option<&str>, wish: &Wish<'_>) -> Result<Request<Full<Bytes>>, String> {
+    async fn to_aws(
+        &self,
+        aws: &Aws,
+        function: Option<&str>,
+        wish: &Wish<'_>,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
         let function = function.unwrap_or(&wish.parameters.function);
         let execution = wish.context.execution();
         let region = region_of(function).or(aws.region()).unwrap_or(execution.region());
@@ -143,16 +147,36 @@ impl Lambda {
         if let Some(qualifier) = &wish.parameters.qualifier {
             uri = format!("{uri}?Qualifier={}", encoded(qualifier));
         }
-        let uri = uri.parse().map_err(|error| format!("{uri} is no URL: {error}"))?;
+        let uri = uri.parse().map_err(|error| client_failure(format!("{uri} is no URL: {error}")))?;
+        let request = headed(uri, wish)?;
+        let session = self.session(aws, wish.context).await?;
         let state_machine = execution.state_machine();
         let (account, at) = (state_machine.account(), self.bounds.runtime.now());
         let scope = Scope { service: "lambda", region, account, at };
-        aws.request(&scope, headed(uri, wish)?).map_err(|error| format!("sign the request: {error}"))
+        let signed = match &session {
+            Some(session) => session.credentials.request(&scope, request),
+            None => aws.request(&scope, request),
+        };
+        signed.map_err(|error| client_failure(format!("sign the request: {error}")))
+    }
+
+    /// Gives the session of the role that the state's Credentials name. A function without an account is one of the role's account.
+    async fn session(&self, aws: &Aws, context: &Context) -> Result<Option<Arc<Session>>, Failure> {
+        let Some(role_arn) = context.role_arn() else { return Ok(None) };
+        let execution = context.execution();
+        let region = aws.region().unwrap_or(execution.region()).to_owned();
+        let role = Role { role_arn: role_arn.to_owned(), state_machine: execution.state_machine(), region };
+        let client = Client { runtime: &self.bounds.runtime, outgoing: &self.outgoing };
+        let session = aws.assume(role, client).await;
+        session.map(Some).map_err(|error| match error {
+            NotAssumed::Unavailable(text) => client_failure(text),
+            NotAssumed::Refused(refusal) => Failure::with_cause("States.TaskFailed", refusal.cause(role_arn)),
+        })
     }
 }
 
 /// Makes the request with what the parameters say in headers.
-fn headed(uri: Uri, wish: &Wish<'_>) -> Result<Request<Bytes>, String> {
+fn headed(uri: Uri, wish: &Wish<'_>) -> Result<Request<Bytes>, Failure> {
     let Parameters { payload, invocation_type, client_context, log_type, .. } = &wish.parameters;
     let kind = invocation_type.as_deref().unwrap_or("RequestResponse");
     let mut request = Request::post(uri)
@@ -168,7 +192,8 @@ fn headed(uri: Uri, wish: &Wish<'_>) -> Result<Request<Bytes>, String> {
     if let Ok(trace) = wish.context.traceparent().parse::<TraceContext>() {
         request = request.header("X-Amzn-Trace-Id", trace.to_xray());
     }
-    request.body(Bytes::copy_from_slice(payload.as_str().as_bytes())).map_err(|error| error.to_string())
+    let request = request.body(Bytes::copy_from_slice(payload.as_str().as_bytes()));
+    request.map_err(|error| client_failure(error.to_string()))
 }
 
 fn client_failure(cause: String) -> Failure {
@@ -178,18 +203,6 @@ fn client_failure(cause: String) -> Failure {
 /// Gives REGION of a function's ARN.
 fn region_of(function: &str) -> Option<&str> {
     function.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2)).filter(|region| !region.is_empty())
-}
-
-/// Encodes a segment of a path or a value of a query.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 /// Gives what the function gave; what is not JSON is a text.
@@ -347,11 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn function_names_are_encoded() {
-        assert_eq!(
-            encoded("arn:aws:lambda:r:1:function:f:$LATEST"),
-            "arn%3Aaws%3Alambda%3Ar%3A1%3Afunction%3Af%3A%24LATEST"
-        );
+    fn a_function_may_name_its_region() {
         assert_eq!(region_of("arn:aws:lambda:eu-west-1:1:function:f"), Some("eu-west-1"));
         assert_eq!((region_of("f"), region_of("123456789012:function:f")), (None, None));
     }

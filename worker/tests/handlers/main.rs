@@ -4,5 +4,6 @@ mod bench;
 mod commands;
 mod functions;
 mod processes;
+mod roles;
 mod server;
 mod web;

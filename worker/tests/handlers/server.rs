@@ -53,6 +53,11 @@ impl Server {
         Self { url, seen, _task: task }
     }
 
+    /// Gives all requests so far.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("no holder panics").clone()
+    }
+
     pub(crate) fn last(&self) -> Seen {
         self.seen.lock().expect("no holder panics").last().cloned().expect("there was a request")
     }
