@@ -15,7 +15,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Runs AWS Step Functions state machines on your own machine.
 #[derive(Parser)]
-#[command(name = "stepwell", version)]
+#[command(name = "stepwell", version, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -45,6 +45,7 @@ enum Command {
     #[command(after_help = VALIDATE_EXAMPLES)]
     Validate(validate::ValidateArguments),
     /// Asks a coordinator, a worker or `stepwell dev` by its ops port whether it is well.
+    #[command(after_help = HEALTH_EXAMPLES)]
     Health(health::HealthArguments),
     /// Starts an execution at an endpoint.
     #[command(after_help = START_EXAMPLES)]
@@ -85,6 +86,15 @@ const HISTORY_EXAMPLES: &str = "Examples:
 const LIST_EXAMPLES: &str = "Examples:
   stepwell list
   stepwell list Orders --status failed";
+
+const EXAMPLES: &str = "Examples:
+  stepwell run workflow.asl.json --input '{\"orderId\": \"12345\"}'
+  stepwell dev --handlers handlers.toml
+  stepwell start Orders --input @order.json --wait";
+
+const HEALTH_EXAMPLES: &str = "Examples:
+  stepwell health
+  stepwell health --ready --ops-listen 127.0.0.1:9091";
 
 const STOP_EXAMPLES: &str = "Examples:
   stepwell stop arn:aws:states:us-east-1:123456789012:execution:Orders:order-1 --cause 'not wanted any more'";
@@ -161,4 +171,19 @@ fn complain(error: &anyhow::Error) {
     use std::io::Write as _;
     // A closed stderr leaves nowhere to complain to.
     drop(writeln!(std::io::stderr(), "stepwell: {error:#}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_has_examples_of_every_command() {
+        let program = Arguments::command();
+        for command in std::iter::once(&program).chain(program.get_subcommands()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let uses = help.lines().filter(|line| line.starts_with("  stepwell ")).count();
+            assert!(help.starts_with("Examples:") && uses > 0, "{}: {help}", command.get_name());
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! The worker of `stepwell dev`, which is replaced when the file of its handlers changes.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +8,7 @@ use broker::{MemoryBroker, SharedQueue};
 use runtime::{Runtime, Task, watch};
 use telemetry::{Registry, Tracer};
 use tracing::{info, warn};
-use worker::{Stopper, Worker};
+use worker::{Stopper, Worker, WorkerConfig};
 
 use super::settings::Settings;
 
@@ -48,9 +47,13 @@ impl Workers {
     /// What is wrong with the file, and where.
     pub(super) fn build(&self) -> Result<Worker> {
         let queue: SharedQueue = Arc::new(self.broker.handle(self.runtime.clone()));
+        let file = self.settings.handlers_file();
+        let is_declared = self.settings.worker.handlers.is_some() || file.is_file();
+        let handlers = is_declared.then(|| file.to_owned());
+        let config = WorkerConfig { handlers, ..self.settings.worker.clone() };
         let aws = worker::Aws::of_settings(&self.settings.worker).context("use the settings of AWS")?;
         Worker::builder(queue, self.runtime.clone())
-            .config(self.settings.worker.clone(), self.settings.work.clone())
+            .config(config, self.settings.work.clone())
             .metrics(self.registry.clone())
             .aws(aws)
             .tracer(self.tracer.clone())
@@ -63,6 +66,8 @@ impl Workers {
     pub(super) async fn run(self, first: Worker, mut stopping: watch::Receiver<bool>) {
         let mut seen = self.stamp();
         let mut running = self.start(first);
+        // Those that were replaced, and may have something in hand.
+        let mut leaving = Vec::new();
         while !*stopping.borrow() {
             tokio::select! { biased;
                 _ = stopping.wait_for(|stopping| *stopping) => break,
@@ -78,6 +83,7 @@ impl Workers {
                 Ok(worker) => {
                     let old = std::mem::replace(&mut running, self.start(worker));
                     old.stopper.stop();
+                    leaving.push(old.task);
                     info!("the handlers were read again");
                 }
                 Err(error) => {
@@ -86,8 +92,11 @@ impl Workers {
             }
         }
         running.stopper.stop();
-        // A worker that failed has said so in the log.
-        let _ = running.task.join().await;
+        leaving.push(running.task);
+        for task in leaving {
+            // A worker that failed has said so in the log.
+            let _ = task.join().await;
+        }
     }
 
     fn start(&self, worker: Worker) -> Running {
@@ -99,8 +108,7 @@ impl Workers {
     }
 
     fn stamp(&self) -> Option<(SystemTime, u64)> {
-        let file: &Path = self.settings.worker.handlers.as_deref()?;
-        let found = std::fs::metadata(file).ok()?;
+        let found = std::fs::metadata(self.settings.handlers_file()).ok()?;
         Some((found.modified().ok()?, found.len()))
     }
 }

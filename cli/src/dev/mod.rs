@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ::settings::LogFormat;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use broker::{MemoryBroker, SharedQueue, WorkQueue as _};
 use coordinator::driver::DriverSettings;
 use coordinator::ops::Ops;
@@ -83,7 +83,9 @@ impl Server {
         stopping: &watch::Receiver<bool>,
     ) -> Result<Self> {
         let registry = Registry::new();
-        let store = EmbeddedStore::open(&EmbeddedConfig::new(data), runtime.clone()).await?;
+        ensure!(!data.as_os_str().is_empty(), "use a folder (flag --data): its name is empty");
+        let store = EmbeddedStore::open(&EmbeddedConfig::new(data), runtime.clone()).await;
+        let store = store.with_context(|| format!("use the folder {} (flag --data)", data.display()))?;
         let broker = MemoryBroker::new(runtime.clone(), EVENTS_QUEUES);
         let tracer = match ExportConfig::of_process("stepwell-dev")? {
             Some(export) => Tracer::start(export, "dev", runtime, &registry)?,
@@ -97,8 +99,12 @@ impl Server {
         let ops = Ops::new(registry.clone());
         ops.attach(store.connection(), broker.connection());
         let (shared, queue): (SharedStore, SharedQueue) = (Arc::new(store.clone()), Arc::new(broker));
-        // Nobody can listen to a broker within the process.
-        let driver = DriverSettings { notify: false, ..settings.coordinator.driver() };
+        // Nobody can listen to a broker within the process, and its one worker takes everything.
+        let driver = DriverSettings {
+            notify: false,
+            routing: DriverSettings::default().routing,
+            ..settings.coordinator.driver()
+        };
         let api_settings = settings.coordinator.api();
         let runtime = runtime.clone();
         let coordinator = Coordinator::build(Parts {
@@ -119,16 +125,16 @@ impl Server {
             })
         };
         coordinator.api().end_polls_when(stopping.clone());
-        let mut ports = vec![spawn(api, coordinator.router())];
+        let (mut ports, mut ops_address) = (vec![spawn(api, coordinator.router())], None);
         if !settings.coordinator.ops.listen.is_empty() {
             let listener = listen("ops.listen (flag --ops-listen)", &settings.coordinator.ops.listen).await?;
-            tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz, /metrics");
+            ops_address = Some(listener.local_addr()?);
             ports.push(spawn(listener, ops.router()));
         }
         coordinator.driver().trace_to(tracer);
         coordinator.start();
         let worker = runtime.spawn(workers.run(worker, stopping.clone()));
-        welcome(&address)?;
+        welcome(&address, ops_address.as_ref())?;
         Ok(Self { store, coordinator, worker, ports })
     }
 
@@ -147,25 +153,26 @@ impl Server {
 }
 
 /// Tells where it listens, and what to try.
-fn welcome(address: &SocketAddr) -> io::Result<()> {
+fn welcome(address: &SocketAddr, ops: Option<&SocketAddr>) -> io::Result<()> {
     if !address.ip().is_loopback() {
         warn!(%address, "anyone who reaches this address may use the API (setting api.auth is none)");
     }
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "Stepwell listens on http://{address}")?;
+    if let Some(ops) = ops {
+        writeln!(stdout, "Health and metrics: http://{ops}/readyz, /metrics")?;
+    }
     writeln!(stdout, "Try, in another terminal:")?;
-    writeln!(
-        stdout,
-        "  export AWS_ENDPOINT_URL=http://{address} AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1"
-    )?;
-    writeln!(
-        stdout,
-        "  aws stepfunctions create-state-machine --name Orders --role-arn arn:aws:iam::123456789012:role/Any --definition file://workflow.asl.json"
-    )?;
-    writeln!(
-        stdout,
-        "  stepwell start arn:aws:states:us-east-1:123456789012:stateMachine:Orders --input '{{}}' --wait"
-    )?;
+    for line in [
+        &*format!(
+            "export AWS_ENDPOINT_URL=http://{address} AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1"
+        ),
+        r#"aws stepfunctions create-state-machine --name Hello --role-arn arn:aws:iam::123456789012:role/Any --definition '{"StartAt": "Greet", "States": {"Greet": {"Type": "Pass", "Result": "Hello!", "End": true}}}'"#,
+        "stepwell start Hello --wait",
+        "stepwell list Hello",
+    ] {
+        writeln!(stdout, "  {line}")?;
+    }
     stdout.flush()
 }
 

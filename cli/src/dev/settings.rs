@@ -45,12 +45,20 @@ impl Settings {
         let worker::Config { worker, work, .. } = worker.config;
         let mut worker =
             WorkerConfig { name: Some(worker.name.unwrap_or_else(|| "stepwell-dev".to_owned())), ..worker };
-        worker.handlers = worker.handlers.or_else(|| Path::new(HANDLERS).is_file().then(|| HANDLERS.into()));
+        worker.pool = WorkerConfig::default().pool;
         Ok(Self { coordinator: coordinator.config, worker, work, unknown })
+    }
+
+    /// Gives the file of handlers: the one that was set must be there, the usual one may.
+    pub(super) fn handlers_file(&self) -> &Path {
+        self.worker.handlers.as_deref().unwrap_or(Path::new(HANDLERS))
     }
 
     /// Logs what nobody reads.
     pub(super) fn warn_of_unknown(&self) {
+        if !self.coordinator.pool.is_empty() {
+            tracing::warn!("the settings [[pool]] are for clusters: here one worker takes the work of all pools");
+        }
         for key in &self.unknown {
             tracing::warn!(key = key.key, origin = key.origin, "unknown setting");
         }

@@ -57,7 +57,7 @@ error_codes! {
     ResourceNotFound, SERVICE, 400, "There is no such resource.";
     RequestEntityTooLargeException, PROTOCOL, 413, "The body is larger than any request.";
     SerializationException, PROTOCOL, 400, "The body is not JSON, or a member has another type.";
-    ServiceUnavailable, AVAILABILITY, 503, "The store can't be reached; to be tried again.";
+    ServiceUnavailable, AVAILABILITY, 503, "The store can't be reached, or has no room; to be tried again.";
     StateMachineAlreadyExists, SERVICE, 400, "A state machine of this name has another content.";
     StateMachineDeleting, SERVICE, 400, "The state machine is being deleted.";
     StateMachineDoesNotExist, SERVICE, 400, "There is no such state machine.";
@@ -121,8 +121,9 @@ impl From<StoreError> for ApiError {
                 Self::new(ErrorCode::ServiceUnavailable, "The store can't be reached now. Try again later.")
             }
             StoreError::Full(reason) => {
-                tracing::warn!(%reason, "the store is full");
-                Self::new(ErrorCode::ThrottlingException, "Rate exceeded: the store is full.")
+                // As above.
+                tracing::debug!(%reason, "the store is full");
+                Self::new(ErrorCode::ServiceUnavailable, "The store has no room now. Try again later.")
             }
             StoreError::Unfit(reason) => {
                 tracing::warn!(%reason, "the store is not fit for use");

@@ -44,6 +44,8 @@ impl Inner {
         self.metrics.store_failures.inc();
         match error {
             store::Error::Corrupt(_) | store::Error::Unfit(_) => return Err(Unable::Broken(error.to_string())),
+            // Nothing was written, and room is not made while a caller waits.
+            store::Error::Full(_) if matches!(patience, Patience::Until(_)) => return Err(Unable::Store(error)),
             store::Error::Unavailable(_) | store::Error::Full(_) => {}
         }
         if patience.has_ended(self.runtime.now()) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use futures::stream;
-use model::Timestamp;
+use model::{AttemptId, BranchPath, Nonce, TaskToken, Timestamp};
 use runtime::Runtime;
-use serde_json::json;
+use serde_json::{Value, json};
 use telemetry::Registry;
 
 use super::fixture::{Fixture, MACHINE, PASS};
@@ -19,15 +19,7 @@ async fn a_store_that_is_away_gives_503() {
     let fixture = Fixture::new();
     let machine = fixture.create("S", PASS).await;
     fixture.store.set_connected(false);
-    let execution = machine.replace("stateMachine", "execution") + ":e";
-    for (operation, request) in [
-        ("CreateStateMachine", json!({ "name": "T", "definition": PASS, "roleArn": super::fixture::ROLE })),
-        ("DescribeStateMachine", json!({ "stateMachineArn": machine })),
-        ("StartExecution", json!({ "stateMachineArn": machine })),
-        ("DescribeExecution", json!({ "executionArn": execution })),
-        ("GetExecutionHistory", json!({ "executionArn": execution })),
-        ("StopExecution", json!({ "executionArn": execution })),
-    ] {
+    for (operation, request) in requests(&machine) {
         let reply = fixture.call(operation, &request).await;
         assert_eq!((reply.status, reply.error()), (503, "ServiceUnavailable"), "{operation}");
         assert!(reply.headers.contains_key("retry-after"), "{operation}");
@@ -36,6 +28,37 @@ async fn a_store_that_is_away_gives_503() {
     assert_eq!((wrong.status, wrong.error()), (400, "InvalidArn"), "what is wrong anyway is told all the same");
     fixture.store.set_connected(true);
     assert_eq!(fixture.call("StartExecution", &json!({ "stateMachineArn": machine })).await.status, 200);
+}
+
+/// Lists a request that is right for each operation that needs the store.
+fn requests(machine: &str) -> Vec<(&'static str, Value)> {
+    let execution = machine.replace("stateMachine", "execution") + ":e";
+    let activity = machine.replace("stateMachine", "activity");
+    let token = TaskToken::render(&execution, &BranchPath::root(), AttemptId { number: 1, nonce: Nonce(1) });
+    vec![
+        ("CreateActivity", json!({ "name": "B" })),
+        ("CreateStateMachine", json!({ "name": "T", "definition": PASS, "roleArn": super::fixture::ROLE })),
+        ("DeleteActivity", json!({ "activityArn": activity })),
+        ("DeleteStateMachine", json!({ "stateMachineArn": machine })),
+        ("DescribeActivity", json!({ "activityArn": activity })),
+        ("DescribeExecution", json!({ "executionArn": execution })),
+        ("DescribeStateMachine", json!({ "stateMachineArn": machine })),
+        ("DescribeStateMachineForExecution", json!({ "executionArn": execution })),
+        ("GetActivityTask", json!({ "activityArn": activity })),
+        ("GetExecutionHistory", json!({ "executionArn": execution })),
+        ("ListActivities", json!({})),
+        ("ListExecutions", json!({ "stateMachineArn": machine })),
+        ("ListStateMachines", json!({})),
+        ("ListTagsForResource", json!({ "resourceArn": machine })),
+        ("SendTaskFailure", json!({ "taskToken": token })),
+        ("SendTaskHeartbeat", json!({ "taskToken": token })),
+        ("SendTaskSuccess", json!({ "taskToken": token, "output": "{}" })),
+        ("StartExecution", json!({ "stateMachineArn": machine })),
+        ("StopExecution", json!({ "executionArn": execution })),
+        ("TagResource", json!({ "resourceArn": machine, "tags": [{ "key": "k", "value": "v" }] })),
+        ("UntagResource", json!({ "resourceArn": machine, "tagKeys": ["k"] })),
+        ("UpdateStateMachine", json!({ "stateMachineArn": machine, "definition": PASS })),
+    ]
 }
 
 #[tokio::test(start_paused = true)]

@@ -87,7 +87,7 @@ pub(super) fn start(
     connected: Arc<watch::Sender<bool>>,
 ) -> Result<Queue, Error> {
     let (sender, messages) = mpsc::channel();
-    let writer = Writer { place, opener, database, connected, messages };
+    let writer = Writer { place, opener, database, connected, messages, is_full: Cell::new(false) };
     let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run());
     thread.map_err(|error| Error::Unfit(format!("start the thread that writes: {error}")))?;
     Ok(Queue(sender))
@@ -99,6 +99,8 @@ struct Writer {
     database: Arc<Shared>,
     connected: Arc<watch::Sender<bool>>,
     messages: Receiver<Message>,
+    /// Whether the disk had too little room the last time.
+    is_full: Cell<bool>,
 }
 
 impl Writer {
@@ -142,7 +144,9 @@ impl Writer {
 
     /// Does all of it in one transaction, and answers. Fails where the file failed.
     fn keep(&self, mut jobs: Vec<Box<dyn Job>>) -> Result<(), Error> {
-        if let Err(full) = self.place.check_room() {
+        let room = self.place.check_room();
+        self.tell_of_room(&room);
+        if let Err(full) = room {
             answer_all(jobs, &Err(full));
             return Ok(());
         }
@@ -165,6 +169,18 @@ impl Writer {
                     return Err(fault);
                 }
             }
+        }
+    }
+
+    /// Says once that there is no room, and once that there is some again.
+    fn tell_of_room(&self, room: &Result<(), Error>) {
+        let was_full = self.is_full.replace(room.is_err());
+        match room {
+            Err(error) if !was_full => tracing::error!(%error, "nothing is written until there is room"),
+            Ok(()) if was_full => {
+                tracing::warn!(file = %self.place.file.display(), "there is room again; the store goes on")
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 

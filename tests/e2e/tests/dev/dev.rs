@@ -27,9 +27,28 @@ impl Dev {
         Self::start_on(Handlers::none()?, file.to_owned()).await
     }
 
+    /// Starts it on a folder that is there.
+    pub(crate) async fn start_in(folder: DataDir, handlers: Handlers) -> Result<Self> {
+        let file = handlers.file();
+        Self::launch_on(folder, handlers, file).await
+    }
+
+    /// Starts it in this folder, where the file of handlers may come later.
+    pub(crate) async fn start_without_handlers(folder: DataDir) -> Result<Self> {
+        Self::launch_on(folder, Handlers::none()?, PathBuf::new()).await
+    }
+
+    /// Builds the program.
+    pub(crate) async fn build() -> Result<()> {
+        Program::build(["cli"]).await
+    }
+
     async fn start_on(handlers: Handlers, file: PathBuf) -> Result<Self> {
-        Program::build(["cli"]).await?;
-        let folder = DataDir::new("dev")?;
+        Self::launch_on(DataDir::new("dev")?, handlers, file).await
+    }
+
+    async fn launch_on(folder: DataDir, handlers: Handlers, file: PathBuf) -> Result<Self> {
+        Self::build().await?;
         let listen = format!("127.0.0.1:{}", free_port());
         let running = launch(&folder, &file, &listen)?;
         let dev = Self { folder, handlers, file, listen, running };
@@ -56,7 +75,9 @@ impl Dev {
 
 fn launch(folder: &DataDir, handlers: &Path, listen: &str) -> Result<Program> {
     let command = Program::command("stepwell")?.arg("dev").arg("--listen").arg(listen);
-    command.arg("--data").arg(folder.path()).arg("--handlers").arg(handlers).start()
+    let command = command.arg("--data").arg(folder.path()).current_dir(folder.path());
+    let is_named = !handlers.as_os_str().is_empty();
+    if is_named { command.arg("--handlers").arg(handlers).start() } else { command.start() }
 }
 
 /// Runs it where it must refuse to start, and gives what it says.
