@@ -22,6 +22,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) history: Vec<NewEvent>,
     /// The bytes of payload in the history.
     pub(crate) bytes: u64,
+    /// How many bytes of payload the run may write before it starts no more children.
+    pub(crate) bytes_max: u64,
     /// The bytes of payload that the run writes beside, of what it had made before the transition.
     pub(crate) held_bytes: u64,
     /// Whether the base went into a text.
@@ -89,6 +91,7 @@ impl<'a> Turn<'a> {
             first: 0,
             history: Vec::new(),
             bytes: 0,
+            bytes_max: limits.run.bytes,
             held_bytes: 0,
             assumed: false,
             // A run that only starts children must start one.
@@ -164,7 +167,7 @@ impl<'a> Turn<'a> {
     /// Tells whether the transition may create one more child, after those that are so large together. It may create one in any case if
     /// it may create any: a run must get on.
     pub(crate) fn has_room(&self, children_bytes: u64) -> bool {
-        let is_full = self.bytes + self.held_bytes + children_bytes >= self.limits.run.bytes;
+        let is_full = self.bytes + self.held_bytes + children_bytes >= self.bytes_max;
         self.room > 0 && (self.yielded.children.is_empty() || !is_full)
     }
 

@@ -119,7 +119,7 @@ impl<'a> Replay<'a> {
     fn attempt(&mut self, mut candidate: Candidate) -> Result<(), Difference> {
         let Some(branch) = self.branches.get(&candidate.path) else { return Err(self.difference(self.position, None)) };
         let mut turn = self.turn(candidate.moment);
-        turn.room = candidate.room;
+        (turn.room, turn.bytes_max) = (candidate.room, u64::MAX);
         let mut after = After::Open(Box::new(branch.clone()));
         for event in candidate.events.clone() {
             let After::Open(branch) = after else { return Err(self.difference(self.position, None)) };

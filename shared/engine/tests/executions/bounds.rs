@@ -43,6 +43,8 @@ fn check(definition: &Value, input: &str, bytes_max: usize) -> World {
     assert!(world.bytes_max <= bytes_max, "a commit of {} bytes", world.bytes_max);
     // With three timers and effects a record, the store takes so many.
     assert!(world.records_max <= 140, "a commit of {} records", world.records_max);
+    let replayed = engine::replay(&world.definition, &world.execution, &world.limits, &world.history);
+    assert!(replayed.is_ok(), "{replayed:?}");
     world
 }
 
