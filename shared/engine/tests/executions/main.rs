@@ -5,3 +5,4 @@ mod histories;
 mod properties;
 mod reports;
 mod tokens;
+mod variables;
