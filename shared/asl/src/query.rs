@@ -5,6 +5,8 @@ use std::sync::Arc;
 use jsonata::{Expression, Kind, Outcome, Session};
 use model::JsonText;
 
+use crate::template::{TEXT_BYTES_MAX, TOO_LARGE};
+
 /// Is a compiled expression with the place of its field, such as `Output/total` or `Choices[0]/Condition`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
@@ -38,6 +40,8 @@ pub struct QueryError {
     pub location: Arc<str>,
     /// What AWS prints.
     pub message: String,
+    /// Whether it is that more came of the whole template than any payload may be.
+    pub too_large: bool,
 }
 
 /// Gives what expressions look at, made when the first one is evaluated.
@@ -106,7 +110,7 @@ impl Query {
             self.expression.as_str(),
             self.location
         );
-        QueryError { location: Arc::clone(&self.location), message }
+        QueryError { location: Arc::clone(&self.location), message, too_large: false }
     }
 }
 
@@ -143,7 +147,13 @@ impl QueryTemplate {
 fn write(node: &QueryNode, scope: &mut dyn QueryScope, text: &mut String) -> Result<(), QueryError> {
     match node {
         QueryNode::Literal(literal) => text.push_str(literal.as_str()),
-        QueryNode::Query(query) => text.push_str(query.evaluate(scope)?.1.as_str()),
+        QueryNode::Query(query) => {
+            text.push_str(query.evaluate(scope)?.1.as_str());
+            if text.len() > TEXT_BYTES_MAX {
+                let (location, message) = (Arc::clone(&query.location), TOO_LARGE.to_owned());
+                return Err(QueryError { location, message, too_large: true });
+            }
+        }
         QueryNode::Object(members) => {
             text.push('{');
             for (position, (name, node)) in members.iter().enumerate() {

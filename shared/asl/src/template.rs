@@ -10,6 +10,12 @@ use crate::intrinsic::{Intrinsic, IntrinsicError};
 use crate::path::{DataPath, PathError};
 use crate::scope::Scope;
 
+/// The largest text that is made of a template, in bytes: far more than any payload, and little enough to be held. A template may
+/// name the whole input as often as the definition has room for.
+pub(crate) const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Says that more would come of a template.
+pub(crate) const TOO_LARGE: &str = "The result is larger than any payload may be.";
+
 /// Is a compiled payload template. Cloning shares it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
@@ -48,6 +54,9 @@ pub enum TemplateError {
     /// A document that a path leads into can't be parsed.
     #[error(transparent)]
     Unreadable(Box<PathError>),
+    /// What comes of the template is larger than any payload.
+    #[error("{TOO_LARGE}")]
+    TooLarge,
     /// An intrinsic function failed.
     #[error(transparent)]
     Intrinsic(#[from] IntrinsicError),
@@ -56,7 +65,12 @@ pub enum TemplateError {
 impl TemplateError {
     /// Gives the error name that AWS reports, of intrinsic functions too.
     pub fn error_name(&self) -> &'static str {
-        error_name::RUNTIME
+        match self {
+            TemplateError::TooLarge => error_name::DATA_LIMIT_EXCEEDED,
+            TemplateError::Missing { .. } | TemplateError::Unreadable(_) | TemplateError::Intrinsic(_) => {
+                error_name::RUNTIME
+            }
+        }
     }
 }
 
@@ -80,6 +94,9 @@ impl Template {
 }
 
 fn write_node(node: &Node, scope: &dyn Scope, text: &mut String) -> Result<(), TemplateError> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(TemplateError::TooLarge);
+    }
     match node {
         Node::Literal(literal) => text.push_str(literal.as_str()),
         Node::Path(field, path) => text.push_str(&look_up(field, path, scope)?),
@@ -189,6 +206,20 @@ mod tests {
         let expect = "States.Runtime: The function 'States.StringToJson($.s)' had the following error: Invalid arguments in \
                       States.StringToJson";
         assert_eq!(error, expect);
+    }
+
+    #[test]
+    fn what_would_not_fit_anywhere_is_not_made() {
+        let fields: Vec<String> = (0..3_000).map(|field| format!(r#""f{field}.$": "$""#)).collect();
+        let text = format!(
+            r#"{{"StartAt": "P", "States": {{"P": {{"Type": "Pass", "Parameters": {{{}}}, "End": true}}}}}}"#,
+            fields.join(",")
+        );
+        let definition = Definition::parse(&text).expect("is right");
+        let template = definition.machine.state("P").and_then(|state| state.flow.parameters.clone()).expect("is there");
+        let error =
+            template.evaluate(&Fixture::new(&format!("\"{}\"", "x".repeat(256 * 1024)))).expect_err("is too large");
+        assert_eq!(error.error_name(), "States.DataLimitExceeded");
     }
 
     #[test]

@@ -132,18 +132,22 @@ fn set(
     evaluate: &mut Evaluate<'_>,
 ) -> Result<Vec<(String, JsonText)>, Failure> {
     let mut assigned = Vec::with_capacity(assign.variables().len());
+    let mut bytes = 0;
     for (name, payload) in assign.variables() {
         let value = evaluate(payload).map_err(|problem| match problem {
             Problem::Query(error) => Failure::query(turn, branch, &error),
             Problem::Template(error) => Failure::template(turn, branch, &error),
         })?;
+        bytes += value.len();
+        if bytes > ASSIGN_BYTES_MAX {
+            return Err(Failure::output_too_large(branch.state.as_str()));
+        }
         assigned.push((name.to_owned(), value));
     }
     assigned.sort_by(|left, right| left.0.cmp(&right.0));
-    let bytes: usize = assigned.iter().map(|(_, value)| value.len()).sum();
     let is_kept = |name: &String| assigned.iter().all(|(other, _)| other != name);
     let kept: usize = branch.variables.iter().filter(|(name, _)| is_kept(name)).map(|(_, value)| value.len()).sum();
-    if bytes > ASSIGN_BYTES_MAX || bytes + kept > VARIABLES_BYTES_MAX {
+    if bytes + kept > VARIABLES_BYTES_MAX {
         return Err(Failure::output_too_large(branch.state.as_str()));
     }
     Ok(assigned)

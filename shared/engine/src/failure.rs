@@ -66,6 +66,9 @@ impl Failure {
 
     /// Makes the failure of a JSONata expression.
     pub(crate) fn query(turn: &mut Turn<'_>, branch: &Branch, error: &QueryError) -> Self {
+        if error.too_large {
+            return Self::output_too_large(branch.state.as_str());
+        }
         Self::evaluated(turn, branch, Some(&error.location), &error.message)
     }
 
@@ -90,7 +93,12 @@ impl Failure {
     }
 
     pub(crate) fn template(turn: &mut Turn<'_>, branch: &Branch, error: &TemplateError) -> Self {
-        Self::evaluation(turn, branch, error.error_name(), &error.to_string())
+        match error {
+            TemplateError::TooLarge => Self::output_too_large(branch.state.as_str()),
+            TemplateError::Missing { .. } | TemplateError::Unreadable(_) | TemplateError::Intrinsic(_) => {
+                Self::evaluation(turn, branch, error.error_name(), &error.to_string())
+            }
+        }
     }
 
     /// Makes the failure of a task whose result is too large; `States.ALL` takes it.

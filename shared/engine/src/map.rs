@@ -74,7 +74,8 @@ fn fill(
     }
 }
 
-/// Shows TestState what the iterations would get: there are none, and what fails in one of them fails the Map.
+/// Shows TestState what the iterations would get, if that is no more than a payload: there are none, and what fails in one of them
+/// fails the Map.
 fn note_selected(
     turn: &mut Turn<'_>,
     branch: &Branch,
@@ -86,17 +87,23 @@ fn note_selected(
         return Ok(());
     };
     let scope = ScopeKey { branch: branch.path.clone(), entry: branch.entry };
-    let mut selected = Vec::with_capacity(items.len());
+    let mut selected = Vec::new();
+    let mut bytes = 0;
     for (index, item) in (0..).zip(items) {
         turn.set_test_context(context_object::with_item(&context, index, item));
         let iteration = Branch { path: scope.child(index), ..branch.clone() };
-        selected.push(fill(turn, &iteration, state, selector, input));
-        if selected.last().is_some_and(Result::is_err) {
+        let filled = fill(turn, &iteration, state, selector, input);
+        bytes += filled.as_ref().map_or(0, |filled| filled.len() as u64 + 1);
+        selected.push(filled);
+        if turn.exceeds(bytes) || selected.last().is_some_and(Result::is_err) {
             break;
         }
     }
     turn.set_test_context(context);
     let selected: Vec<JsonText> = selected.into_iter().collect::<Result<_, _>>()?;
+    if turn.exceeds(bytes) {
+        return Ok(());
+    }
     turn.note(|inspection| inspection.after_item_selector = Some(children::array(&selected)));
     Ok(())
 }

@@ -12,6 +12,8 @@ use crate::segment::Segment;
 /// Bounds the values that reading one path looks at or copies, which `..` and filters multiply: 40 times what a payload
 /// of 256 KiB can hold, some tenths of a second.
 const VISITS_MAX: usize = 5_000_000;
+/// How many bytes of text that is copied count as one value.
+const VISIT_BYTES: usize = 32;
 
 /// Is what one reading may look at: the document for `$` in filters, and how many values are left.
 pub(crate) struct Reading<'a> {
@@ -30,8 +32,12 @@ impl<'a> Reading<'a> {
 
     /// Counts a value; `false` says that reading has to stop.
     fn visit(&self) -> bool {
-        self.visits_left.set(self.visits_left.get().saturating_sub(1));
+        self.spend(1);
         !self.is_spent()
+    }
+
+    fn spend(&self, visits: usize) {
+        self.visits_left.set(self.visits_left.get().saturating_sub(visits));
     }
 
     fn is_spent(&self) -> bool {
@@ -76,6 +82,11 @@ pub(crate) fn read_under<'a>(
 
 /// Counts what copying a value will cost.
 fn count(node: &Value, reading: &Reading<'_>) {
+    match node {
+        Value::String(text) => reading.spend(text.len() / VISIT_BYTES),
+        Value::Object(members) => reading.spend(members.keys().map(String::len).sum::<usize>() / VISIT_BYTES),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {}
+    }
     if reading.visit() {
         for child in children(node) {
             count(child, reading);

@@ -3,4 +3,5 @@
 mod bad;
 mod fixture;
 mod golden;
+mod hostile;
 mod outage;

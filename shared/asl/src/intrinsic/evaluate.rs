@@ -10,6 +10,27 @@ use crate::intrinsic::{array, base64, hash, json, math, text};
 use crate::path::{DataPath, PathError, Root};
 use crate::scope::Scope;
 
+/// Bounds what the arguments of a call weigh together: a call may name the whole input thousands of times, and calls nest.
+const ARGUMENTS_WEIGHT_MAX: usize = 16 * 1024 * 1024;
+/// What a value weighs beside its texts, of which a byte weighs 1.
+const VALUE_WEIGHT: usize = 4;
+
+/// Takes what a value weighs off the room that is left; `false` if it does not fit.
+fn fits(value: &Value, room: &mut usize) -> bool {
+    let own = match value {
+        Value::String(text) => text.len(),
+        Value::Object(members) => members.keys().map(String::len).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => 0,
+    };
+    let Some(left) = room.checked_sub(own + VALUE_WEIGHT) else { return false };
+    *room = left;
+    match value {
+        Value::Array(elements) => elements.iter().all(|element| fits(element, room)),
+        Value::Object(members) => members.values().all(|member| fits(member, room)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
 /// Is what a function gives: a value, or why there is none.
 pub(crate) type Outcome = Result<Value, Fault>;
 
@@ -22,6 +43,8 @@ pub(crate) enum Fault {
     Count,
     /// A template has a brace alone.
     Brace,
+    /// The arguments are larger than any payload.
+    Size,
 }
 
 impl Fault {
@@ -32,6 +55,7 @@ impl Fault {
             Fault::Count => {
                 format!("Invalid arguments in States.{name}: number of arguments do not match the occurrences of {{}}.")
             }
+            Fault::Size => format!("The arguments of States.{name} are too large."),
             Fault::Brace => format!("Invalid template in States.{name}: matching '}}' not found for '{{'."),
         }
     }
@@ -44,8 +68,13 @@ impl Intrinsic {
     /// `IntrinsicError` if a path is missing or an argument is not what the function takes.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, IntrinsicError> {
         let mut values = Vec::with_capacity(self.arguments().len());
+        let mut room = ARGUMENTS_WEIGHT_MAX;
         for argument in self.arguments() {
-            values.push(self.argument(argument, scope)?);
+            let value = self.argument(argument, scope)?;
+            if !fits(&value, &mut room) {
+                return Err(self.error(Fault::Size.render(self.function())));
+            }
+            values.push(value);
         }
         let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
         self.apply(&values, scope).map_err(|fault| self.error(fault.render(self.function())))
