@@ -1,4 +1,4 @@
-"""A worker in Python over AMQP: all that docs/formats/messages.md asks of one with tasks shorter than five minutes."""
+"""A worker in Python over AMQP: all that docs/formats/messages.md asks of one with tasks shorter than a minute."""
 import json, os, time, pika
 
 def validate(order):

@@ -5,7 +5,8 @@
 //! debian:bookworm-slim  pulled, else debootstrap → docker import
 //!   ├── redis:7         deploy/images/redis.Dockerfile
 //!   ├── rabbitmq:3      deploy/images/rabbitmq.Dockerfile
-//!   └── haproxy:2       deploy/images/haproxy.Dockerfile
+//!   ├── haproxy:2       deploy/images/haproxy.Dockerfile
+//!   └── rust:…          deploy/images/rust.Dockerfile, with this machine's toolchain: Stepwell's own image is built from it
 //! ```
 
 use std::path::Path;
@@ -24,6 +25,12 @@ const FOLDER: &str = "deploy/images";
 const IMAGES: [(&str, &str); 3] =
     [("redis:7", "redis.Dockerfile"), ("rabbitmq:3", "rabbitmq.Dockerfile"), ("haproxy:2", "haproxy.Dockerfile")];
 
+/// The recipe of the image with the toolchain.
+const TOOLCHAIN: &str = "rust.Dockerfile";
+
+/// Where Debian has what it trusts: who needs this image may reach crates by a mirror of their own.
+const CERTIFICATES: &str = "/etc/ssl/certs";
+
 /// Makes the images that are not there; with `again` all but the base.
 pub(crate) fn run(again: bool) -> Result<bool> {
     if let Some(why) = no_engine() {
@@ -38,7 +45,42 @@ pub(crate) fn run(again: bool) -> Result<bool> {
         println!("==> making {image} from {FOLDER}/{recipe}");
         build(image, recipe)?;
     }
+    let image = toolchain_image()?;
+    if !again && is_there(&image) {
+        println!("==> {image} is there");
+    } else {
+        base()?;
+        println!("==> making {image} from {FOLDER}/{TOOLCHAIN}");
+        build_toolchain(&image)?;
+    }
+    println!("==> Stepwell's own image: docker build --network host --tag stepwell .");
     Ok(true)
+}
+
+/// Names the image that Stepwell's own is built from.
+fn toolchain_image() -> Result<String> {
+    let text = std::fs::read_to_string(root()?.join("Dockerfile")).context("read Dockerfile")?;
+    let image = text.lines().find_map(|line| line.strip_prefix("ARG RUST_IMAGE="));
+    Ok(image.context("Dockerfile names no RUST_IMAGE")?.to_owned())
+}
+
+/// Makes an image of the toolchain that cargo uses here.
+fn build_toolchain(image: &str) -> Result<()> {
+    let asked = Command::new("rustc").args(["--print", "sysroot"]).output().context("start rustc")?;
+    let toolchain = String::from_utf8(asked.stdout).context("read where the toolchain is")?;
+    let mut tar = Command::new("tar")
+        .args(["--exclude=lib/rustlib/src", "-c", "-C", toolchain.trim(), "bin", "lib", "-C"])
+        .arg(root()?.join(FOLDER))
+        .arg(TOOLCHAIN)
+        .args(["-C", CERTIFICATES, "ca-certificates.crt"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("start tar")?;
+    let archive = tar.stdout.take().context("tar has no output")?;
+    let arguments = ["build", "--quiet", "--network", "host", "--tag", image, "--file", TOOLCHAIN, "-"];
+    loudly(Command::new("docker").args(arguments).stdin(archive))?;
+    ensure!(tar.wait()?.success(), "tar failed");
+    Ok(())
 }
 
 /// Tells why tests can't use containers: no engine, or an image that they need is missing. `None`: they can.

@@ -44,7 +44,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Make the Docker images redis:7, rabbitmq:3 and haproxy:2 from Debian's packages, where they can't be pulled
+    /// Make the Docker images redis:7, rabbitmq:3, haproxy:2 and rust from what this machine has, where they can't be pulled
     Images {
         /// Make them again although they are there
         #[arg(long)]
