@@ -1,8 +1,8 @@
 //! `stepwell dev`: API, coordinator and worker in one process on a store in a file.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use support::{DataDir, Program, eventually, free_port};
 
 use crate::client::Client;
@@ -12,8 +12,13 @@ use crate::stepwell::{self, Alone, Throughput};
 /// Is how many tasks the execution has that is run alone.
 pub(crate) const TASKS_ALONE: usize = 3;
 
+/// How long it may take to listen.
+const START_MAX: Duration = Duration::from_secs(60);
+
 /// Is what the measurement came to.
 pub(crate) struct Dev {
+    /// How long it takes from the start of the program on an empty folder until it listens.
+    pub(crate) start: Duration,
     /// Executions of five tasks.
     pub(crate) throughput: Throughput,
     /// Executions of three tasks, one after the other.
@@ -34,7 +39,13 @@ pub(crate) async fn measure(executions: usize, open_max: usize, alone: usize) ->
     let (api, ops) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
     let running = Program::command("stepwell")?.arg("dev").arg("--listen").arg(&api).arg("--ops-listen").arg(&ops);
     let running = running.arg("--data").arg(folder.path().join("data"));
+    let started = Instant::now();
     let running = running.arg("--handlers").arg(folder.file("handlers.toml")).start()?;
+    while !running.output().contains("Stepwell listens on") {
+        ensure!(running.status()?.is_none() && started.elapsed() < START_MAX, "{}", running.output());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let start = started.elapsed();
     let client = Client::new(format!("http://{api}"), format!("http://{ops}"));
     let ready = eventually(Duration::from_secs(60), || client.is_ready(), "stepwell dev is ready").await;
     ready.with_context(|| running.output())?;
@@ -44,7 +55,7 @@ pub(crate) async fn measure(executions: usize, open_max: usize, alone: usize) ->
     let mut used = usage(running.pid())?;
     used.cpu_seconds -= before.cpu_seconds;
     let alone = stepwell::alone(&client, alone, TASKS_ALONE).await?;
-    Ok(Dev { throughput, alone, used })
+    Ok(Dev { start, throughput, alone, used })
 }
 
 /// Answers each task with its input: the handler of the measurement, as a process.

@@ -1,17 +1,16 @@
 //! The client commands, and what `stepwell dev` says to try.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, ensure};
 use e2e::Aws;
 use serde_json::{Value, json};
 use support::{DataDir, Program, skipped};
+use tokio::process::Command;
 
 use crate::dev::Dev;
 
 /// Runs `stepwell` and gives exit code, stdout and stderr.
 async fn stepwell(dev: &Dev, words: &[&str]) -> Result<(Option<i32>, String, String)> {
-    let mut command = tokio::process::Command::new(Program::command("stepwell")?.path());
+    let mut command = Command::new(Program::command("stepwell")?.path());
     command.args(words).env("AWS_ENDPOINT_URL", format!("http://{}", dev.listen)).env_remove("AWS_ENDPOINT_URL_SFN");
     let output = command.env("AWS_ACCESS_KEY_ID", "123456789012").env("AWS_REGION", "us-east-1").output().await?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -78,8 +77,7 @@ async fn what_is_said_to_try_works_as_it_is_printed() -> Result<()> {
     let folder = program.path().parent().context("has a folder")?;
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
     let script = format!("set -e\n{}\n", lines.join("\n"));
-    let run = move || Command::new("sh").args(["-c", &script]).env("PATH", path).env("AWS_PAGER", "").output();
-    let output = tokio::task::spawn_blocking(run).await??;
+    let output = Command::new("sh").args(["-c", &script]).env("PATH", path).env("AWS_PAGER", "").output().await?;
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.success(), "{stdout}{stderr}");
     ensure!(stdout.contains("\"Hello!\"") && stdout.contains("SUCCEEDED"), "{stdout}{stderr}");

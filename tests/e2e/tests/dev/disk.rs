@@ -46,6 +46,7 @@ fn one_task() -> Value {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "beside real processes")]
 async fn a_full_disk_refuses_writes_loses_nothing_and_goes_on_when_there_is_room() -> Result<()> {
     let folder = DataDir::new("dev-disk")?;
     let Some(disk) = Disk::mount(folder.path(), "size=24m") else {
@@ -77,6 +78,7 @@ async fn a_full_disk_refuses_writes_loses_nothing_and_goes_on_when_there_is_room
 }
 
 /// Every write is answered with 503, at once.
+#[expect(clippy::disallowed_methods, reason = "beside real processes")]
 async fn refused(api: &Api, machine: &str, execution: &str, activity: &Value) -> Result<()> {
     let role = "arn:aws:iam::123456789012:role/r";
     let definition = one_task().to_string();
