@@ -1,12 +1,78 @@
-//! Logging, tracing and encryption of a state machine: checked, kept and shown. Nothing acts on them yet.
+//! Role, logging, tracing and encryption of a state machine: checked, kept and shown. Nothing acts on them yet.
 
+use model::JsonText;
 use serde_json::{Map, Value, json};
 use wire::record::StateMachineRecord;
 
 use super::checks::Checks;
-use super::create_state_machine::stored_or;
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
+
+/// Is what the creation and the update of a state machine take alike, besides its definition.
+pub(super) struct Configuration {
+    role_arn: Option<String>,
+    logging: Option<Logging>,
+    tracing: Option<Tracing>,
+    encryption: Option<Encryption>,
+    publish: bool,
+}
+
+impl Configuration {
+    /// Reads the rest of a request, after its role and logging, and ends the checks of the model's constraints.
+    pub(super) fn read(
+        role_arn: Option<String>,
+        logging: Option<Logging>,
+        mut members: Members,
+        mut checks: Checks,
+    ) -> Result<Self, ApiError> {
+        let tracing = Tracing::read(&mut members)?;
+        let publish = members.boolean("publish")?.unwrap_or_default();
+        let version_description = members.text("versionDescription")?;
+        checks.secret_length("versionDescription", version_description.as_deref(), 0, 256);
+        let encryption = Encryption::read(&mut members, &mut checks)?;
+        checks.finish()?;
+        if version_description.is_some() && !publish {
+            let message = "Version description can only be set when publish is true";
+            return Err(ApiError::new(ErrorCode::ValidationException, message));
+        }
+        Ok(Self { role_arn, logging, tracing, encryption, publish })
+    }
+
+    /// Tells whether nothing of it was given.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { role_arn, logging, tracing, encryption, publish: _ } = self;
+        role_arn.is_none() && logging.is_none() && tracing.is_none() && encryption.is_none()
+    }
+
+    /// Checks what the model's constraints don't tell.
+    pub(super) fn check(&self) -> Result<(), ApiError> {
+        if let Some(role) = self.role_arn.as_ref().filter(|role| !is_role(role)) {
+            return Err(ApiError::quoting(ErrorCode::InvalidArn, "Invalid Role Arn", role));
+        }
+        if self.publish {
+            let message = "Versions (publish) are not supported by this version of Stepwell";
+            return Err(ApiError::new(ErrorCode::ValidationException, message));
+        }
+        self.logging.as_ref().map_or(Ok(()), Logging::check)?;
+        self.encryption.as_ref().map_or(Ok(()), Encryption::check)
+    }
+
+    /// Puts what was given into a record.
+    pub(super) fn apply(&self, record: &mut StateMachineRecord) {
+        if let Some(role) = &self.role_arn {
+            record.role_arn.clone_from(role);
+        }
+        if let Some(logging) = &self.logging {
+            record.logging = Some(JsonText::from_value(&logging.to_value()));
+        }
+        if let Some(tracing) = &self.tracing {
+            record.tracing = Some(JsonText::from_value(&tracing.to_value()));
+        }
+        if let Some(encryption) = &self.encryption {
+            record.encryption = Some(JsonText::from_value(&encryption.to_value()));
+        }
+    }
+}
 
 /// Is the `loggingConfiguration`.
 pub(super) struct Logging {
@@ -33,7 +99,7 @@ impl Logging {
     }
 
     /// Refuses a level that nothing takes what is logged at.
-    pub(super) fn check(&self) -> Result<(), ApiError> {
+    fn check(&self) -> Result<(), ApiError> {
         let off = self.level.as_deref().is_none_or(|level| level == "OFF");
         let one = matches!(self.destinations.as_slice(), [Some(_)]);
         if one || off && self.destinations.is_empty() {
@@ -132,5 +198,38 @@ impl Encryption {
     /// Gives what is shown of a state machine's.
     pub(super) fn shown(record: &StateMachineRecord) -> Value {
         stored_or(record.encryption.as_ref(), json!({ "type": "AWS_OWNED_KEY" }))
+    }
+}
+
+/// Tells whether a text is the ARN of a role; whether there is such a role can't be known.
+fn is_role(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    let is = |part: Option<&str>, fits: fn(&str) -> bool| part.is_some_and(fits);
+    is(parts.next(), |part| part == "arn")
+        && is(parts.next(), |part| part.starts_with("aws"))
+        && is(parts.next(), |part| part == "iam")
+        && is(parts.next(), str::is_empty)
+        && is(parts.next(), |part| !part.is_empty())
+        && is(parts.next(), |part| part.strip_prefix("role/").is_some_and(|name| !name.is_empty()))
+}
+
+/// Gives a configuration as it was stored, or what holds where none was given.
+pub(super) fn stored_or(stored: Option<&JsonText>, default: Value) -> Value {
+    stored.and_then(|text| text.to_value().ok()).unwrap_or(default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_told_from_other_texts() {
+        for role in ["arn:aws:iam::123456789012:role/R", "arn:aws-cn:iam::1:role/service-role/R"] {
+            assert!(is_role(role), "{role}");
+        }
+        for other in ["", "role", "arn:aws:iam::1:user/U", "arn:aws:iam::1:role/", "arn:aws:states:r:1:stateMachine:S"]
+        {
+            assert!(!is_role(other), "{other}");
+        }
     }
 }

@@ -3,31 +3,28 @@
 use std::sync::Arc;
 
 use asl::{Definition, Options};
-use model::{JsonText, StateMachineStatus};
-use serde_json::{Value, json};
+use model::StateMachineStatus;
+use serde_json::json;
 use wire::record::StateMachineRecord;
 
 use super::Api;
 use super::answer::{Answer, seconds};
 use super::caller::Caller;
 use super::checks::Checks;
-use super::configuration::{Encryption, Logging, Tracing};
+use super::configuration::{Configuration, Encryption, Logging, Tracing};
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
 use super::name::check_name;
+use super::resource::refuse_deleting;
 use super::tags;
 use crate::definitions::hash_of;
 
 struct Input {
     name: String,
     definition: Arc<str>,
-    role_arn: String,
     kind: String,
-    logging: Option<Logging>,
-    tracing: Option<Tracing>,
-    encryption: Option<Encryption>,
-    tags: Vec<(String, String)>,
-    publish: bool,
+    tags: tags::Tags,
+    configuration: Configuration,
 }
 
 impl Input {
@@ -48,26 +45,12 @@ impl Input {
         let given = tags::read(&mut members, &mut checks)?.unwrap_or_default();
         let mut own = tags::Tags::new();
         tags::add(&mut own, &given);
-        let tracing = Tracing::read(&mut members)?;
-        let publish = members.boolean("publish")?.unwrap_or_default();
-        let version_description = members.text("versionDescription")?;
-        checks.secret_length("versionDescription", version_description.as_deref(), 0, 256);
-        let encryption = Encryption::read(&mut members, &mut checks)?;
-        checks.finish()?;
-        if version_description.is_some() && !publish {
-            let message = "Version description can only be set when publish is true";
-            return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
         Ok(Self {
+            configuration: Configuration::read(role_arn, logging, members, checks)?,
             name: name.unwrap_or_default(),
             definition: definition.unwrap_or_default().into(),
-            role_arn: role_arn.unwrap_or_default(),
             kind: kind.unwrap_or_else(|| "STANDARD".to_owned()),
-            logging,
-            tracing,
-            encryption,
             tags: own,
-            publish,
         })
     }
 
@@ -82,36 +65,28 @@ impl Input {
     /// Checks what the model's constraints don't tell.
     fn check(&self) -> Result<(), ApiError> {
         check_name(&self.name)?;
-        if !is_role(&self.role_arn) {
-            return Err(ApiError::quoting(ErrorCode::InvalidArn, "Invalid Role Arn", &self.role_arn));
-        }
-        if self.publish {
-            let message = "Versions (publish) are not supported by this version of Stepwell";
-            return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
-        if let Some(logging) = &self.logging {
-            logging.check()?;
-        }
-        tags::check_count(&self.tags)?;
-        self.encryption.as_ref().map_or(Ok(()), Encryption::check)
+        self.configuration.check()?;
+        tags::check_count(&self.tags)
     }
 
     fn into_record(self, api: &Api, caller: &Caller) -> StateMachineRecord {
-        StateMachineRecord {
+        let mut record = StateMachineRecord {
             arn: caller.state_machine(&self.name),
             hash: hash_of(&self.definition),
             definition: self.definition,
-            role_arn: self.role_arn,
+            role_arn: String::new(),
             kind: self.kind,
             status: StateMachineStatus::Active,
             created_at: api.runtime().now(),
             revision_id: None,
             updated_at: None,
             tags: self.tags,
-            logging: self.logging.map(|logging| JsonText::from_value(&logging.to_value())),
-            tracing: self.tracing.map(|tracing| JsonText::from_value(&tracing.to_value())),
-            encryption: self.encryption.map(|encryption| JsonText::from_value(&encryption.to_value())),
-        }
+            logging: None,
+            tracing: None,
+            encryption: None,
+        };
+        self.configuration.apply(&mut record);
+        record
     }
 }
 
@@ -151,9 +126,7 @@ impl Api {
 
 /// Gives the state machine that exists if it has the content asked for.
 fn agree(existing: StateMachineRecord, asked: &StateMachineRecord) -> Result<StateMachineRecord, ApiError> {
-    if existing.status == StateMachineStatus::Deleting {
-        return Err(ApiError::quoting(ErrorCode::StateMachineDeleting, "State Machine is being deleted", existing.arn));
-    }
+    refuse_deleting(&existing)?;
     let same = existing.hash == asked.hash
         && existing.kind == asked.kind
         && Logging::shown(&existing) == Logging::shown(asked)
@@ -163,37 +136,4 @@ fn agree(existing: StateMachineRecord, asked: &StateMachineRecord) -> Result<Sta
         return Ok(existing);
     }
     Err(ApiError::quoting(ErrorCode::StateMachineAlreadyExists, "State Machine Already Exists", existing.arn))
-}
-
-/// Tells whether a text is the ARN of a role; whether there is such a role can't be known.
-pub(super) fn is_role(arn: &str) -> bool {
-    let mut parts = arn.splitn(6, ':');
-    let is = |part: Option<&str>, fits: fn(&str) -> bool| part.is_some_and(fits);
-    is(parts.next(), |part| part == "arn")
-        && is(parts.next(), |part| part.starts_with("aws"))
-        && is(parts.next(), |part| part == "iam")
-        && is(parts.next(), str::is_empty)
-        && is(parts.next(), |part| !part.is_empty())
-        && is(parts.next(), |part| part.strip_prefix("role/").is_some_and(|name| !name.is_empty()))
-}
-
-/// Gives a configuration as it was stored, or what holds where none was given.
-pub(super) fn stored_or(stored: Option<&JsonText>, default: Value) -> Value {
-    stored.and_then(|text| text.to_value().ok()).unwrap_or(default)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn roles_are_told_from_other_texts() {
-        for role in ["arn:aws:iam::123456789012:role/R", "arn:aws-cn:iam::1:role/service-role/R"] {
-            assert!(is_role(role), "{role}");
-        }
-        for other in ["", "role", "arn:aws:iam::1:user/U", "arn:aws:iam::1:role/", "arn:aws:states:r:1:stateMachine:S"]
-        {
-            assert!(!is_role(other), "{other}");
-        }
-    }
 }

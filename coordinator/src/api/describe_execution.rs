@@ -13,18 +13,23 @@ use super::members::Members;
 
 impl Api {
     /// Answers DescribeExecution.
-    pub(super) async fn describe_execution(&self, mut members: Members) -> Result<Answer, ApiError> {
-        let mut checks = Checks::default();
-        let arn = members.text("executionArn")?;
-        let included = members.text("includedData")?;
-        checks.required("executionArn", arn.as_ref());
-        checks.length("executionArn", arn.as_deref(), 1, 256);
-        checks.one_of("includedData", included.as_deref(), &["ALL_DATA", "METADATA_ONLY"]);
-        checks.finish()?;
-        let arn = execution_arn(&arn.unwrap_or_default())?;
-        let head = self.execution(&arn).await?;
-        Answer::render(&view(&head, included.as_deref() != Some("METADATA_ONLY")))
+    pub(super) async fn describe_execution(&self, members: Members) -> Result<Answer, ApiError> {
+        let (arn, with_data) = described(members, "executionArn")?;
+        let head = self.execution(&execution_arn(&arn)?).await?;
+        Answer::render(&view(&head, with_data))
     }
+}
+
+/// Reads what is asked about something: its ARN, and whether its data are to be shown.
+pub(super) fn described(mut members: Members, arn_member: &str) -> Result<(String, bool), ApiError> {
+    let mut checks = Checks::default();
+    let arn = members.text(arn_member)?;
+    let included = members.text("includedData")?;
+    checks.required(arn_member, arn.as_ref());
+    checks.length(arn_member, arn.as_deref(), 1, 256);
+    checks.one_of("includedData", included.as_deref(), &["ALL_DATA", "METADATA_ONLY"]);
+    checks.finish()?;
+    Ok((arn.unwrap_or_default(), included.as_deref() != Some("METADATA_ONLY")))
 }
 
 /// Shows an execution, with or without its data.

@@ -9,24 +9,16 @@ use wire::record::StateMachineRecord;
 use super::Api;
 use super::answer::{Answer, seconds};
 use super::arn::state_machine_arn;
-use super::checks::Checks;
 use super::configuration::{Encryption, Logging, Tracing};
+use super::describe_execution::described;
 use super::error::ApiError;
 use super::members::Members;
 
 impl Api {
     /// Answers DescribeStateMachine.
-    pub(super) async fn describe_state_machine(&self, mut members: Members) -> Result<Answer, ApiError> {
-        let mut checks = Checks::default();
-        let arn = members.text("stateMachineArn")?;
-        let included = members.text("includedData")?;
-        checks.required("stateMachineArn", arn.as_ref());
-        checks.length("stateMachineArn", arn.as_deref(), 1, 256);
-        checks.one_of("includedData", included.as_deref(), &["ALL_DATA", "METADATA_ONLY"]);
-        checks.finish()?;
-        let arn = state_machine_arn(&arn.unwrap_or_default())?;
-        let record = self.state_machine(&arn).await?;
-        let with_data = included.as_deref() != Some("METADATA_ONLY");
+    pub(super) async fn describe_state_machine(&self, members: Members) -> Result<Answer, ApiError> {
+        let (arn, with_data) = described(members, "stateMachineArn")?;
+        let record = self.state_machine(&state_machine_arn(&arn)?).await?;
         let references = if with_data { self.variable_references(&record.definition).await } else { None };
         Answer::render(&view(&record, with_data, references))
     }

@@ -9,29 +9,23 @@ use wire::record::StateMachineRecord;
 use super::Api;
 use super::answer::{Answer, seconds};
 use super::arn::execution_arn;
-use super::checks::Checks;
 use super::configuration::{Encryption, Logging, Tracing};
+use super::describe_execution::described;
 use super::error::ApiError;
 use super::members::Members;
 
 impl Api {
     /// Answers DescribeStateMachineForExecution. Definition, role and revision are those that the execution started with; logging and the like are
     /// those of the state machine as it is.
-    pub(super) async fn describe_state_machine_for_execution(&self, mut members: Members) -> Result<Answer, ApiError> {
-        let mut checks = Checks::default();
-        let arn = members.text("executionArn")?;
-        let included = members.text("includedData")?;
-        checks.required("executionArn", arn.as_ref());
-        checks.length("executionArn", arn.as_deref(), 1, 256);
-        checks.one_of("includedData", included.as_deref(), &["ALL_DATA", "METADATA_ONLY"]);
-        checks.finish()?;
-        let head = self.execution(&execution_arn(&arn.unwrap_or_default())?).await?;
-        let definition: Arc<str> = if included.as_deref() == Some("METADATA_ONLY") {
-            "".into()
-        } else {
+    pub(super) async fn describe_state_machine_for_execution(&self, members: Members) -> Result<Answer, ApiError> {
+        let (arn, with_data) = described(members, "executionArn")?;
+        let head = self.execution(&execution_arn(&arn)?).await?;
+        let definition: Arc<str> = if with_data {
             let hash = &head.record.definition;
             let missing = || store::Error::Corrupt(format!("definition {hash} of {} is missing", head.record.arn));
             self.store()?.definition(hash).await?.ok_or_else(missing)?
+        } else {
+            "".into()
         };
         let machine = self.store()?.state_machine(&head.record.state_machine).await?;
         let references = self.variable_references(&definition).await;

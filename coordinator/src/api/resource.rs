@@ -1,6 +1,6 @@
 //! Resources that are read, changed and written back, whoever changes them at the same time.
 
-use model::{ActivityArn, Revision, StateMachineArn};
+use model::{ActivityArn, Revision, StateMachineArn, StateMachineStatus};
 use store::{Resource, ResourceKey};
 use wire::record::{ActivityRecord, RecordError, StateMachineRecord};
 
@@ -54,6 +54,14 @@ impl Api {
         let record = ActivityRecord::decode(&resource.record).map_err(corrupt)?;
         Ok(Some((record, resource.revision)))
     }
+}
+
+/// Refuses a state machine that is being deleted.
+pub(super) fn refuse_deleting(record: &StateMachineRecord) -> Result<(), ApiError> {
+    if record.status == StateMachineStatus::Deleting {
+        return Err(ApiError::quoting(ErrorCode::StateMachineDeleting, "State Machine is being deleted", &record.arn));
+    }
+    Ok(())
 }
 
 /// Says that there is no such activity.

@@ -1,7 +1,7 @@
 //! StartExecution: begins an execution, or finds the one that was begun by the same request before. StartSyncExecution, which
 //! no state machine takes.
 
-use model::{JsonText, StateMachineStatus};
+use model::JsonText;
 use serde_json::json;
 use store::ExecutionHead;
 use telemetry::TraceContext;
@@ -16,6 +16,7 @@ use super::error::{ApiError, ErrorCode};
 use super::integration::name_of;
 use super::members::Members;
 use super::name::check_name;
+use super::resource::refuse_deleting;
 use crate::driver::{StartError, StartOutcome, StartRequest};
 
 struct Input {
@@ -52,10 +53,7 @@ impl Api {
             check_name(name)?;
         }
         let input = payload(input)?;
-        if machine.status == StateMachineStatus::Deleting {
-            let what = "State Machine is being deleted";
-            return Err(ApiError::quoting(ErrorCode::StateMachineDeleting, what, machine.arn));
-        }
+        refuse_deleting(&machine)?;
         let trace_header = trace_header.filter(|header| !header.is_empty());
         let named = trace_header.as_deref().and_then(|header| TraceContext::from_xray(header).ok());
         let request = StartRequest {

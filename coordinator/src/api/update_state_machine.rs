@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use model::{JsonText, StateMachineStatus};
 use serde_json::{Map, Value};
 use wire::record::StateMachineRecord;
 
@@ -10,20 +9,16 @@ use super::Api;
 use super::answer::{Answer, seconds};
 use super::arn::state_machine_arn;
 use super::checks::Checks;
-use super::configuration::{Encryption, Logging, Tracing};
-use super::create_state_machine::is_role;
+use super::configuration::{Configuration, Logging};
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
+use super::resource::refuse_deleting;
 use crate::definitions::hash_of;
 
 struct Input {
     arn: String,
     definition: Option<Arc<str>>,
-    role_arn: Option<String>,
-    logging: Option<Logging>,
-    tracing: Option<Tracing>,
-    encryption: Option<Encryption>,
-    publish: bool,
+    configuration: Configuration,
 }
 
 impl Input {
@@ -37,40 +32,17 @@ impl Input {
         checks.secret_length("definition", definition.as_deref(), 1, definition_bytes_max);
         checks.length("roleArn", role_arn.as_deref(), 1, 256);
         let logging = Logging::read(&mut members, &mut checks)?;
-        let tracing = Tracing::read(&mut members)?;
-        let publish = members.boolean("publish")?.unwrap_or_default();
-        let version_description = members.text("versionDescription")?;
-        checks.secret_length("versionDescription", version_description.as_deref(), 0, 256);
-        let encryption = Encryption::read(&mut members, &mut checks)?;
-        checks.finish()?;
-        if version_description.is_some() && !publish {
-            let message = "Version description can only be set when publish is true";
-            return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
-        let definition = definition.map(Into::into);
-        Ok(Self { arn: arn.unwrap_or_default(), definition, role_arn, logging, tracing, encryption, publish })
+        let configuration = Configuration::read(role_arn, logging, members, checks)?;
+        Ok(Self { arn: arn.unwrap_or_default(), definition: definition.map(Into::into), configuration })
     }
 
     /// Checks what the model's constraints don't tell.
     fn check(&self) -> Result<(), ApiError> {
-        let is_something = self.definition.is_some()
-            || self.role_arn.is_some()
-            || self.logging.is_some()
-            || self.tracing.is_some()
-            || self.encryption.is_some();
-        if !is_something {
+        if self.definition.is_none() && self.configuration.is_empty() {
             let message = "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified";
             return Err(ApiError::new(ErrorCode::MissingRequiredParameter, message));
         }
-        if let Some(role) = self.role_arn.as_ref().filter(|role| !is_role(role)) {
-            return Err(ApiError::quoting(ErrorCode::InvalidArn, "Invalid Role Arn", role));
-        }
-        if self.publish {
-            let message = "Versions (publish) are not supported by this version of Stepwell";
-            return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
-        self.logging.as_ref().map_or(Ok(()), Logging::check)?;
-        self.encryption.as_ref().map_or(Ok(()), Encryption::check)
+        self.configuration.check()
     }
 
     /// Puts what was given into a record.
@@ -78,18 +50,7 @@ impl Input {
         if let Some(definition) = &self.definition {
             (record.definition, record.hash) = (definition.clone(), hash_of(definition));
         }
-        if let Some(role) = &self.role_arn {
-            record.role_arn.clone_from(role);
-        }
-        if let Some(logging) = &self.logging {
-            record.logging = Some(JsonText::from_value(&logging.to_value()));
-        }
-        if let Some(tracing) = &self.tracing {
-            record.tracing = Some(JsonText::from_value(&tracing.to_value()));
-        }
-        if let Some(encryption) = &self.encryption {
-            record.encryption = Some(JsonText::from_value(&encryption.to_value()));
-        }
+        self.configuration.apply(record);
     }
 }
 
@@ -106,10 +67,7 @@ impl Api {
         let revision = self.runtime().uuid();
         let updated = self
             .change_state_machine(&arn, |record| {
-                if record.status == StateMachineStatus::Deleting {
-                    let what = "State Machine is being deleted";
-                    return Err(ApiError::quoting(ErrorCode::StateMachineDeleting, what, &record.arn));
-                }
+                refuse_deleting(record)?;
                 let before = record.clone();
                 input.apply(record);
                 if *record != before {
