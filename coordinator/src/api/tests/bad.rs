@@ -123,6 +123,49 @@ async fn create_state_machine() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn update_state_machine() {
+    let missing = format!("{MACHINE}:missing");
+    let with = |arn: &str, name: &str, value: Value| {
+        let mut request = json!({ "stateMachineArn": arn });
+        request[name] = value;
+        request
+    };
+    let there = format!("{MACHINE}:S");
+    let gone = format!("State Machine Does Not Exist: '{missing}'");
+    check(
+        "UpdateStateMachine",
+        &[
+            (
+                json!({ "definition": "" }),
+                "ValidationException",
+                "2 validation errors detected: Value null at 'stateMachineArn' failed to satisfy constraint: Member must not be null; \
+                 Value at 'definition' failed to satisfy constraint: Member must have length greater than or equal to 1".to_owned(),
+            ),
+            (with("xyz", "definition", json!("{")), "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: xyz'".to_owned()),
+            (with(&missing, "roleArn", json!("nobody")), "InvalidArn", "Invalid Role Arn: 'nobody'".to_owned()),
+            (with(&missing, "definition", json!("{")), "StateMachineDoesNotExist", gone.clone()),
+            (with(&missing, "roleArn", json!(ROLE)), "StateMachineDoesNotExist", gone),
+            (
+                with(&there, "definition", json!("{\"StartAt\":\"S\"}")),
+                "InvalidDefinition",
+                "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [States] at /'".to_owned(),
+            ),
+            (
+                with(&there, "publish", json!(true)),
+                "MissingRequiredParameter",
+                "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified".to_owned(),
+            ),
+            (
+                with(&there, "versionDescription", json!("v")),
+                "ValidationException",
+                "Version description can only be set when publish is true".to_owned(),
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn start_execution() {
     let machine = format!("{MACHINE}:S");
     let missing = format!("{MACHINE}:missing");
