@@ -66,9 +66,10 @@ impl Coordinator {
         Self { runtime, driver, api }
     }
 
-    /// Begins to advance executions. To be called once.
+    /// Begins to advance executions, and to go on with deletions that others left. To be called once.
     pub fn start(&self) {
         self.driver.start();
+        self.runtime.spawn(self.api.clone().deletions_loop());
     }
 
     /// Gives the driver.

@@ -17,6 +17,7 @@ mod checks;
 mod configuration;
 mod create_state_machine;
 mod delete_state_machine;
+mod deletions;
 mod describe_execution;
 mod describe_state_machine;
 mod describe_state_machine_for_execution;

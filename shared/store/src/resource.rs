@@ -1,4 +1,4 @@
-//! Named resources other than executions: state machines and activities, and the tasks that wait for activity workers.
+//! Named resources other than executions: state machines and activities, deletions, and the tasks that wait for activity workers.
 
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ pub enum ResourceKind {
     StateMachine,
     /// Activities.
     Activity,
+    /// State machines whose deletion somebody has to go on with, wherever they are.
+    Deletion,
 }
 
 /// Names a resource.
@@ -36,8 +38,16 @@ impl ResourceKey {
         Self { kind: ResourceKind::Activity, arn: arn.as_str().into() }
     }
 
-    /// Gives the place that the resource is listed in: `REGION:ACCOUNT`.
+    /// Names the deletion of a state machine.
+    pub fn deletion(arn: &StateMachineArn) -> Self {
+        Self { kind: ResourceKind::Deletion, arn: arn.as_str().into() }
+    }
+
+    /// Gives the place that the resource is listed in: `REGION:ACCOUNT`, or nothing for deletions.
     pub fn place(&self) -> &str {
+        if self.kind == ResourceKind::Deletion {
+            return "";
+        }
         let mut colons = self.arn.match_indices(':').map(|(at, _)| at).skip(2);
         let ends = colons.next().zip(colons.nth(1));
         ends.and_then(|(from, to)| self.arn.get(from + 1..to)).unwrap_or_default()
@@ -83,7 +93,7 @@ impl Resource {
 pub struct ResourceQuery {
     /// The kind.
     pub kind: ResourceKind,
-    /// `REGION:ACCOUNT`.
+    /// `REGION:ACCOUNT`, or nothing for deletions.
     pub place: Arc<str>,
     /// Only what comes after this ARN.
     pub after: Option<Arc<str>>,

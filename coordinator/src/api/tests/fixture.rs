@@ -68,23 +68,11 @@ impl Fixture {
     }
 
     pub(super) async fn post(&self, operation: &str, body: impl Into<Body>) -> Reply {
-        let credential = "Credential=123456789012/20240101/eu-west-1/states/aws4_request";
-        let request = Request::post("/")
-            .header("host", "sync-anything.example")
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", format!("AWSStepFunctions.{operation}"))
-            .header("authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=00"))
-            .body(body.into())
-            .expect("is a request");
-        self.send(request).await
+        post_to(&self.api, operation, body).await
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.api.answer(request).await;
-        let (head, body) = response.into_parts();
-        let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("is in memory");
-        let body = serde_json::from_slice(&bytes).expect("answers are JSON");
-        Reply { status: head.status.as_u16(), headers: head.headers, body }
+        send_to(&self.api, request).await
     }
 
     /// Makes a state machine and gives its ARN.
@@ -94,4 +82,24 @@ impl Fixture {
         assert_eq!(reply.status, 200, "{}", reply.body);
         format!("{MACHINE}:{name}")
     }
+}
+
+pub(super) async fn post_to(api: &Api, operation: &str, body: impl Into<Body>) -> Reply {
+    let credential = "Credential=123456789012/20240101/eu-west-1/states/aws4_request";
+    let request = Request::post("/")
+        .header("host", "sync-anything.example")
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", format!("AWSStepFunctions.{operation}"))
+        .header("authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=00"))
+        .body(body.into())
+        .expect("is a request");
+    send_to(api, request).await
+}
+
+async fn send_to(api: &Api, request: Request<Body>) -> Reply {
+    let response = api.answer(request).await;
+    let (head, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("is in memory");
+    let body = serde_json::from_slice(&bytes).expect("answers are JSON");
+    Reply { status: head.status.as_u16(), headers: head.headers, body }
 }

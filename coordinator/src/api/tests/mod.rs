@@ -1,6 +1,7 @@
-//! Tests of the API on the memory twins: golden answers, and bad input.
+//! Tests of the API on the memory twins: golden answers, bad input, and what goes on after an answer.
 
 mod bad;
+mod deletions;
 mod fixture;
 mod golden;
 mod hostile;

@@ -119,5 +119,6 @@ fn letter(kind: ResourceKind) -> char {
     match kind {
         ResourceKind::StateMachine => 'm',
         ResourceKind::Activity => 'a',
+        ResourceKind::Deletion => 'x',
     }
 }

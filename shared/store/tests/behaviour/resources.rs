@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::{ActivityArn, ExecutionStatus};
+use model::{ActivityArn, ExecutionStatus, StateMachineArn};
 use store::{ExecutionQuery, Resource, ResourceKey, ResourceKind, ResourceQuery, Subject};
 
 use crate::fixture::*;
@@ -14,6 +14,7 @@ crate::on_all_stores!(
     a_resource_is_removed_and_made_anew,
     resources_are_listed_by_name_and_in_pages,
     a_list_holds_one_kind_and_place,
+    deletions_are_listed_wherever_their_state_machines_are,
     executions_are_listed_from_the_newest_and_in_pages,
     executions_are_listed_by_status,
     removed_executions_leave_the_lists,
@@ -136,6 +137,23 @@ async fn executions(stage: &Stage, status: Option<ExecutionStatus>, limit: usize
     }
     all.sort_by(|one, other| other.cmp(one));
     all.into_iter().map(|(_, arn)| arn.name().to_owned()).collect()
+}
+
+async fn deletions_are_listed_wherever_their_state_machines_are(stage: Stage) {
+    let arns = ["eu-west-1", "us-east-1"].map(|region| StateMachineArn::new(region, "123456789012", "M"));
+    let key = |arn: &StateMachineArn| ResourceKey::deletion(arn);
+    for arn in &arns {
+        stage.store.create_resource(&ResourceKey::state_machine(arn), &resource("m")).await.expect("writes");
+        stage.store.create_resource(&key(arn), &resource("d")).await.expect("writes");
+    }
+    let listed = async || {
+        let found = listed(&stage, ResourceKind::Deletion, "", 10).await;
+        found.into_iter().collect::<BTreeSet<_>>()
+    };
+    assert_eq!(listed().await, arns.iter().map(|arn| key(arn).arn).collect());
+    let revision = resource("d").revision;
+    assert!(stage.store.replace_resource(&key(&arns[0]), revision, None).await.expect("writes"));
+    assert_eq!(listed().await, BTreeSet::from([key(&arns[1]).arn]));
 }
 
 async fn executions_are_listed_from_the_newest_and_in_pages(stage: Stage) {
