@@ -1,6 +1,8 @@
 //! How a worker is put together.
 
 use std::future::Future;
+use std::io;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use crate::handlers::{
     self, Bounds, Declared, Entry, Handler, HandlersFileError, Kinds, Lambda, Pattern, Registry, Target,
 };
 use crate::metrics::Metrics;
+use crate::ops::{self, Ops};
 use crate::{Context, Failure};
 
 /// Says why a worker can't be built.
@@ -30,6 +33,14 @@ pub enum BuildError {
     /// Two handlers are declared for one function.
     #[error("declare a handler for {0}: there is one already")]
     Repeated(String),
+    /// The port for health checks and metrics can't be had.
+    #[error("listen on {listen} (setting ops.listen)")]
+    Ops {
+        /// What was asked for.
+        listen: String,
+        /// Why not.
+        source: io::Error,
+    },
 }
 
 /// Collects what a worker is made of.
@@ -41,6 +52,7 @@ pub struct WorkerBuilder {
     metrics: MetricsRegistry,
     aws: Option<Arc<Aws>>,
     tracer: Tracer,
+    ops: Option<String>,
     declared: Vec<(Declared, Box<dyn Handler>)>,
 }
 
@@ -55,6 +67,7 @@ impl WorkerBuilder {
             metrics: MetricsRegistry::new(),
             aws: None,
             tracer: Tracer::off(),
+            ops: None,
             declared: Vec::new(),
         }
     }
@@ -168,12 +181,18 @@ impl WorkerBuilder {
         self
     }
 
-    /// Builds the worker.
+    /// Serves `/healthz`, `/readyz` and `/metrics` at an address and port while it runs; port 0 takes a free one. Empty: nowhere.
+    #[must_use]
+    pub fn ops(self, listen: impl Into<String>) -> Self {
+        Self { ops: Some(listen.into()).filter(|listen| !listen.is_empty()), ..self }
+    }
+
+    /// Builds the worker, and takes the port for health checks.
     ///
     /// # Errors
-    /// `BuildError` when the handlers file is wrong or a function is declared twice.
+    /// `BuildError` when the handlers file is wrong, a function is declared twice, or the port can't be had.
     pub fn build(self) -> Result<Worker, BuildError> {
-        let Self { queue, runtime, config, work, metrics, aws, tracer, declared } = self;
+        let Self { queue, runtime, config, work, metrics, aws, tracer, ops, declared } = self;
         let mut registry = Registry::default();
         let from_code = declared.into_iter().map(|(declared, handler)| (declared, Entry { handler, slots: None }));
         let (outgoing, output_bytes_max) = (Outgoing::default(), config.output_bytes_max);
@@ -189,9 +208,11 @@ impl WorkerBuilder {
             registry.set_fallback(Entry { handler, slots: None });
         }
         let name = config.name.clone().unwrap_or_else(|| format!("worker-{:08x}", runtime.random() >> 32)).into();
+        let served = Ops { connection: queue.connection(), metrics: metrics.clone() };
+        let ops = ops.map(|listen| Ok::<_, BuildError>((listener(listen)?, served))).transpose()?;
         let (deliveries_max, metrics) = (work.deliveries_max, Metrics::new(&metrics));
         let parts = Parts { queue, runtime, config, deliveries_max, name, registry, metrics, tracer };
-        Ok(Worker { parts, stop: Arc::new(watch::Sender::new(false)) })
+        Ok(Worker { parts, ops, stop: Arc::new(watch::Sender::new(false)) })
     }
 }
 
@@ -204,6 +225,7 @@ impl std::fmt::Debug for WorkerBuilder {
 /// Consumes a pool's work items and runs handlers for them. Any number may work on one pool, and any may end at any time.
 pub struct Worker {
     parts: Parts,
+    ops: Option<(TcpListener, Ops)>,
     stop: Arc<watch::Sender<bool>>,
 }
 
@@ -216,6 +238,11 @@ impl Worker {
     /// Gives the worker's name.
     pub fn name(&self) -> &str {
         &self.parts.name
+    }
+
+    /// Gives the pool whose work items it takes.
+    pub fn pool(&self) -> &str {
+        &self.parts.config.pool
     }
 
     /// Tells whether it has any handler.
@@ -231,7 +258,11 @@ impl Worker {
     /// Works until it is stopped; then finishes what is in hand, for the grace at most, and hands back the rest.
     pub async fn run(self) {
         let stopped = self.stop.subscribe();
+        let serving = self.ops.map(|(listener, ops)| self.parts.runtime.spawn(ops::serve(listener, ops)));
         consume::run(self.parts, stopped).await;
+        if let Some(serving) = serving {
+            serving.abort();
+        }
     }
 }
 
@@ -239,6 +270,11 @@ impl std::fmt::Debug for Worker {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "Worker({})", self.name())
     }
+}
+
+fn listener(listen: String) -> Result<TcpListener, BuildError> {
+    let bound = TcpListener::bind(&listen).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    bound.map_err(|source| BuildError::Ops { listen, source })
 }
 
 /// Stops a worker; cheap to clone. Dropping it stops nothing.

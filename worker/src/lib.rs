@@ -5,7 +5,7 @@
 //! functions and is a worker itself:
 //!
 //! ```no_run
-//! use worker::{Config, Context, Failure, Worker};
+//! use worker::{Context, Failure, Worker};
 //!
 //! #[derive(serde::Deserialize)]
 //! struct Order { total: u64 }
@@ -17,9 +17,25 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> anyhow::Result<()> {
-//!     let worker = Worker::connect(&Config::of_process()?)?.handler("ValidateOrder", validate).build()?;
+//!     let worker = Worker::of_process()?.handler("ValidateOrder", validate).build()?;
 //!     Ok(worker.run_until_signal().await?)
 //! }
+//! ```
+//!
+//! That is all that the program `worker` does, with its settings (`docs/settings.md`): logs, spans exported where OpenTelemetry's
+//! variables say, metrics and health checks on the ops port, handlers of a file beside those of the code, functions without a
+//! handler called at AWS, and a finish at SIGTERM. Each may be had alone or otherwise:
+//!
+//! ```no_run
+//! use worker::{Config, Worker, WorkerConfig};
+//!
+//! # async fn work() -> anyhow::Result<()> {
+//! // No file, no variables of Stepwell's, and logs as the program likes them.
+//! let config = Config { worker: WorkerConfig { pool: "gpu".to_owned(), ..WorkerConfig::default() }, ..Config::default() };
+//! let worker = Worker::connect(config)?.aws(None).ops("").concurrency(2).build()?;
+//! worker.run_until_signal().await?;
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! [`Worker::builder`] takes any other queue, such as the twin in memory for tests. `examples/rust-worker` is a whole program.
@@ -41,3 +57,4 @@ pub use config::{Config, FOREIGN_SECTIONS, WorkConfig, WorkerConfig};
 pub use context::Context;
 pub use failure::Failure;
 pub use handlers::{HandlersFileError, Place};
+pub use program::StartError;

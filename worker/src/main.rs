@@ -3,19 +3,11 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context as _;
-use broker::SharedQueue;
-use broker::amqp::AmqpBroker;
 use clap::{Parser, Subcommand};
-use runtime::Runtime;
-use settings::{Loaded, LogFormat, Sources};
-use telemetry::{ExportConfig, Registry, Style, Tracer};
-use tokio::net::TcpListener;
-use tracing::{info, warn};
-use worker::ops::{self, Ops};
-use worker::{Aws, Config, FOREIGN_SECTIONS, Worker};
+use settings::{Loaded, Sources};
+use worker::{BuildError, Config, FOREIGN_SECTIONS, Worker};
 
 /// Runs handlers for work items of Stepwell and reports their results.
 #[derive(Parser)]
@@ -86,71 +78,26 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let Loaded { config, unknown } = settings::load::<Config>(&arguments.sources(), FOREIGN_SECTIONS)?;
-    let config = config.named();
+    let loaded = settings::load::<Config>(&arguments.sources(), FOREIGN_SECTIONS)?;
     if arguments.command.is_some() {
-        std::io::stdout().write_all(settings::render(&config).as_bytes())?;
-        for key in unknown {
-            writeln!(std::io::stderr(), "{key}")?;
-        }
-        return Ok(config.check()?);
+        return print(loaded);
     }
-    telemetry::init(&config.log.filter, style(config.log.format)).context("use the setting log.filter")?;
-    for key in unknown {
-        warn!(key = key.key, origin = key.origin, "unknown setting");
-    }
-    config.check()?;
-    work(config).await
+    let worker = Worker::of_settings(loaded)?.build().map_err(in_words)?;
+    worker.run_until_signal().await.context("listen for signals")
 }
 
-async fn work(config: Config) -> anyhow::Result<()> {
-    // A provider that is there already serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let (runtime, metrics) = (Runtime::system(), Registry::new());
-    let queue: SharedQueue = Arc::new(AmqpBroker::connect(runtime.clone(), config.broker())?);
-    let tracer = match ExportConfig::of_process("stepwell-worker")? {
-        Some(export) => {
-            info!(endpoint = export.endpoint(), "exporting traces");
-            Tracer::start(export, config.worker.name.as_deref().unwrap_or_default(), &runtime, &metrics)?
-        }
-        None => Tracer::off(),
-    };
-    let worker = Worker::builder(Arc::clone(&queue), runtime.clone())
-        .config(config.worker.clone(), config.work.clone())
-        .aws(Aws::of_settings(&config.worker)?)
-        .metrics(metrics.clone())
-        .tracer(tracer)
-        .build()
-        .context("use the setting worker.handlers")?;
-    if !worker.has_handlers() {
-        warn!("no handlers are declared (setting worker.handlers): every work item is reported as unhandled");
+fn print(loaded: Loaded<Config>) -> anyhow::Result<()> {
+    let config = loaded.config.named();
+    std::io::stdout().write_all(settings::render(&config).as_bytes())?;
+    for key in loaded.unknown {
+        writeln!(std::io::stderr(), "{key}")?;
     }
-    if !config.ops.listen.is_empty() {
-        serve(&runtime, &config.ops.listen, Ops { connection: queue.connection(), metrics }).await?;
-    }
-    info!(name = worker.name(), pool = config.worker.pool, url = %config.amqp.url, "working");
-    runtime.spawn(worker.stopper().at_signal().context("listen for signals")?);
-    worker.run().await;
-    info!("stopped");
-    Ok(())
+    Ok(config.check()?)
 }
 
-async fn serve(runtime: &Runtime, listen: &str, ops: Ops) -> anyhow::Result<()> {
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("listen on {listen} (setting ops.listen)"))?;
-    info!(address = %listener.local_addr()?, "serving /healthz, /readyz, /metrics");
-    runtime.spawn(async move {
-        if let Err(error) = axum::serve(listener, ops::router(ops)).await {
-            warn!(error = %error, "the ops port is closed");
-        }
-    });
-    Ok(())
-}
-
-fn style(format: LogFormat) -> Style {
-    match format {
-        LogFormat::Auto => Style::Auto,
-        LogFormat::Text => Style::Text,
-        LogFormat::Json => Style::Json,
+fn in_words(error: BuildError) -> anyhow::Error {
+    match error {
+        BuildError::HandlersFile(_) => anyhow::Error::new(error).context("use the setting worker.handlers"),
+        BuildError::Repeated(_) | BuildError::Ops { .. } => error.into(),
     }
 }

@@ -1,5 +1,8 @@
 //! The ops port: `/healthz`, `/readyz`, `/metrics`.
 
+use std::io;
+use std::net::TcpListener;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -8,6 +11,7 @@ use axum::routing::get;
 use broker::Connection;
 use runtime::watch;
 use telemetry::{METRICS_CONTENT_TYPE, Registry};
+use tracing::{info, warn};
 
 /// Is what the ops port tells about.
 #[derive(Clone, Debug)]
@@ -27,6 +31,19 @@ pub fn router(ops: Ops) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(ops)
+}
+
+/// Serves them for ever, on a port that does not block.
+pub(crate) async fn serve(listener: TcpListener, ops: Ops) {
+    if let Err(error) = serve_on(listener, ops).await {
+        warn!(%error, "the ops port is closed");
+    }
+}
+
+async fn serve_on(listener: TcpListener, ops: Ops) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    info!(address = %listener.local_addr()?, "serving /healthz, /readyz, /metrics");
+    axum::serve(listener, router(ops)).await
 }
 
 async fn ready(State(ops): State<Ops>) -> impl IntoResponse {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use worker::{Config, Context, Failure, Worker};
+use worker::{Context, Failure, Worker};
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,9 +45,7 @@ async fn charge(order: Order, context: Context) -> Result<Receipt, Failure> {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Config::of_process()?;
-    telemetry::init(&config.log.filter, telemetry::Style::Auto)?;
-    let worker = Worker::connect(&config)?.handler("Validate", validate).handler("Charge", charge).build()?;
+    let worker = Worker::of_process()?.handler("Validate", validate).handler("Charge", charge).build()?;
     worker.run_until_signal().await?;
     Ok(())
 }

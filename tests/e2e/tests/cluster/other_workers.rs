@@ -5,24 +5,66 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Api, Cluster, Plan, Servers, check_history};
+use e2e::{Api, Cluster, Collector, Member, Plan, Servers, check_history};
 use serde_json::{Value, json};
-use support::{DataDir, ProcessGroup, Program, eventually, skipped, unique_name};
+use support::{DataDir, ProcessGroup, Program, eventually, free_port, skipped, unique_name};
+
+/// What the trace of an order has that no coordinator exports.
+const SPANS_OF_WORKER: &[&str] = &["consume default", "handle ", "publish report"];
 
 #[tokio::test]
 async fn a_worker_in_rust_runs_orders() -> Result<()> {
     Program::build(["rust-worker"]).await?;
-    let cluster = without_workers().await?;
-    let mut command = Program::command("rust-worker")?;
-    for (name, value) in cluster.variables() {
-        command = command.env(name, value);
-    }
-    let worker = command.start()?;
-    let ran = orders(&cluster.api(), "rust-worker").await.with_context(|| worker.output());
-    worker.terminate()?;
-    let status = worker.wait(e2e::PATIENCE).await?;
-    ensure!(status.success(), "it ended with {status}: {}", worker.output());
+    let collector = Collector::start().await?;
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()), ("OTEL_BSP_SCHEDULE_DELAY", "200")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let plan = Plan { coordinators: 1, workers: 0, handlers: PathBuf::new() };
+    let cluster = Cluster::start_with(&Servers::shared().await?, &plan, &variables).await?;
+    let worker = rust_worker(&cluster)?;
+    let ran = async {
+        worker.ready().await?;
+        orders(&cluster.api(), "rust-worker").await?;
+        ensure!(worker.metric("worker_reports_total", "").await? > 0.0, "it counts its reports");
+        ensure!(worker.output().contains("worker.concurency"), "it warns of a setting that nobody knows");
+        let whole = || async {
+            let traces = collector.traces();
+            traces.complete(SPANS_OF_WORKER) == ORDERS
+                && traces.complete(&["execution "]) == ORDERS
+                && traces.check().is_ok()
+        };
+        let waited = eventually(e2e::PATIENCE, whole, "every order has a whole trace").await;
+        collector.traces().check()?;
+        waited?;
+        ensure!(collector.traces().count() == ORDERS && collector.traces().instances() == 2, "one trace an order");
+        worker.stop().await
+    };
+    let ran = ran.await.with_context(|| worker.last_lines());
+    worker.check_log()?;
     cluster.finish(ran)
+}
+
+fn rust_worker(cluster: &Cluster) -> Result<Member> {
+    let listen = format!("127.0.0.1:{}", free_port());
+    let ops = format!("http://{listen}");
+    let own = [("STEPWELL_OPS__LISTEN", listen.as_str()), ("STEPWELL_WORKER__CONCURENCY", "3")];
+    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Member::start("rust-worker", cluster.variables().iter().cloned().chain(own).collect(), ops)
+}
+
+#[tokio::test]
+async fn a_worker_in_rust_checks_its_settings() -> Result<()> {
+    Program::build(["rust-worker"]).await?;
+    for (name, value, expect) in [
+        ("STEPWELL_WORKER__CONCURRENCY", "0", "worker.concurrency"),
+        ("STEPWELL_LOG__FILTER", "a=b=c", "log.filter"),
+        ("STEPWELL_OPS__LISTEN", "nowhere", "ops.listen"),
+        ("OTEL_TRACES_EXPORTER", "zipkin", "OTEL_TRACES_EXPORTER"),
+    ] {
+        let worker = Program::command("rust-worker")?.env(name, value).start()?;
+        let status = worker.wait(e2e::PATIENCE).await?;
+        ensure!(!status.success() && worker.output().contains(expect), "{name}={value}: {}", worker.output());
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -64,6 +106,9 @@ async fn without_workers() -> Result<Cluster> {
     let servers = Servers::shared().await?;
     Cluster::start(&servers, &Plan { coordinators: 1, workers: 0, handlers: PathBuf::new() }).await
 }
+
+/// How many orders [`orders`] runs.
+const ORDERS: usize = 2;
 
 /// Runs an order that is charged and one that is refused.
 async fn orders(api: &Api, folder: &str) -> Result<()> {
