@@ -9,7 +9,7 @@ use worker::{WorkConfig, WorkerConfig};
 use super::DevArguments;
 
 /// What is logged where nothing else is set: a person at a terminal wants to see what goes wrong.
-const LOG_FILTER: &str = "warn";
+const LOG_FILTER: &str = "warn,stepwell.history=info";
 /// The file of handlers that is taken where no other is named.
 const HANDLERS: &str = "handlers.toml";
 

@@ -1,8 +1,9 @@
-//! Role, logging, tracing and encryption of a state machine: checked, kept and shown. Nothing acts on them yet.
+//! Role, logging, tracing and encryption of a state machine: checked, kept and shown. Executions are logged as the second says; nothing
+//! acts on the last two yet.
 
 use model::JsonText;
 use serde_json::{Map, Value, json};
-use wire::record::StateMachineRecord;
+use wire::record::{LogLevel, LoggingRecord, StateMachineRecord};
 
 use super::checks::Checks;
 use super::error::{ApiError, ErrorCode};
@@ -118,6 +119,13 @@ impl Logging {
             value.insert("destinations".to_owned(), self.destinations.iter().map(group).collect());
         }
         Value::Object(value)
+    }
+
+    /// Gives what is to be logged of the executions of a state machine; nothing where the level is OFF.
+    pub(super) fn of(record: &StateMachineRecord) -> Option<LoggingRecord> {
+        let given = record.logging.as_ref()?.to_value().ok()?;
+        let level = LogLevel::from_name(given["level"].as_str()?)?;
+        Some(LoggingRecord { level, with_data: given["includeExecutionData"] == true })
     }
 
     /// Gives what is shown of a state machine's.

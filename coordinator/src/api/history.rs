@@ -29,9 +29,12 @@ impl Serialize for EventView<'_> {
     }
 }
 
-struct DetailsView<'a> {
-    details: &'a Details,
-    with_data: bool,
+/// Renders the details of an event.
+pub(super) struct DetailsView<'a> {
+    /// The details.
+    pub(super) details: &'a Details,
+    /// Whether inputs, outputs and the like are shown.
+    pub(super) with_data: bool,
 }
 
 impl Serialize for DetailsView<'_> {

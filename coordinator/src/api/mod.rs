@@ -26,6 +26,7 @@ mod get_execution_history;
 mod history;
 mod integration;
 mod lists;
+mod log_line;
 mod members;
 mod metrics;
 mod name;

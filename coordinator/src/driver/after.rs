@@ -18,6 +18,7 @@ impl Inner {
     pub(super) fn after(self: &Arc<Self>, mut plan: Plan, committed: &Committed) {
         self.count(&plan);
         self.tell(&plan.commit, committed);
+        self.log_history(&plan, committed);
         let events = plan.commit.history.events.len() as u64;
         plan.known.heard_of(model::EventId(committed.base.0 + events));
         self.forget_closed(&plan);

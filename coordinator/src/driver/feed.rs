@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{ExecutionArn, ExecutionEnd, HistoryEvent};
+use model::{EventId, EventKind, ExecutionArn, ExecutionEnd, HistoryEvent};
 use store::{Commit, Committed};
 
 use super::Inner;
@@ -24,24 +24,32 @@ impl Inner {
         if self.feed.receiver_count() == 0 {
             return;
         }
-        let base = committed.base;
-        let mut latest = committed.clamp;
-        let events = commit.history.events.iter().zip(base.0 + 1..).map(|(event, id)| {
-            latest = latest.max(event.at);
-            HistoryEvent {
-                id: model::EventId(id),
-                previous: event.previous.resolve(base),
-                at: latest,
-                kind: event.kind,
-                details: event.details.clone(),
-            }
-        });
         let progress = Progress {
             execution: commit.execution.clone(),
-            events: events.collect(),
+            events: added(commit, committed, |_| true).collect(),
             end: commit.end.as_ref().map(|(end, _)| end.clone()),
         };
         // Nobody may be listening any more, which is no failure.
         let _ = self.feed.send(Arc::new(progress));
     }
+}
+
+/// Gives those events of the kinds asked for that a commit has added to its history, as the history has them.
+pub(super) fn added(
+    commit: &Commit,
+    committed: &Committed,
+    is_asked_for: impl Fn(EventKind) -> bool,
+) -> impl Iterator<Item = HistoryEvent> {
+    let base = committed.base;
+    let mut latest = committed.clamp;
+    commit.history.events.iter().zip(base.0 + 1..).filter_map(move |(event, id)| {
+        latest = latest.max(event.at);
+        is_asked_for(event.kind).then(|| HistoryEvent {
+            id: EventId(id),
+            previous: event.previous.resolve(base),
+            at: latest,
+            kind: event.kind,
+            details: event.details.clone(),
+        })
+    })
 }

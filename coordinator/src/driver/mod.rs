@@ -25,6 +25,7 @@ mod error;
 mod events;
 mod feed;
 mod find;
+mod history_log;
 mod local;
 mod log;
 mod metrics;

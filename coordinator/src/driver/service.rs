@@ -1,17 +1,17 @@
 //! What tasks call of this service itself: nested executions, activities, task tokens, everything of its API.
 //!
 //! The driver knows when a call is due and what becomes of its result; what a call means is the API's matter. So the driver is given
-//! a [`Service`], and knows nothing of AWS's shapes.
+//! a [`Service`], and knows nothing of AWS's shapes: not those of the log of a history either.
 
 use std::sync::{Arc, OnceLock};
 
 use asl::{Resource, ResourceKind};
 use async_trait::async_trait;
 use engine::{Callback, Outcome};
-use model::{ExecutionArn, JsonText};
+use model::{ExecutionArn, HistoryEvent, JsonText};
 use store::ExecutionHead;
 use telemetry::TraceContext;
-use wire::record::StarterRecord;
+use wire::record::{LoggingRecord, StarterRecord, StateMachineRecord};
 
 use super::activity::TakenTask;
 
@@ -47,7 +47,7 @@ pub enum Reply {
     Later(String),
 }
 
-/// Answers calls. Any of them may be made more than once, by any coordinator.
+/// Answers calls, and knows AWS's shapes. Any call may be made more than once, by any coordinator.
 #[async_trait]
 pub trait Service: Send + Sync + 'static {
     /// Answers a call.
@@ -55,6 +55,12 @@ pub trait Service: Send + Sync + 'static {
 
     /// Tells the task that waits for the end of an execution how it ended; nothing if no task waits, or it has not ended.
     fn end_of(&self, head: &ExecutionHead) -> Option<Callback>;
+
+    /// Tells what is to be logged of the executions that a state machine starts now; nothing if it logs nothing.
+    fn logging_of(&self, machine: &StateMachineRecord) -> Option<LoggingRecord>;
+
+    /// Renders an event of an execution's history for the log: one JSON object, without a line feed.
+    fn log_line(&self, execution: &ExecutionArn, event: &HistoryEvent, with_data: bool) -> String;
 
     /// Names the execution that a call starts, and whose end its task waits for.
     fn awaited(&self, call: &Call) -> Option<ExecutionArn>;

@@ -154,6 +154,7 @@ impl Inner {
         let arn = machine.arn.execution(&name);
         let context = self.trace_of_start(&arn, caller);
         let partition = arn.partition(self.partitions);
+        let logging = self.service.get().and_then(|service| service.logging_of(&machine));
         let record = ExecutionRecord {
             arn,
             state_machine: machine.arn,
@@ -166,6 +167,7 @@ impl Inner {
             revision_id: machine.revision_id,
             machine_updated_at: Some(machine.updated_at.unwrap_or(machine.created_at)),
             started_by,
+            logging,
         };
         let execution = convert::execution_from_record(&record);
         Ok(Known::new(Arc::new(record), execution, definition, partition))

@@ -13,16 +13,18 @@ use std::time::Duration;
 use asl::{IntegrationPattern, Resource, ResourceKind};
 use async_trait::async_trait;
 use engine::{Callback, Outcome};
-use model::{ExecutionArn, JsonText};
+use model::{ExecutionArn, HistoryEvent, JsonText};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use store::ExecutionHead;
-use wire::record::{StarterRecord, Waits};
+use wire::record::{LoggingRecord, StarterRecord, StateMachineRecord, Waits};
 
 use super::activities::polled;
 use super::answer::Answer;
 use super::caller::Caller;
+use super::configuration::Logging;
 use super::error::{ApiError, ErrorCode};
+use super::log_line::log_line;
 use super::members::Members;
 use super::operation::{Found, Operation, find};
 use super::{Api, Inner};
@@ -57,6 +59,14 @@ impl Service for TaskCalls {
 
     fn end_of(&self, head: &ExecutionHead) -> Option<Callback> {
         nested::end_of(head)
+    }
+
+    fn logging_of(&self, machine: &StateMachineRecord) -> Option<LoggingRecord> {
+        Logging::of(machine)
+    }
+
+    fn log_line(&self, execution: &ExecutionArn, event: &HistoryEvent, with_data: bool) -> String {
+        log_line(execution, event, with_data)
     }
 
     fn awaited(&self, call: &Call) -> Option<ExecutionArn> {

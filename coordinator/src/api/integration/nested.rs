@@ -64,6 +64,7 @@ mod tests {
             revision_id: None,
             machine_updated_at: None,
             started_by: Some(task),
+            logging: None,
         };
         let is_success = status == ExecutionStatus::Succeeded;
         let end = ExecutionEnd {

@@ -415,6 +415,7 @@ impl Seen {
             revision_id: None,
             machine_updated_at: None,
             started_by: None,
+            logging: None,
         };
         let root = Some(Box::new(self.branch()));
         let mut commit = self.empty(Subject::Creation { record: Box::new(record), root });

@@ -43,6 +43,44 @@ pub struct ExecutionRecord {
     pub machine_updated_at: Option<Timestamp>,
     /// The task that started it, if one did.
     pub started_by: Option<StarterRecord>,
+    /// What is logged of it, by its state machine at the start; none if nothing is.
+    pub logging: Option<LoggingRecord>,
+}
+
+/// Says what is logged of an execution's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggingRecord {
+    /// Which events are.
+    pub level: LogLevel,
+    /// Whether with inputs, outputs and the like.
+    pub with_data: bool,
+}
+
+/// Says which events of a history are logged, in AWS's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// All of them.
+    All,
+    /// Those that tell of an error.
+    Error,
+    /// The end of an execution that did not succeed.
+    Fatal,
+}
+
+impl LogLevel {
+    /// Gives AWS's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LogLevel::All => "ALL",
+            LogLevel::Error => "ERROR",
+            LogLevel::Fatal => "FATAL",
+        }
+    }
+
+    /// Reads AWS's name; `OFF` is none.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [LogLevel::All, LogLevel::Error, LogLevel::Fatal].into_iter().find(|level| level.as_str() == name)
+    }
 }
 
 /// Is the attempt of a Task state that started an execution.

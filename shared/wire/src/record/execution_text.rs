@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::reader::{self, Reference, TextTable};
 use super::writer::{self, Object, json};
 use super::{
-    ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, ExecutionRecord, RecordError,
-    StarterRecord, StateMachineRecord, Waits,
+    ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, ExecutionRecord, LogLevel,
+    LoggingRecord, RecordError, StarterRecord, StateMachineRecord, Waits,
 };
 
 impl ExecutionRecord {
@@ -29,6 +29,9 @@ impl ExecutionRecord {
             object.optional_time("machine_updated_at", self.machine_updated_at);
             if let Some(starter) = &self.started_by {
                 object.object("started_by", |object| starter.write(object));
+            }
+            if let Some(logging) = self.logging {
+                object.object("logging", |object| logging.write(object));
             }
         })
     }
@@ -52,6 +55,7 @@ impl ExecutionRecord {
             revision_id: text.revision_id,
             machine_updated_at: text.machine_updated_at.map(Timestamp::from_millis),
             started_by: text.started_by.map(StarterText::read).transpose()?,
+            logging: text.logging.map(LoggingText::read).transpose()?,
         })
     }
 }
@@ -95,6 +99,30 @@ impl StarterText {
     }
 }
 
+impl LoggingRecord {
+    fn write(self, object: &mut Object<'_>) {
+        object.value("level", self.level.as_str());
+        if self.with_data {
+            object.value("data", &true);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct LoggingText {
+    level: String,
+    #[serde(default)]
+    data: bool,
+}
+
+impl LoggingText {
+    fn read(self) -> Result<LoggingRecord, RecordError> {
+        let unknown = || RecordError::Unknown { field: "level", value: self.level.clone() };
+        let level = LogLevel::from_name(&self.level).ok_or_else(unknown)?;
+        Ok(LoggingRecord { level, with_data: self.data })
+    }
+}
+
 #[derive(Deserialize)]
 struct ExecutionText<'a> {
     arn: String,
@@ -108,6 +136,7 @@ struct ExecutionText<'a> {
     revision_id: Option<String>,
     machine_updated_at: Option<i64>,
     started_by: Option<StarterText>,
+    logging: Option<LoggingText>,
     #[serde(borrow, default)]
     texts: Vec<&'a RawValue>,
 }

@@ -24,7 +24,7 @@ pub use branch::{
 pub use error::RecordError;
 pub use execution::{
     ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, EventRecord, ExecutionRecord,
-    HistoryChunk, ItemsRecord, StarterRecord, StateMachineRecord, Waits,
+    HistoryChunk, ItemsRecord, LogLevel, LoggingRecord, StarterRecord, StateMachineRecord, Waits,
 };
 
 pub use spans::{SpanRecord, decode_spans, encode_spans};

@@ -154,7 +154,12 @@ fn execution_record() -> ExecutionRecord {
         revision_id: Some("rev-1".to_owned()),
         machine_updated_at: Some(at(-9)),
         started_by: None,
+        logging: None,
     }
+}
+
+fn logged(level: LogLevel, with_data: bool) -> ExecutionRecord {
+    ExecutionRecord { logging: Some(LoggingRecord { level, with_data }), ..execution_record() }
 }
 
 fn nested(waits: Waits) -> ExecutionRecord {
@@ -364,6 +369,8 @@ fn records_are_as_the_golden_files_have_them() {
         ("execution.v1.nested.json", nested(Waits::No)),
         ("execution.v1.nested-text.json", nested(Waits::Text)),
         ("execution.v1.nested-parsed.json", nested(Waits::Parsed)),
+        ("execution.v1.logged.json", logged(LogLevel::Error, false)),
+        ("execution.v1.logged-all.json", logged(LogLevel::All, true)),
     ];
     check(executions, ExecutionRecord::encode, ExecutionRecord::decode);
     check(vec![("state-machine.v1.json", state_machine())], StateMachineRecord::encode, StateMachineRecord::decode);

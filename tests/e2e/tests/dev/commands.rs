@@ -96,3 +96,38 @@ async fn handlers_are_taken_as_soon_as_their_file_is_there() -> Result<()> {
     api.ended(&arn, "SUCCEEDED").await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn histories_are_logged_as_their_state_machines_ask() -> Result<()> {
+    let dev = Dev::start(10).await?;
+    let api = dev.api()?;
+    let definition = json!({ "StartAt": "A", "States": { "A": { "Type": "Fail", "Error": "Broken" } } }).to_string();
+    let group = "arn:aws:logs:us-east-1:123456789012:log-group:g:*";
+    for (level, with_data) in [("ALL", true), ("ERROR", false), ("FATAL", false), ("OFF", true)] {
+        let logging = json!({
+            "level": level, "includeExecutionData": with_data,
+            "destinations": [{ "cloudWatchLogsLogGroup": { "logGroupArn": group } }],
+        });
+        let request = json!({
+            "name": level, "definition": definition, "roleArn": "arn:aws:iam::123456789012:role/r",
+            "loggingConfiguration": logging,
+        });
+        let machine = api.ask("CreateStateMachine", &request).await?["stateMachineArn"].clone();
+        let arn = api.start(machine.as_str().context("is text")?, "one", &json!({ "secret": 7 })).await?;
+        api.ended(&arn, "FAILED").await?;
+    }
+    let said = dev.running.output();
+    let lines = |machine: &str| -> Vec<String> {
+        let arn = format!("execution:{machine}:one");
+        let of_it = said.lines().filter(|line| line.contains("stepwell.history") && line.contains(&arn));
+        of_it.map(str::to_owned).collect()
+    };
+    let all = lines("ALL");
+    ensure!(all.len() == 3 && all[0].contains("secret"), "{said}");
+    ensure!(lines("ERROR").len() == 2 && lines("FATAL").len() == 1 && lines("OFF").is_empty(), "{said}");
+    ensure!(said.matches("secret").count() == all.iter().filter(|line| line.contains("secret")).count(), "{said}");
+    let line: Value = serde_json::from_str(&all[2])?;
+    let event: Value = serde_json::from_str(line["message"].as_str().context("is text")?)?;
+    ensure!(event["type"] == "ExecutionFailed" && event["details"]["error"] == "Broken", "{event}");
+    Ok(())
+}
