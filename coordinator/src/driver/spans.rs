@@ -8,7 +8,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use engine::{Leaving, Left, Phase};
+use engine::{Callback, Leaving, Left, Phase};
 use model::{AttemptId, BranchPath, Timestamp};
 use store::{OutboxKey, PendingEffect, StoredBranch};
 use telemetry::{Attribute, Kind, Role, Span, SpanId, TraceContext, Tracer, execution_span, role_span};
@@ -106,8 +106,14 @@ impl Inner {
                     let place = (&held.branch.path, held.branch.entry);
                     maker.attempt(place, task.attempt, task.scheduled_at, resource, pool);
                 }
-                if let Trigger::Report(report) = trigger {
-                    maker.report(held, report, now);
+                match trigger {
+                    Trigger::Report(report) => maker.report(held, report, now),
+                    Trigger::Callback { attempt, callback } => maker.callback(held, attempt, callback, now),
+                    Trigger::Taken { .. }
+                    | Trigger::Alive { .. }
+                    | Trigger::Called { .. }
+                    | Trigger::Timer(_)
+                    | Trigger::Resume => {}
                 }
             }
             Cause::Closing => {}
@@ -268,7 +274,7 @@ impl Maker<'_> {
     }
 
     /// Makes the span of a work item's publish, which the worker's spans hang on; or of a call of this service itself, which that
-    /// of a nested execution hangs on.
+    /// of a nested execution hangs on; or of a task's way into the queue of its activity.
     fn attempt(
         &mut self,
         (path, entry): (&BranchPath, u32),
@@ -283,11 +289,29 @@ impl Maker<'_> {
             let span = self.add(id, Some(parent), &format!("call {action}"), Kind::Internal, (at, at));
             return note(span, "stepwell.attempt", attempt.number);
         }
+        if let Some((_, activity)) = resource.split_once(":activity:") {
+            let span = self.add(id, Some(parent), &format!("schedule {activity}"), Kind::Producer, (at, at));
+            return note(span, "stepwell.attempt", attempt.number);
+        }
         let name = pool.map_or_else(|| "publish".to_owned(), |pool| format!("publish {pool}"));
         let span = self.add(id, Some(parent), &name, Kind::Producer, (at, at));
         note(span, "messaging.system", "rabbitmq");
         note(span, "messaging.operation.type", "send");
         note(span, "stepwell.attempt", attempt.number);
+    }
+
+    /// Makes the span of the end that came by the task token.
+    fn callback(&mut self, held: &Held, attempt: AttemptId, callback: &Callback, now: Timestamp) {
+        let path = &held.branch.path;
+        let (id, parent) =
+            (self.id(Role::Callback, path, attempt.number), self.id(Role::State, path, held.branch.entry));
+        self.made.open.push(self.made.spans.len());
+        let span = self.add(id, Some(parent), "callback", Kind::Server, (now, now));
+        note(span, "stepwell.attempt", attempt.number);
+        span.error = match callback {
+            Callback::Succeeded { .. } => None,
+            Callback::Failed { error, .. } => Some(error.clone().unwrap_or_else(|| "failed".to_owned())),
+        };
     }
 
     /// Makes the span of a report's arrival: it hangs on the state, for the worker's own may never be exported.

@@ -153,6 +153,8 @@ pub enum Role {
     Apply = 5,
     /// The request that started the execution.
     Request = 6,
+    /// A call by the task token applied, by the number of its attempt.
+    Callback = 7,
 }
 
 /// Derives the id of a span by what it stands for and its number among those of its branch.

@@ -8,6 +8,7 @@ use store::{ExecutionStore, Resource, ResourceKey};
 use wire::message::Outcome;
 use wire::record::ActivityRecord;
 
+use super::traces::{check, spans_of, traced};
 use super::world::*;
 use crate::driver::{CallbackOutcome, DriverSettings};
 
@@ -188,6 +189,22 @@ async fn a_stopped_execution_leaves_no_task_to_take() {
     let arn = world.start(&node, ACTIVITY, "e", "1").await;
     node.driver.stop_execution(&arn, None, None).await.expect("stops");
     assert_eq!(poll(&node, "w").await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_a_task_by_its_token_is_in_the_trace() {
+    let world = World::new();
+    make_activity(&world).await;
+    let (node, kept) = traced(&world, "a");
+    node.driver.start();
+    let arn = world.start(&node, ACTIVITY, "e", "{}").await;
+    let taken = poll(&node, "w1").await.expect("there is a task");
+    assert_eq!(succeed(&node, &taken.token, "{}").await, CallbackOutcome::Taken);
+    world.succeeded(&arn).await;
+    world.until("all is exported", async || spans_of(&kept).len() == 5).await;
+    let names =
+        ["- > StartExecution", "StartExecution > execution M", "T > callback", "T > schedule dig", "execution M > T"];
+    assert_eq!(check(&spans_of(&kept), &[]), names);
 }
 
 #[tokio::test(start_paused = true)]

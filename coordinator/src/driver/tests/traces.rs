@@ -26,7 +26,7 @@ pub(super) fn spans_of(kept: &Kept) -> Vec<Span> {
 
 /// Checks that the spans are one trace in which every parent is there and began first, and that what workers were given hangs on
 /// one of them. Gives the names in order, each with its parent's.
-fn check(spans: &[Span], items: &[WorkItem]) -> Vec<String> {
+pub(super) fn check(spans: &[Span], items: &[WorkItem]) -> Vec<String> {
     let by_id: BTreeMap<String, &Span> = spans.iter().map(|span| (span.context.span.to_string(), span)).collect();
     assert_eq!(by_id.len(), spans.len(), "every span is there once: {spans:#?}");
     for item in items {
