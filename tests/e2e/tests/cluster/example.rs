@@ -49,6 +49,28 @@ async fn the_page_of_metrics_has_what_is_exported() -> Result<()> {
     cluster.finish(ran.await)
 }
 
+/// A metric's name ends with its unit, before the `total` of a counter: the page's column says the same.
+#[test]
+fn the_page_of_metrics_has_the_units_that_names_have() -> Result<()> {
+    const UNITS: [(&str, &str); 3] = [("_seconds", "s"), ("_milliseconds", "ms"), ("_bytes", "byte")];
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md"))?;
+    let mut rows = 0;
+    for line in page.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, name, kind, unit, ..] = cells.as_slice() else { continue };
+        if !["counter", "gauge", "histogram"].contains(kind) {
+            continue;
+        }
+        let name = name.trim_matches('`');
+        let base = name.strip_suffix("_total").unwrap_or(name);
+        let wanted = UNITS.iter().find(|(suffix, _)| base.ends_with(suffix)).map_or("", |(_, unit)| unit);
+        ensure!(*unit == wanted, "{name}: the page says {unit:?} instead of {wanted:?}");
+        rows += 1;
+    }
+    ensure!(rows > 50, "only {rows} rows have been found");
+    Ok(())
+}
+
 /// Gives the metrics that tables list, each as `NAME KIND`.
 fn listed(page: &str) -> BTreeSet<String> {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
