@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::Api;
 use super::answer::Answer;
+use super::caller::Caller;
 use super::checks::Checks;
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
@@ -13,7 +14,7 @@ use crate::driver::{CallbackError, CallbackOutcome};
 
 impl Api {
     /// Answers SendTaskSuccess.
-    pub(super) async fn send_task_success(&self, mut members: Members) -> Result<Answer, ApiError> {
+    pub(super) async fn send_task_success(&self, mut members: Members, caller: &Caller) -> Result<Answer, ApiError> {
         let mut checks = Checks::default();
         let token = token_member(&mut members, &mut checks)?;
         let output = members.text("output")?;
@@ -26,11 +27,11 @@ impl Api {
             ApiError::quoting(ErrorCode::InvalidOutput, "Invalid Output", reason)
         })?;
         let token = read(&token)?;
-        answer(self.driver()?.call_back(&token, &Callback::Succeeded { output }).await)
+        answer(self.driver()?.call_back(&token, &Callback::Succeeded { output }, caller.trace).await)
     }
 
     /// Answers SendTaskFailure.
-    pub(super) async fn send_task_failure(&self, mut members: Members) -> Result<Answer, ApiError> {
+    pub(super) async fn send_task_failure(&self, mut members: Members, caller: &Caller) -> Result<Answer, ApiError> {
         let mut checks = Checks::default();
         let token = token_member(&mut members, &mut checks)?;
         let (error, cause) = (members.text("error")?, members.text("cause")?);
@@ -38,7 +39,7 @@ impl Api {
         checks.secret_length("cause", cause.as_deref(), 0, 32_768);
         checks.finish()?;
         let token = read(&token)?;
-        answer(self.driver()?.call_back(&token, &Callback::Failed { error, cause }).await)
+        answer(self.driver()?.call_back(&token, &Callback::Failed { error, cause }, caller.trace).await)
     }
 
     /// Answers SendTaskHeartbeat.

@@ -8,7 +8,7 @@ use super::history::DetailsView;
 /// How many bytes an input or output takes in a line at most, escaped: what AWS cuts it off at.
 const TEXT_BYTES_MAX: usize = 248 * 1_024;
 
-/// Renders an event as one JSON object. Ids, times and counts are texts in it, as AWS has them.
+/// Renders an event as one JSON object. Ids, the time and the count of redrives are texts in it, as AWS has them.
 pub(super) fn log_line(execution: &ExecutionArn, event: &HistoryEvent, with_data: bool) -> String {
     let line = json!({
         "id": event.id.0.to_string(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use engine::Callback;
 use model::TaskToken;
+use telemetry::TraceContext;
 
 use super::Inner;
 use super::advance::{Ending, Trigger};
@@ -36,8 +37,9 @@ impl Inner {
         self: &Arc<Self>,
         token: &TaskToken,
         callback: &Callback,
+        caller: Option<TraceContext>,
     ) -> Result<CallbackOutcome, CallbackError> {
-        self.by_token(token, Trigger::Callback { attempt: token.attempt, callback }).await
+        self.by_token(token, Trigger::Callback { attempt: token.attempt, callback, caller }).await
     }
 
     pub(super) async fn keep_alive(self: &Arc<Self>, token: &TaskToken) -> Result<CallbackOutcome, CallbackError> {

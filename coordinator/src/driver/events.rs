@@ -3,6 +3,7 @@
 use engine::{Callback, ChildResult, ChildrenPhase, Completion, Event, Outcome, Phase, Timer};
 use model::{AttemptId, JsonText, Timestamp};
 use store::StoredBranch;
+use telemetry::TraceContext;
 use wire::message::{self, Report};
 
 use super::Inner;
@@ -31,6 +32,15 @@ pub(crate) enum Trigger<'a> {
     },
     /// Who has the task token ends the attempt.
     Callback {
+        /// The attempt.
+        attempt: AttemptId,
+        /// How it ended.
+        callback: &'a Callback,
+        /// The trace that the caller is in.
+        caller: Option<TraceContext>,
+    },
+    /// The nested execution that the attempt waits for has ended.
+    Returned {
         /// The attempt.
         attempt: AttemptId,
         /// How it ended.
@@ -83,7 +93,9 @@ impl Inner {
                 let worker = worker.map(str::to_owned);
                 Event::Report { attempt, started_at: None, worker, outcome: Outcome::Started }
             }
-            Trigger::Callback { attempt, callback } => Event::Callback { attempt, callback: callback.clone() },
+            Trigger::Callback { attempt, callback, .. } | Trigger::Returned { attempt, callback } => {
+                Event::Callback { attempt, callback: callback.clone() }
+            }
             Trigger::Alive { attempt } => {
                 Event::Report { attempt, started_at: None, worker: None, outcome: Outcome::Heartbeat }
             }

@@ -256,7 +256,7 @@ impl Driver {
         self.inner.next_activity_task(activity, worker, wait).await
     }
 
-    /// Ends an attempt by its task token.
+    /// Ends an attempt by its task token, as a caller in this trace asks.
     ///
     /// # Errors
     /// [`CallbackError`]; after `Unavailable` it may have been taken, and a repetition finds out.
@@ -264,8 +264,9 @@ impl Driver {
         &self,
         token: &model::TaskToken,
         callback: &engine::Callback,
+        caller: Option<telemetry::TraceContext>,
     ) -> Result<CallbackOutcome, CallbackError> {
-        self.inner.call_back(token, callback).await
+        self.inner.call_back(token, callback, caller).await
     }
 
     /// Says by its task token that an attempt is being worked on.

@@ -149,7 +149,7 @@ impl Inner {
         {
             let Some(service) = self.service.get() else { return Ok(()) };
             if let Some(callback) = service.end_of(&head) {
-                let trigger = Trigger::Callback { attempt: starter.attempt, callback: &callback };
+                let trigger = Trigger::Returned { attempt: starter.attempt, callback: &callback };
                 let span = log::about(&starter.execution, Some(&starter.branch), Some(starter.attempt));
                 let told = self.advance(&starter.execution, &starter.branch, trigger, false, patience);
                 told.instrument(span).await?;

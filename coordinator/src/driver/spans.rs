@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine::{Callback, Leaving, Left, Phase};
-use model::{AttemptId, BranchPath, Timestamp};
+use model::{ActivityArn, AttemptId, BranchPath, Timestamp};
 use store::{OutboxKey, PendingEffect, StoredBranch};
 use telemetry::{Attribute, Kind, Role, Span, SpanId, TraceContext, Tracer, execution_span, role_span};
 use wire::message::{Outcome, Report};
@@ -108,8 +108,12 @@ impl Inner {
                 }
                 match trigger {
                     Trigger::Report(report) => maker.report(held, report, now),
-                    Trigger::Callback { attempt, callback } => maker.callback(held, attempt, callback, now),
-                    Trigger::Taken { .. }
+                    Trigger::Callback { attempt, callback, caller } => {
+                        maker.callback(held, attempt, callback, now).link = caller;
+                    }
+                    // The nested execution has a span of its own, which tells when it ended.
+                    Trigger::Returned { .. }
+                    | Trigger::Taken { .. }
                     | Trigger::Alive { .. }
                     | Trigger::Called { .. }
                     | Trigger::Timer(_)
@@ -289,8 +293,9 @@ impl Maker<'_> {
             let span = self.add(id, Some(parent), &format!("call {action}"), Kind::Internal, (at, at));
             return note(span, "stepwell.attempt", attempt.number);
         }
-        if let Some((_, activity)) = resource.split_once(":activity:") {
-            let span = self.add(id, Some(parent), &format!("schedule {activity}"), Kind::Producer, (at, at));
+        if let Ok(activity) = ActivityArn::parse(resource) {
+            let name = format!("schedule {}", activity.name());
+            let span = self.add(id, Some(parent), &name, Kind::Internal, (at, at));
             return note(span, "stepwell.attempt", attempt.number);
         }
         let name = pool.map_or_else(|| "publish".to_owned(), |pool| format!("publish {pool}"));
@@ -301,7 +306,7 @@ impl Maker<'_> {
     }
 
     /// Makes the span of the end that came by the task token.
-    fn callback(&mut self, held: &Held, attempt: AttemptId, callback: &Callback, now: Timestamp) {
+    fn callback(&mut self, held: &Held, attempt: AttemptId, callback: &Callback, now: Timestamp) -> &mut Span {
         let path = &held.branch.path;
         let (id, parent) =
             (self.id(Role::Callback, path, attempt.number), self.id(Role::State, path, held.branch.entry));
@@ -312,6 +317,7 @@ impl Maker<'_> {
             Callback::Succeeded { .. } => None,
             Callback::Failed { error, .. } => Some(error.clone().unwrap_or_else(|| "failed".to_owned())),
         };
+        span
     }
 
     /// Makes the span of a report's arrival: it hangs on the state, for the worker's own may never be exported.

@@ -129,7 +129,7 @@ impl<'a> Turn<'a> {
 
     /// Adds an event of another time.
     pub(crate) fn emit_event(&mut self, event: NewEvent) -> EventRef {
-        self.bytes += details_bytes(&event.details);
+        self.bytes += u64::try_from(event.details.payload_bytes()).unwrap_or(u64::MAX);
         let index = u32::try_from(self.history.len()).expect("a run's limits keep its history short");
         self.history.push(event);
         EventRef::New(self.first + index)
@@ -210,26 +210,4 @@ fn nested(kind: &StateKind, branch: u32) -> Option<&Machine> {
         | StateKind::Succeed(_)
         | StateKind::Fail(_) => None,
     }
-}
-
-/// Counts the bytes of an event's payloads, about.
-fn details_bytes(details: &Details) -> u64 {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let bytes = match details {
-        Details::None | Details::WorkerStarted { .. } | Details::TaskStarted { .. } => 0,
-        Details::MapStarted { .. } | Details::MapIteration { .. } => 0,
-        Details::ExecutionStarted { input, .. }
-        | Details::StateEntered { input, .. }
-        | Details::Scheduled { input, .. }
-        | Details::TaskScheduled { parameters: input, .. } => input.len(),
-        Details::Output { output } | Details::TaskOutput { output, .. } => output.len(),
-        Details::StateExited { output, assigned, .. } => {
-            output.len() + assigned.iter().map(|(_, value)| value.len()).sum::<usize>()
-        }
-        Details::Failure { error, cause } | Details::TaskFailure { error, cause, .. } => {
-            optional(error) + optional(cause)
-        }
-        Details::EvaluationFailed { cause, .. } => cause.len(),
-    };
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

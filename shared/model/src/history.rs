@@ -144,6 +144,29 @@ pub enum Details {
     },
 }
 
+impl Details {
+    /// Counts the bytes of the payloads, errors and causes in it.
+    pub fn payload_bytes(&self) -> usize {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        match self {
+            Details::None | Details::WorkerStarted { .. } | Details::TaskStarted { .. } => 0,
+            Details::MapStarted { .. } | Details::MapIteration { .. } => 0,
+            Details::ExecutionStarted { input, .. }
+            | Details::StateEntered { input, .. }
+            | Details::Scheduled { input, .. }
+            | Details::TaskScheduled { parameters: input, .. } => input.len(),
+            Details::Output { output } | Details::TaskOutput { output, .. } => output.len(),
+            Details::StateExited { output, assigned, .. } => {
+                output.len() + assigned.iter().map(|(_, value)| value.len()).sum::<usize>()
+            }
+            Details::Failure { error, cause } | Details::TaskFailure { error, cause, .. } => {
+                optional(error) + optional(cause)
+            }
+            Details::EvaluationFailed { cause, .. } => cause.len(),
+        }
+    }
+}
+
 /// Is the type of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StateType {

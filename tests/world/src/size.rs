@@ -1,12 +1,12 @@
-//! How large a commit is, by what it holds and not by what the core counts.
+//! How large a commit is: of branches, results and items by what it holds and not by what the core counts.
 
 use engine::{Branch, Callback, Phase, Run};
-use model::{Details, JsonText};
+use model::JsonText;
 
 /// Counts the bytes of payload that the commit of a run writes.
 pub(crate) fn bytes(run: &Run) -> usize {
     let branches: usize = run.branch.iter().chain(&run.children).map(of_branch).sum();
-    let events: usize = run.history.iter().map(|event| of_event(&event.details)).sum();
+    let events: usize = run.history.iter().map(|event| event.details.payload_bytes()).sum();
     let results = run.inline_results.iter().map(|result| &result.output);
     let joined = run.joined.iter().filter_map(|entry| entry.output.as_ref());
     let items = run.opened.iter().flat_map(|scope| &scope.items);
@@ -33,24 +33,4 @@ fn of_branch(branch: &Branch) -> usize {
     let item = branch.item.as_ref().map_or(0, |item| item.value.len());
     let variables: usize = branch.variables.iter().map(|(_, value)| value.len()).sum();
     branch.input.len() + waits_with + item + variables
-}
-
-fn of_event(details: &Details) -> usize {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    match details {
-        Details::None | Details::WorkerStarted { .. } | Details::TaskStarted { .. } => 0,
-        Details::MapStarted { .. } | Details::MapIteration { .. } => 0,
-        Details::ExecutionStarted { input, .. }
-        | Details::StateEntered { input, .. }
-        | Details::Scheduled { input, .. }
-        | Details::TaskScheduled { parameters: input, .. } => input.len(),
-        Details::Output { output } | Details::TaskOutput { output, .. } => output.len(),
-        Details::StateExited { output, assigned, .. } => {
-            output.len() + assigned.iter().map(|(_, value)| value.len()).sum::<usize>()
-        }
-        Details::Failure { error, cause } | Details::TaskFailure { error, cause, .. } => {
-            optional(error) + optional(cause)
-        }
-        Details::EvaluationFailed { cause, .. } => cause.len(),
-    }
 }

@@ -52,7 +52,10 @@ async fn poll(node: &Node, worker: &str) -> Option<Taken> {
 
 async fn succeed(node: &Node, token: &str, output: &str) -> CallbackOutcome {
     let callback = Callback::Succeeded { output: JsonText::parse(output).expect("is JSON") };
-    node.driver.call_back(&TaskToken::parse(token).expect("is a token"), &callback).await.expect("the store answers")
+    node.driver
+        .call_back(&TaskToken::parse(token).expect("is a token"), &callback, None)
+        .await
+        .expect("the store answers")
 }
 
 #[tokio::test(start_paused = true)]

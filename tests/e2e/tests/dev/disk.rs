@@ -77,8 +77,7 @@ async fn a_full_disk_refuses_writes_loses_nothing_and_goes_on_when_there_is_room
     Ok(())
 }
 
-/// Every write is answered with 503, at once.
-#[expect(clippy::disallowed_methods, reason = "beside real processes")]
+/// Every write is answered with 503.
 async fn refused(api: &Api, machine: &str, execution: &str, activity: &Value) -> Result<()> {
     let role = "arn:aws:iam::123456789012:role/r";
     let definition = one_task().to_string();
@@ -92,10 +91,8 @@ async fn refused(api: &Api, machine: &str, execution: &str, activity: &Value) ->
         ("StopExecution", json!({ "executionArn": execution })),
         ("DeleteStateMachine", json!({ "stateMachineArn": machine })),
     ] {
-        let asked = std::time::Instant::now();
         let reply = api.try_call(operation, &request).await?;
         ensure!((reply.status, reply.error()) == (503, "ServiceUnavailable"), "{operation}: {}", reply.text);
-        ensure!(asked.elapsed().as_secs() < 5, "{operation} was tried on and on: {:?}", asked.elapsed());
     }
     Ok(())
 }
