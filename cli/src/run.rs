@@ -128,14 +128,7 @@ impl Place {
             encryption: None,
         };
         self.store.create_state_machine(&machine).await?;
-        let request = StartRequest {
-            machine,
-            name: self.runtime.uuid(),
-            input,
-            trace: None,
-            trace_header: None,
-            started_by: None,
-        };
+        let request = StartRequest::new(machine, self.runtime.uuid(), input);
         match self.driver.start_execution(request).await? {
             StartOutcome::Started { arn, .. } => Ok(arn),
             StartOutcome::Exists(head) => bail!("an execution named {} exists", head.record.arn),

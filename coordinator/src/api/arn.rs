@@ -1,16 +1,19 @@
 //! ARNs in requests.
 
-use model::{ActivityArn, ExecutionArn, StateMachineArn};
+use model::{ActivityArn, ExecutionArn, QualifiedArn, StateMachineArn};
 
 use super::error::{ApiError, ErrorCode};
 
-/// Reads the ARN of a state machine. One with a version or alias is well-formed, but names nothing: there are none yet.
+/// Reads the ARN of a state machine. One with a version or alias is well-formed, but names nothing that has a definition of its own to
+/// change, versions and so on.
 pub(super) fn state_machine_arn(text: &str) -> Result<StateMachineArn, ApiError> {
-    let unqualified = text.rsplit_once(':').map(|(before, _)| before);
-    if text.split(':').count() == 8 && unqualified.is_some_and(|arn| StateMachineArn::parse(arn).is_ok()) {
-        return Err(does_not_exist(text));
-    }
-    Ok(StateMachineArn::parse(text)?)
+    let QualifiedArn { machine, qualifier } = QualifiedArn::parse(text)?;
+    if qualifier.is_some() { Err(does_not_exist(text)) } else { Ok(machine) }
+}
+
+/// Reads the ARN of a state machine, of a version or of an alias.
+pub(super) fn qualified_arn(text: &str) -> Result<QualifiedArn, ApiError> {
+    Ok(QualifiedArn::parse(text)?)
 }
 
 /// Reads the ARN of an execution.

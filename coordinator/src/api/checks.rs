@@ -57,6 +57,26 @@ impl Checks {
         }
     }
 
+    /// Refuses a list of fewer or more elements.
+    pub(crate) fn elements(&mut self, field: &str, shown: &str, count: usize, min: usize, max: usize) {
+        if let Some(broken) = count_constraint(count, min, max) {
+            self.broken(field, shown, &broken);
+        }
+    }
+
+    /// Refuses a text that no alias may be called by.
+    pub(crate) fn alias_name(&mut self, field: &str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        let fits = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        if !fits || value.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.broken(
+                field,
+                value,
+                r"Member must satisfy regular expression pattern: ^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$",
+            );
+        }
+    }
+
     /// Refuses a text with letters that are not ASCII.
     pub(crate) fn ascii(&mut self, field: &str, value: Option<&str>) {
         let Some(value) = value else { return };
@@ -88,11 +108,14 @@ impl Checks {
 }
 
 fn length_constraint(value: &str, min: usize, max: usize) -> Option<String> {
-    let letters = value.chars().count();
-    if letters < min {
+    count_constraint(value.chars().count(), min, max)
+}
+
+fn count_constraint(count: usize, min: usize, max: usize) -> Option<String> {
+    if count < min {
         return Some(format!("Member must have length greater than or equal to {min}"));
     }
-    (letters > max).then(|| format!("Member must have length less than or equal to {max}"))
+    (count > max).then(|| format!("Member must have length less than or equal to {max}"))
 }
 
 #[cfg(test)]

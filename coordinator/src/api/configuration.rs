@@ -15,7 +15,14 @@ pub(super) struct Configuration {
     logging: Option<Logging>,
     tracing: Option<Tracing>,
     encryption: Option<Encryption>,
-    publish: bool,
+    /// Whether a version is to be published.
+    pub(super) publication: Option<Publication>,
+}
+
+/// Asks for a version.
+pub(super) struct Publication {
+    /// Its description.
+    pub(super) description: Option<String>,
 }
 
 impl Configuration {
@@ -36,12 +43,13 @@ impl Configuration {
             let message = "Version description can only be set when publish is true";
             return Err(ApiError::new(ErrorCode::ValidationException, message));
         }
-        Ok(Self { role_arn, logging, tracing, encryption, publish })
+        let publication = publish.then_some(Publication { description: version_description });
+        Ok(Self { role_arn, logging, tracing, encryption, publication })
     }
 
     /// Tells whether nothing of it was given.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { role_arn, logging, tracing, encryption, publish: _ } = self;
+        let Self { role_arn, logging, tracing, encryption, publication: _ } = self;
         role_arn.is_none() && logging.is_none() && tracing.is_none() && encryption.is_none()
     }
 
@@ -49,10 +57,6 @@ impl Configuration {
     pub(super) fn check(&self) -> Result<(), ApiError> {
         if let Some(role) = self.role_arn.as_ref().filter(|role| !is_role(role)) {
             return Err(ApiError::quoting(ErrorCode::InvalidArn, "Invalid Role Arn", role));
-        }
-        if self.publish {
-            let message = "Versions (publish) are not supported by this version of Stepwell";
-            return Err(ApiError::new(ErrorCode::ValidationException, message));
         }
         self.logging.as_ref().map_or(Ok(()), Logging::check)?;
         self.encryption.as_ref().map_or(Ok(()), Encryption::check)

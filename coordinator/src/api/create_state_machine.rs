@@ -11,12 +11,13 @@ use super::Api;
 use super::answer::{Answer, seconds};
 use super::caller::Caller;
 use super::checks::Checks;
-use super::configuration::{Configuration, Encryption, Logging, Tracing};
+use super::configuration::{Configuration, Encryption, Logging, Publication, Tracing};
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
 use super::name::check_name;
 use super::resource::refuse_deleting;
 use super::tags;
+use super::versions::version_arn;
 use crate::definitions::hash_of;
 
 struct Input {
@@ -94,20 +95,29 @@ impl Api {
     /// Answers CreateStateMachine. Repeated with the same content it gives the state machine that is there; role and tags don't
     /// count for that, and are not changed.
     pub(super) async fn create_state_machine(&self, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
-        let input = Input::read(members, self.settings().definition_bytes_max)?;
+        let mut input = Input::read(members, self.settings().definition_bytes_max)?;
         input.check()?;
         self.check_definition(input.definition.clone(), input.kind == "EXPRESS").await?;
         input.refuse_express()?;
+        let publication = input.configuration.publication.take();
         let record = input.into_record(self, caller);
         let created = match self.store()?.create_state_machine(&record).await? {
             None => record,
             Some(existing) => agree(existing, &record)?,
         };
         tracing::info!(state_machine = %created.arn, "state machine created");
-        Answer::render(&json!({
+        let mut answer = json!({
             "stateMachineArn": created.arn.as_str(),
             "creationDate": seconds(created.created_at),
-        }))
+        });
+        if let Some(Publication { description }) = publication {
+            let version = self.publish(&created.arn, None, description.clone()).await?;
+            if version.description != description {
+                return Err(already_exists(&created));
+            }
+            answer["stateMachineVersionArn"] = version_arn(&created.arn, version.number).to_string().into();
+        }
+        Answer::render(&answer)
     }
 
     pub(super) async fn check_definition(&self, text: Arc<str>, express: bool) -> Result<(), ApiError> {
@@ -135,5 +145,9 @@ fn agree(existing: StateMachineRecord, asked: &StateMachineRecord) -> Result<Sta
     if same {
         return Ok(existing);
     }
-    Err(ApiError::quoting(ErrorCode::StateMachineAlreadyExists, "State Machine Already Exists", existing.arn))
+    Err(already_exists(&existing))
+}
+
+fn already_exists(existing: &StateMachineRecord) -> ApiError {
+    ApiError::quoting(ErrorCode::StateMachineAlreadyExists, "State Machine Already Exists", &existing.arn)
 }

@@ -151,6 +151,9 @@ impl Api {
                 // It was removed and created again meanwhile.
                 return Ok(());
             }
+            if let Some((_, published)) = self.store()?.published(arn).await? {
+                self.store()?.replace_resource(&ResourceKey::published(arn), published, None).await?;
+            }
             if self.store()?.replace_resource(&ResourceKey::state_machine(arn), revision, None).await? {
                 tracing::info!(state_machine = %arn, "state machine deleted");
             }

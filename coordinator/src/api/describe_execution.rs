@@ -1,8 +1,9 @@
 //! DescribeExecution: shows how an execution stands.
 
-use model::ExecutionStatus;
+use model::{ExecutionStatus, QualifiedArn};
 use serde_json::{Map, Value, json};
 use store::ExecutionHead;
+use wire::record::ExecutionRecord;
 
 use super::Api;
 use super::answer::{Answer, seconds};
@@ -32,6 +33,12 @@ pub(super) fn described(mut members: Members, arn_member: &str) -> Result<(Strin
     Ok((arn.unwrap_or_default(), included.as_deref() != Some("METADATA_ONLY")))
 }
 
+/// Gives the members that show the version and the alias that an execution was started by.
+pub(super) fn published(record: &ExecutionRecord) -> impl Iterator<Item = (&'static str, QualifiedArn)> {
+    let version = record.version_arn().map(|arn| ("stateMachineVersionArn", arn));
+    version.into_iter().chain(record.alias_arn().map(|arn| ("stateMachineAliasArn", arn)))
+}
+
 /// Shows an execution, with or without its data.
 pub(super) fn view(head: &ExecutionHead, with_data: bool) -> Value {
     let record = &head.record;
@@ -41,6 +48,9 @@ pub(super) fn view(head: &ExecutionHead, with_data: bool) -> Value {
     let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
     set("executionArn", record.arn.as_str().into());
     set("stateMachineArn", record.state_machine.as_str().into());
+    for (name, arn) in published(record) {
+        set(name, arn.to_string().into());
+    }
     set("name", record.arn.name().into());
     set("status", status.as_str().into());
     set("startDate", seconds(record.started_at).into());

@@ -3,24 +3,45 @@
 use std::sync::Arc;
 
 use asl::Definition;
+use model::Qualifier;
 use serde_json::{Map, Value};
 use wire::record::StateMachineRecord;
 
 use super::Api;
 use super::answer::{Answer, seconds};
-use super::arn::state_machine_arn;
+use super::arn::{does_not_exist, qualified_arn};
 use super::configuration::{Encryption, Logging, Tracing};
 use super::describe_execution::described;
 use super::error::ApiError;
 use super::members::Members;
+use super::published::Resolved;
 
 impl Api {
     /// Answers DescribeStateMachine.
     pub(super) async fn describe_state_machine(&self, members: Members) -> Result<Answer, ApiError> {
         let (arn, with_data) = described(members, "stateMachineArn")?;
-        let record = self.state_machine(&state_machine_arn(&arn)?).await?;
+        let arn = qualified_arn(&arn)?;
+        let Some(qualifier) = &arn.qualifier else {
+            let record = self.state_machine(&arn.machine).await?;
+            return Answer::render(&self.described_machine(&record, with_data).await);
+        };
+        // An alias stands for one or two versions, none of which is it.
+        let Qualifier::Version(number) = qualifier else { return Err(does_not_exist(&arn)) };
+        let Resolved { machine, .. } = self.resolve(&arn).await?;
+        let (published, _) = self.published(&machine).await?;
+        let version = published.version(*number).ok_or_else(|| does_not_exist(&arn))?;
+        let mut view = self.described_machine(&machine, with_data).await;
+        view["stateMachineArn"] = arn.to_string().into();
+        view["creationDate"] = seconds(version.created_at).into();
+        if let Some(description) = &version.description {
+            view["description"] = description.as_str().into();
+        }
+        Answer::render(&view)
+    }
+
+    async fn described_machine(&self, record: &StateMachineRecord, with_data: bool) -> Value {
         let references = if with_data { self.variable_references(&record.definition).await } else { None };
-        Answer::render(&view(&record, with_data, references))
+        view(record, with_data, references)
     }
 
     /// Lists the variables that each state of a definition refers to; nothing where there are none.

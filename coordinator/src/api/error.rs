@@ -58,6 +58,7 @@ error_codes! {
     RequestEntityTooLargeException, PROTOCOL, 413, "The body is larger than any request.";
     SerializationException, PROTOCOL, 400, "The body is not JSON, or a member has another type.";
     ServiceUnavailable, AVAILABILITY, 503, "The store can't be reached, or has no room; to be tried again.";
+    ServiceQuotaExceededException, SERVICE, 400, "More versions or aliases than a state machine may have.";
     StateMachineAlreadyExists, SERVICE, 400, "A state machine of this name has another content.";
     StateMachineDeleting, SERVICE, 400, "The state machine is being deleted.";
     StateMachineDoesNotExist, SERVICE, 400, "There is no such state machine.";

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use model::{ExecutionArn, ExecutionStatus, StateMachineArn, Timestamp};
+use model::{ExecutionArn, ExecutionStatus, QualifiedArn, Qualifier, Timestamp};
 use serde_json::{Map, Value, json};
 use store::{ExecutionHead, ExecutionQuery, Resource, ResourceKey, ResourceKind, ResourceQuery};
 use wire::record::{ActivityRecord, StateMachineRecord};
 
 use super::Api;
 use super::answer::{Answer, seconds};
-use super::arn::state_machine_arn;
+use super::arn::qualified_arn;
 use super::caller::Caller;
 use super::checks::Checks;
+use super::describe_execution::published;
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
 use super::page;
@@ -22,6 +23,8 @@ use super::page;
 const ASKED_AT_ONCE: usize = 16;
 /// How many executions are read at once; each comes with its input and output.
 const READ_AT_ONCE: usize = 16;
+/// How many executions a request looks at, of which those of one version or alias may be few; the next page goes on from there.
+const LOOKED_AT_MAX: usize = 1_000;
 /// The statuses in the order in which AWS tells them.
 const STATUSES: [&str; 6] = ["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"];
 
@@ -73,37 +76,52 @@ impl Api {
     /// Answers ListExecutions.
     pub(super) async fn list_executions(&self, members: Members) -> Result<Answer, ApiError> {
         let asked = Asked::read(members)?;
-        self.state_machine(&asked.state_machine).await?;
+        self.resolve(&asked.of).await?;
         let (of, now) = (asked.name(), self.runtime().now());
         let after = asked.token.as_ref().map(|token| page::redeem(token, &of, now)).transpose()?;
-        let after = after.map(|place| execution_place(&place)).transpose()?;
-        let (state_machine, status) = (asked.state_machine.clone(), asked.status);
-        let query = ExecutionQuery { state_machine, status, after, limit: asked.size + 1 };
-        let mut found: Vec<(Timestamp, ExecutionArn)> = Vec::new();
-        if asked.can_match {
+        let mut after = after.map(|place| execution_place(&place)).transpose()?;
+        let mut views = Vec::new();
+        let mut looked_at = 0;
+        let mut has_more = asked.can_match;
+        while has_more && views.len() < asked.size && looked_at < LOOKED_AT_MAX {
+            let (page, more) = self.executions_after(&asked, after.take(), asked.size - views.len()).await?;
+            looked_at += page.len();
+            has_more = more;
+            after = page.last().cloned();
             let store = self.store()?;
-            let pages = stream::iter(0..store.partitions()).map(|partition| store.list_executions(partition, &query));
-            found = pages.buffered(ASKED_AT_ONCE).try_concat().await.map_err(ApiError::from)?;
+            for batch in page.chunks(READ_AT_ONCE) {
+                let heads = try_join_all(batch.iter().map(|(_, arn)| store.execution(arn))).await?;
+                views.extend(heads.iter().flatten().filter(|head| asked.matches(head)).map(execution));
+            }
         }
-        found.sort_by(|one, other| other.cmp(one));
-        let has_more = page::cut(&mut found, asked.size);
-        let last = found.last().filter(|_| has_more);
+        let last = after.filter(|_| has_more);
         let next = last.map(|(at, arn)| page::issue(&of, &format!("{at};{arn}"), now));
+        Answer::render(&list("executions", views, next))
+    }
+
+    /// Gives a page of the executions of a state machine, of all its versions; tells whether there are more.
+    async fn executions_after(
+        &self,
+        asked: &Asked,
+        after: Option<(Timestamp, ExecutionArn)>,
+        size: usize,
+    ) -> Result<(Vec<(Timestamp, ExecutionArn)>, bool), ApiError> {
+        let (state_machine, status) = (asked.of.machine.clone(), asked.status);
+        let query = ExecutionQuery { state_machine, status, after, limit: size + 1 };
         let store = self.store()?;
-        let mut views: Vec<(ExecutionStatus, Value)> = Vec::with_capacity(found.len());
-        for batch in found.chunks(READ_AT_ONCE) {
-            let heads = try_join_all(batch.iter().map(|(_, arn)| store.execution(arn))).await?;
-            views.extend(heads.iter().flatten().map(execution));
-        }
-        // One that has ended since the list was read, or was removed, does not belong there any more.
-        let views = views.into_iter().filter(|(status, _)| asked.status.is_none_or(|asked| asked == *status));
-        Answer::render(&list("executions", views.map(|(_, view)| view).collect(), next))
+        let pages = stream::iter(0..store.partitions()).map(|partition| store.list_executions(partition, &query));
+        let mut found: Vec<(Timestamp, ExecutionArn)> =
+            pages.buffered(ASKED_AT_ONCE).try_concat().await.map_err(ApiError::from)?;
+        found.sort_by(|one, other| other.cmp(one));
+        let has_more = page::cut(&mut found, size);
+        Ok((found, has_more))
     }
 }
 
 /// Is what ListExecutions is asked.
 struct Asked {
-    state_machine: StateMachineArn,
+    /// The state machine, the version or the alias.
+    of: QualifiedArn,
     status: Option<ExecutionStatus>,
     /// Whether any execution can be as asked for; none is redriven or waits to be.
     can_match: bool,
@@ -137,7 +155,7 @@ impl Asked {
             }
         };
         Ok(Self {
-            state_machine: state_machine_arn(&arn)?,
+            of: qualified_arn(&arn)?,
             can_match: status.as_deref() != Some("PENDING_REDRIVE") && redrive.as_deref() != Some("REDRIVEN"),
             status: status.as_deref().and_then(ExecutionStatus::from_name),
             redrive,
@@ -146,10 +164,20 @@ impl Asked {
         })
     }
 
+    /// Tells whether an execution belongs to the list: one that has ended since that was read does not belong to those that run.
+    fn matches(&self, head: &ExecutionHead) -> bool {
+        let is_of = match &self.of.qualifier {
+            None => true,
+            Some(Qualifier::Version(number)) => head.record.version == Some(*number),
+            Some(Qualifier::Alias(name)) => head.record.alias.as_deref() == Some(name),
+        };
+        is_of && self.status.is_none_or(|status| status == status_of(head))
+    }
+
     /// Names the list, so that a token is good for no other.
     fn name(&self) -> String {
         let status = self.status.map_or("", ExecutionStatus::as_str);
-        format!("executions {status} {} of {}", self.redrive.as_deref().unwrap_or_default(), self.state_machine)
+        format!("executions {status} {} of {}", self.redrive.as_deref().unwrap_or_default(), self.of)
     }
 }
 
@@ -161,7 +189,7 @@ fn execution_place(place: &str) -> Result<(Timestamp, ExecutionArn), ApiError> {
     read().ok_or_else(|| ApiError::quoting(ErrorCode::InvalidToken, "Invalid Token", "Invalid token"))
 }
 
-fn list(name: &str, elements: Vec<Value>, next: Option<String>) -> Value {
+pub(super) fn list(name: &str, elements: Vec<Value>, next: Option<String>) -> Value {
     let mut answer = Map::new();
     answer.insert(name.to_owned(), elements.into());
     if let Some(next) = next {
@@ -189,19 +217,25 @@ fn activity(resource: &Resource) -> Result<Value, ApiError> {
     }))
 }
 
-fn execution(head: &ExecutionHead) -> (ExecutionStatus, Value) {
+fn status_of(head: &ExecutionHead) -> ExecutionStatus {
+    head.end.as_ref().map_or(ExecutionStatus::Running, |(end, _)| end.status)
+}
+
+fn execution(head: &ExecutionHead) -> Value {
     let record = &head.record;
-    let status = head.end.as_ref().map_or(ExecutionStatus::Running, |(end, _)| end.status);
     let mut view = json!({
         "executionArn": record.arn.as_str(),
         "stateMachineArn": record.state_machine.as_str(),
         "name": record.arn.name(),
-        "status": status.as_str(),
+        "status": status_of(head).as_str(),
         "startDate": seconds(record.started_at),
         "redriveCount": 0,
     });
+    for (name, arn) in published(record) {
+        view[name] = arn.to_string().into();
+    }
     if let Some((_, at)) = &head.end {
         view["stopDate"] = seconds(*at).into();
     }
-    (status, view)
+    view
 }

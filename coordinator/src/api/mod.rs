@@ -9,6 +9,7 @@
 //! model (ValidationException, all at once), then ARNs, existence, names, and at last what a payload or definition says.
 
 mod activities;
+mod aliases;
 mod answer;
 mod arn;
 mod callbacks;
@@ -32,8 +33,10 @@ mod metrics;
 mod name;
 mod operation;
 mod page;
+mod published;
 mod request;
 mod resource;
+mod routing;
 mod settings;
 mod start_execution;
 mod stop_execution;
@@ -42,6 +45,7 @@ mod test_state;
 mod token;
 mod update_state_machine;
 mod validate_state_machine_definition;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -144,10 +148,15 @@ impl Api {
 
     async fn state_machine(&self, arn: &StateMachineArn) -> Result<StateMachineRecord, ApiError> {
         let found = self.store()?.state_machine(arn).await?.ok_or_else(|| arn::does_not_exist(arn))?;
-        if found.status == StateMachineStatus::Deleting {
-            self.go_on_deleting(arn.clone());
-        }
+        self.see_to_deletion(&found);
         Ok(found)
+    }
+
+    /// Goes on with the deletion of a state machine that is being deleted.
+    fn see_to_deletion(&self, machine: &StateMachineRecord) {
+        if machine.status == StateMachineStatus::Deleting {
+            self.go_on_deleting(machine.arn.clone());
+        }
     }
 
     async fn execution(&self, arn: &ExecutionArn) -> Result<ExecutionHead, ApiError> {

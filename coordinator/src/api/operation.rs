@@ -47,6 +47,22 @@ pub(crate) enum Operation {
     StartExecution,
     /// Runs an execution of an Express state machine, of which there are none yet.
     StartSyncExecution,
+    /// Makes an alias.
+    CreateStateMachineAlias,
+    /// Removes an alias.
+    DeleteStateMachineAlias,
+    /// Removes a version.
+    DeleteStateMachineVersion,
+    /// Tells about an alias.
+    DescribeStateMachineAlias,
+    /// Lists aliases.
+    ListStateMachineAliases,
+    /// Lists versions.
+    ListStateMachineVersions,
+    /// Makes a version of a state machine as it is now.
+    PublishStateMachineVersion,
+    /// Changes an alias.
+    UpdateStateMachineAlias,
     /// Ends an execution.
     StopExecution,
     /// Runs one state alone.
@@ -70,27 +86,27 @@ pub(crate) enum Found {
 const TABLE: [(&str, Option<Operation>); 37] = [
     ("CreateActivity", Some(Operation::CreateActivity)),
     ("CreateStateMachine", Some(Operation::CreateStateMachine)),
-    ("CreateStateMachineAlias", None),
+    ("CreateStateMachineAlias", Some(Operation::CreateStateMachineAlias)),
     ("DeleteActivity", Some(Operation::DeleteActivity)),
     ("DeleteStateMachine", Some(Operation::DeleteStateMachine)),
-    ("DeleteStateMachineAlias", None),
-    ("DeleteStateMachineVersion", None),
+    ("DeleteStateMachineAlias", Some(Operation::DeleteStateMachineAlias)),
+    ("DeleteStateMachineVersion", Some(Operation::DeleteStateMachineVersion)),
     ("DescribeActivity", Some(Operation::DescribeActivity)),
     ("DescribeExecution", Some(Operation::DescribeExecution)),
     ("DescribeMapRun", None),
     ("DescribeStateMachine", Some(Operation::DescribeStateMachine)),
-    ("DescribeStateMachineAlias", None),
+    ("DescribeStateMachineAlias", Some(Operation::DescribeStateMachineAlias)),
     ("DescribeStateMachineForExecution", Some(Operation::DescribeStateMachineForExecution)),
     ("GetActivityTask", Some(Operation::GetActivityTask)),
     ("GetExecutionHistory", Some(Operation::GetExecutionHistory)),
     ("ListActivities", Some(Operation::ListActivities)),
     ("ListExecutions", Some(Operation::ListExecutions)),
     ("ListMapRuns", None),
-    ("ListStateMachineAliases", None),
-    ("ListStateMachineVersions", None),
+    ("ListStateMachineAliases", Some(Operation::ListStateMachineAliases)),
+    ("ListStateMachineVersions", Some(Operation::ListStateMachineVersions)),
     ("ListStateMachines", Some(Operation::ListStateMachines)),
     ("ListTagsForResource", Some(Operation::ListTagsForResource)),
-    ("PublishStateMachineVersion", None),
+    ("PublishStateMachineVersion", Some(Operation::PublishStateMachineVersion)),
     ("RedriveExecution", None),
     ("SendTaskFailure", Some(Operation::SendTaskFailure)),
     ("SendTaskHeartbeat", Some(Operation::SendTaskHeartbeat)),
@@ -103,7 +119,7 @@ const TABLE: [(&str, Option<Operation>); 37] = [
     ("UntagResource", Some(Operation::UntagResource)),
     ("UpdateMapRun", None),
     ("UpdateStateMachine", Some(Operation::UpdateStateMachine)),
-    ("UpdateStateMachineAlias", None),
+    ("UpdateStateMachineAlias", Some(Operation::UpdateStateMachineAlias)),
     ("ValidateStateMachineDefinition", Some(Operation::ValidateStateMachineDefinition)),
 ];
 

@@ -8,7 +8,7 @@ use super::error::{ApiError, ErrorCode};
 use super::{Api, arn};
 
 /// How often a change is tried against others: each of them made one.
-const TRIES_MAX: usize = 16;
+pub(super) const TRIES_MAX: usize = 16;
 
 impl Api {
     /// Changes a state machine; gives it as it is then. A change that leaves it as it was writes nothing.
@@ -74,6 +74,7 @@ pub(super) fn corrupt(error: RecordError) -> ApiError {
     store::Error::Corrupt(error.chain()).into()
 }
 
-fn contended(arn: impl std::fmt::Display) -> ApiError {
+/// Says that others change a resource all the time.
+pub(super) fn contended(arn: impl std::fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::ConflictException, format!("{arn} is being changed by others. Try again later."))
 }

@@ -9,13 +9,14 @@ use wire::record::{StarterRecord, Waits};
 
 use super::Api;
 use super::answer::{Answer, seconds};
-use super::arn::state_machine_arn;
+use super::arn::qualified_arn;
 use super::caller::Caller;
 use super::checks::Checks;
 use super::error::{ApiError, ErrorCode};
 use super::integration::name_of;
 use super::members::Members;
 use super::name::check_name;
+use super::published::Resolved;
 use super::resource::refuse_deleting;
 use crate::driver::{StartError, StartOutcome, StartRequest};
 
@@ -48,7 +49,7 @@ impl Api {
     /// Answers StartExecution. Repeated with the same name and input while the execution runs, it gives the same answer.
     pub(super) async fn start_execution(&self, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
         let Input { arn, name, input, trace_header } = Input::read(members, self.settings().payload_bytes_max)?;
-        let machine = self.state_machine(&state_machine_arn(&arn)?).await?;
+        let Resolved { machine, version, alias } = self.resolve(&qualified_arn(&arn)?).await?;
         if let Some(name) = &name {
             check_name(name)?;
         }
@@ -58,6 +59,8 @@ impl Api {
         let named = trace_header.as_deref().and_then(|header| TraceContext::from_xray(header).ok());
         let request = StartRequest {
             machine,
+            version,
+            alias,
             name: name.or_else(|| caller.task.as_ref().map(name_of)).unwrap_or_else(|| self.runtime().uuid()),
             input: input.clone(),
             trace: named.or(caller.trace),
@@ -75,7 +78,7 @@ impl Api {
     /// Answers StartSyncExecution: every state machine is of type STANDARD, which it is not for.
     pub(super) async fn start_sync_execution(&self, members: Members) -> Result<Answer, ApiError> {
         let Input { arn, .. } = Input::read(members, self.settings().payload_bytes_max)?;
-        self.state_machine(&state_machine_arn(&arn)?).await?;
+        self.resolve(&qualified_arn(&arn)?).await?;
         let message = "This operation is not supported by this type of state machine";
         Err(ApiError::new(ErrorCode::StateMachineTypeNotSupported, message))
     }

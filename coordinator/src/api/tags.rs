@@ -105,7 +105,8 @@ fn tagged(text: &str) -> Result<Tagged, ApiError> {
     }
 }
 
-fn not_found(arn: &str) -> ApiError {
+/// Says that there is no such resource.
+pub(super) fn not_found(arn: impl std::fmt::Display) -> ApiError {
     ApiError::quoting(ErrorCode::ResourceNotFound, "Resource not found", arn)
 }
 

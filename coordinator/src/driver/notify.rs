@@ -147,6 +147,8 @@ fn status_change(
         id: id_of(record, status),
         execution: record.arn.clone(),
         state_machine: record.state_machine.clone(),
+        version: record.version_arn(),
+        alias: record.alias_arn(),
         status,
         started_at: record.started_at,
         stopped_at: end.map(|(_, at)| *at),

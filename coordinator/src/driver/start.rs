@@ -23,6 +23,10 @@ use crate::definitions::DefinitionError;
 pub struct StartRequest {
     /// The state machine, as it is now: the execution pins its definition.
     pub machine: StateMachineRecord,
+    /// The number of the version that `machine` is; none for the state machine as it is now.
+    pub version: Option<u32>,
+    /// The alias that chose the version.
+    pub alias: Option<String>,
     /// The execution's name, valid and unique within the state machine.
     pub name: String,
     /// The input, valid and within its limit.
@@ -33,6 +37,14 @@ pub struct StartRequest {
     pub started_by: Option<StarterRecord>,
     /// The X-Ray header that the caller gave, joined where there is no `trace`.
     pub trace_header: Option<String>,
+}
+
+impl StartRequest {
+    /// Asks for an execution of a state machine as it is now, in a trace of its own.
+    pub fn new(machine: StateMachineRecord, name: impl Into<String>, input: JsonText) -> Self {
+        let (version, alias, name) = (None, None, name.into());
+        Self { machine, version, alias, name, input, trace: None, started_by: None, trace_header: None }
+    }
 }
 
 /// Is what became of a wish to start an execution.
@@ -145,7 +157,7 @@ impl Inner {
     }
 
     async fn new_execution(&self, request: StartRequest, caller: Option<TraceContext>) -> Result<Known, StartError> {
-        let StartRequest { machine, name, input, trace: _, trace_header, started_by } = request;
+        let StartRequest { machine, version, alias, name, input, trace: _, trace_header, started_by } = request;
         let definition = self.definitions.get_or_parse(&machine.hash, &machine.definition).await;
         let definition = definition.map_err(|error| match error {
             DefinitionError::Store(error) => StartError::Unavailable(error.to_string()),
@@ -168,6 +180,8 @@ impl Inner {
             machine_updated_at: Some(machine.updated_at.unwrap_or(machine.created_at)),
             started_by,
             logging,
+            version,
+            alias,
         };
         let execution = convert::execution_from_record(&record);
         Ok(Known::new(Arc::new(record), execution, definition, partition))

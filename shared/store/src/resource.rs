@@ -1,5 +1,6 @@
-//! Named resources other than executions: state machines and activities, deletions, and the tasks that wait for activity workers.
+//! Named resources other than executions: state machines and what was published of them, activities, deletions, and the tasks that wait for activity workers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{ActivityArn, AttemptId, BranchPath, ExecutionArn, Nonce, Revision, StateMachineArn, Timestamp};
@@ -14,6 +15,8 @@ pub enum ResourceKind {
     StateMachine,
     /// Activities.
     Activity,
+    /// Versions and aliases of state machines, together under the ARN of the state machine.
+    Published,
     /// State machines whose deletion somebody has to go on with, wherever they are.
     Deletion,
 }
@@ -36,6 +39,11 @@ impl ResourceKey {
     /// Names an activity.
     pub fn activity(arn: &ActivityArn) -> Self {
         Self { kind: ResourceKind::Activity, arn: arn.as_str().into() }
+    }
+
+    /// Names what was published of a state machine.
+    pub fn published(arn: &StateMachineArn) -> Self {
+        Self { kind: ResourceKind::Published, arn: arn.as_str().into() }
     }
 
     /// Names the deletion of a state machine.
@@ -66,25 +74,26 @@ pub struct Resource {
     pub revision: Revision,
     /// The record's text.
     pub record: Vec<u8>,
-    /// The definition that it refers to, which is not removed as long as it does.
-    pub definition: Option<DefinitionHash>,
+    /// The definitions that it refers to, each once, in order: they are not removed as long as it does.
+    pub definitions: Vec<DefinitionHash>,
 }
 
 impl Resource {
     /// Makes a resource that is to be created.
     pub fn new(record: Vec<u8>) -> Self {
-        Self { revision: Revision::first(digest(&record)), record, definition: None }
+        Self { revision: Revision::first(digest(&record)), record, definitions: Vec::new() }
     }
 
     /// Makes what is to take the place of a resource at the revision `seen`.
     pub fn following(seen: Revision, record: Vec<u8>) -> Self {
-        Self { revision: seen.next(digest(&record)), record, definition: None }
+        Self { revision: seen.next(digest(&record)), record, definitions: Vec::new() }
     }
 
-    /// Has the resource refer to a definition, which must have been put.
+    /// Has the resource refer to definitions, which must have been put.
     #[must_use]
-    pub fn of_definition(self, hash: &DefinitionHash) -> Self {
-        Self { definition: Some(hash.clone()), ..self }
+    pub fn of_definitions<'a>(self, hashes: impl IntoIterator<Item = &'a DefinitionHash>) -> Self {
+        let hashes: BTreeSet<&DefinitionHash> = hashes.into_iter().collect();
+        Self { definitions: hashes.into_iter().cloned().collect(), ..self }
     }
 }
 
@@ -128,9 +137,9 @@ pub struct ActivityTask {
     pub attempt: AttemptId,
 }
 
-/// Says that a definition was put, and removed before anything referred to it: whoever wants it puts it again.
-pub(crate) fn removed_meanwhile(hash: &DefinitionHash) -> Error {
-    Error::Unavailable(format!("definition {hash} was removed meanwhile"))
+/// Says that a definition was put, and removed before the resource referred to it: whoever wants it puts it again.
+pub(crate) fn removed_meanwhile(key: &ResourceKey) -> Error {
+    Error::Unavailable(format!("a definition of {} was removed meanwhile", key.arn))
 }
 
 fn digest(record: &[u8]) -> Nonce {

@@ -10,7 +10,9 @@ use model::{
     ScopeKey, StateMachineArn, Timestamp,
 };
 use runtime::watch;
-use wire::record::{BranchRecord, CompletionRecord, DefinitionHash, ExecutionRecord, RecordError, StateMachineRecord};
+use wire::record::{
+    BranchRecord, CompletionRecord, DefinitionHash, ExecutionRecord, PublishedRecord, RecordError, StateMachineRecord,
+};
 
 use crate::commit::{Commit, CommitOutcome, OutboxEntry, OutboxKey, TimerKey};
 use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, ResourceQuery};
@@ -257,7 +259,7 @@ pub trait ExecutionStore: Send + Sync + 'static {
     async fn create_state_machine(&self, record: &StateMachineRecord) -> Result<Option<StateMachineRecord>, Error> {
         let key = ResourceKey::state_machine(&record.arn);
         self.put_definition(key.partition(self.partitions()), &record.hash, &record.definition).await?;
-        let resource = Resource::new(record.encode()).of_definition(&record.hash);
+        let resource = Resource::new(record.encode()).of_definitions([&record.hash]);
         match self.create_resource(&key, &resource).await? {
             Some(existing) => {
                 let record = StateMachineRecord::decode(&existing.record).map_err(|error| corrupt(&error))?;
@@ -301,8 +303,43 @@ pub trait ExecutionStore: Send + Sync + 'static {
     async fn replace_state_machine(&self, seen: Revision, next: &StateMachineRecord) -> Result<bool, Error> {
         let key = ResourceKey::state_machine(&next.arn);
         self.put_definition(key.partition(self.partitions()), &next.hash, &next.definition).await?;
-        let resource = Resource::following(seen, next.encode()).of_definition(&next.hash);
+        let resource = Resource::following(seen, next.encode()).of_definitions([&next.hash]);
         self.replace_resource(&key, seen, Some(&resource)).await
+    }
+
+    /// Reads what was published of a state machine, and the revision of that.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or the record can't be read.
+    async fn published(&self, arn: &StateMachineArn) -> Result<Option<(PublishedRecord, Revision)>, Error> {
+        let Some(resource) = self.resource(&ResourceKey::published(arn)).await? else { return Ok(None) };
+        let record = PublishedRecord::decode(&resource.record).map_err(|error| corrupt(&error))?;
+        Ok(Some((record, resource.revision)))
+    }
+
+    /// Writes what is published of a state machine in place of what was seen, of which nothing is that there was none; tells whether
+    /// that is how it was. The definitions of new versions must have been put in its partition.
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached or refuses.
+    async fn publish(
+        &self,
+        arn: &StateMachineArn,
+        seen: Option<Revision>,
+        next: &PublishedRecord,
+    ) -> Result<bool, Error> {
+        let key = ResourceKey::published(arn);
+        let definitions = next.versions.iter().map(|version| &version.hash);
+        match seen {
+            Some(seen) => {
+                let resource = Resource::following(seen, next.encode()).of_definitions(definitions);
+                self.replace_resource(&key, seen, Some(&resource)).await
+            }
+            None => {
+                let resource = Resource::new(next.encode()).of_definitions(definitions);
+                Ok(self.create_resource(&key, &resource).await?.is_none())
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Timers and effects as the store names them. The ARN stands last, so that nothing in it can be taken for a separator.
 
 use model::{ActivityArn, ExecutionArn, ExecutionStatus, Timestamp};
+use wire::record::DefinitionHash;
 
 use crate::{ActivityTask, Error, OutboxEntry, OutboxKey, OwnerId, PendingEffect, TimerKey};
 
@@ -98,6 +99,17 @@ pub(crate) fn execution(arn: &str) -> Result<ExecutionArn, Error> {
 
 pub(crate) fn id<T: std::str::FromStr<Err = model::IdError>>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|error: model::IdError| Error::Corrupt(error.to_string()))
+}
+
+/// Renders hashes of definitions, with blanks between them.
+pub(crate) fn definitions(hashes: &[DefinitionHash]) -> String {
+    let hashes: Vec<&str> = hashes.iter().map(|hash| &*hash.0).collect();
+    hashes.join(" ")
+}
+
+/// Reads what [`definitions`] wrote.
+pub(crate) fn parse_definitions(text: &str) -> Vec<DefinitionHash> {
+    text.split_ascii_whitespace().map(|hash| DefinitionHash(hash.into())).collect()
 }
 
 #[cfg(test)]

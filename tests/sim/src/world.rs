@@ -171,14 +171,7 @@ impl World {
         }
         let arn = machine.arn.execution("e");
         for _ in 0..1_000 {
-            let request = StartRequest {
-                machine: machine.clone(),
-                name: "e".to_owned(),
-                input: JsonText::from_value(&scenario.input),
-                trace: None,
-                trace_header: None,
-                started_by: None,
-            };
+            let request = StartRequest::new(machine.clone(), "e", JsonText::from_value(&scenario.input));
             if self.ask_to_start(request).await {
                 self.running.push((arn, scenario));
                 return Ok(());

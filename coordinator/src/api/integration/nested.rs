@@ -65,6 +65,8 @@ mod tests {
             machine_updated_at: None,
             started_by: Some(task),
             logging: None,
+            version: None,
+            alias: None,
         };
         let is_success = status == ExecutionStatus::Succeeded;
         let end = ExecutionEnd {

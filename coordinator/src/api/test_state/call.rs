@@ -27,12 +27,9 @@ impl Api {
         timeout_seconds: Option<u64>,
     ) -> Result<Option<Outcome>, ApiError> {
         let request = StartRequest {
-            machine: self.machine(caller, resource, timeout_seconds),
-            name: self.runtime().uuid(),
-            input: payload,
             trace: caller.trace,
             trace_header: caller.trace_header.clone(),
-            started_by: None,
+            ..StartRequest::new(self.machine(caller, resource, timeout_seconds), self.runtime().uuid(), payload)
         };
         let arn = match self.driver()?.start_execution(request).await? {
             StartOutcome::Started { arn, .. } => arn,

@@ -87,11 +87,6 @@ async fn create_state_machine() {
                 "Express state machines are not supported by this version of Stepwell".to_owned(),
             ),
             (
-                with("publish", json!(true)),
-                "ValidationException",
-                "Versions (publish) are not supported by this version of Stepwell".to_owned(),
-            ),
-            (
                 with("versionDescription", json!("v")),
                 "ValidationException",
                 "Version description can only be set when publish is true".to_owned(),
@@ -409,6 +404,14 @@ async fn rubbish_is_never_a_defect() {
         ),
         ("ListStateMachines", &["maxResults", "nextToken"]),
         ("ListTagsForResource", &["resourceArn"]),
+        ("CreateStateMachineAlias", &["name", "description", "routingConfiguration"]),
+        ("DeleteStateMachineAlias", &["stateMachineAliasArn"]),
+        ("DeleteStateMachineVersion", &["stateMachineVersionArn"]),
+        ("DescribeStateMachineAlias", &["stateMachineAliasArn"]),
+        ("ListStateMachineAliases", &["stateMachineArn", "maxResults", "nextToken"]),
+        ("ListStateMachineVersions", &["stateMachineArn", "maxResults", "nextToken"]),
+        ("PublishStateMachineVersion", &["stateMachineArn", "revisionId", "description"]),
+        ("UpdateStateMachineAlias", &["stateMachineAliasArn", "description", "routingConfiguration"]),
         ("StartSyncExecution", &["stateMachineArn", "name", "input", "traceHeader"]),
         ("SendTaskFailure", &["taskToken", "error", "cause"]),
         ("SendTaskHeartbeat", &["taskToken"]),
@@ -473,6 +476,13 @@ async fn the_everyday_operations() {
         ("SendTaskHeartbeat", "taskToken"),
         ("SendTaskFailure", "taskToken"),
         ("CreateActivity", "name"),
+        ("DeleteStateMachineAlias", "stateMachineAliasArn"),
+        ("DeleteStateMachineVersion", "stateMachineVersionArn"),
+        ("DescribeStateMachineAlias", "stateMachineAliasArn"),
+        ("ListStateMachineAliases", "stateMachineArn"),
+        ("ListStateMachineVersions", "stateMachineArn"),
+        ("PublishStateMachineVersion", "stateMachineArn"),
+        ("UpdateStateMachineAlias", "stateMachineAliasArn"),
     ] {
         check(operation, &[(json!({}), "ValidationException", null(member))]).await;
     }
@@ -508,6 +518,131 @@ async fn the_everyday_operations() {
             (json!({}), "ValidationException", "Must provide a State Machine ARN or Map Run ARN".to_owned()),
             (json!({ "stateMachineArn": "xyz" }), "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: xyz'".to_owned()),
         ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn aliases() {
+    let version = |number: u32| format!("{MACHINE}:S:{number}");
+    let routed = |routes: &[(String, i64)]| {
+        let route = |(arn, weight): &(String, i64)| json!({ "stateMachineVersionArn": arn, "weight": weight });
+        json!({ "name": "A", "routingConfiguration": routes.iter().map(route).collect::<Vec<_>>() })
+    };
+    let named = |name: &str| json!({ "name": name, "routingConfiguration": [{ "stateMachineVersionArn": version(1), "weight": 100 }] });
+    let pattern = |name: &str| {
+        broken(&format!(
+            "Value '{name}' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(?=.*[a-zA-Z_\\-\\.])[a-zA-Z0-9_\\-\\.]+$"
+        ))
+    };
+    let three = [version(1), version(2), version(3)]
+        .map(|arn| format!("RoutingConfigurationListItem(stateMachineVersionArn={arn}, weight=30)"));
+    let (one, two) = (version(1), version(2));
+    let other = format!("{MACHINE}:T:1");
+    let validation = "ValidationException";
+    check(
+        "CreateStateMachineAlias",
+        &[
+            (named("123"), validation, pattern("123")),
+            (named("a b"), validation, pattern("a b")),
+            (
+                routed(&[]),
+                validation,
+                broken("Value '[]' at 'routingConfiguration' failed to satisfy constraint: Member must have length greater than or equal to 1"),
+            ),
+            (
+                routed(&[(version(1), 30), (version(2), 30), (version(3), 30)]),
+                validation,
+                broken(&format!("Value '[{}]' at 'routingConfiguration' failed to satisfy constraint: Member must have length less than or equal to 2", three.join(", "))),
+            ),
+            (
+                routed(&[(one.clone(), 50), (one.clone(), 50)]),
+                validation,
+                format!("Routing configuration must contain distinct state machine version ARNs. Received: [{one}, {one}]"),
+            ),
+            (
+                routed(&[(format!("{MACHINE}:S"), 70), (two.clone(), 30)]),
+                validation,
+                format!("Routing configuration must contain state machine version ARNs. Received: [{MACHINE}:S, {two}]"),
+            ),
+            (
+                routed(&[(one.clone(), 70), (other.clone(), 30)]),
+                validation,
+                format!("Routing configuration must contain versions of one state machine. Received: [{one}, {other}]"),
+            ),
+            (
+                routed(&[(one.clone(), 101)]),
+                validation,
+                broken("Value '101' at 'routingConfiguration.1.member.weight' failed to satisfy constraint: Member must have value less than or equal to 100"),
+            ),
+            (
+                routed(&[(one.clone(), 70), (two.clone(), 29)]),
+                validation,
+                "Sum of routing configuration weights must equal 100. Received: [70, 29]".to_owned(),
+            ),
+            (routed(&[("xyz".to_owned(), 100)]), "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: xyz'".to_owned()),
+            (named("A"), "ResourceNotFound", format!("Resource not found: '{one}'")),
+            (routed(&[(other.clone(), 100)]), "ResourceNotFound", format!("Resource not found: '{MACHINE}:T'")),
+        ],
+    )
+    .await;
+    let alias = format!("{MACHINE}:S:A");
+    for operation in ["DescribeStateMachineAlias", "DeleteStateMachineAlias"] {
+        for arn in [&alias, &one, &format!("{MACHINE}:T:A"), &format!("{MACHINE}:S")] {
+            let expect = format!("Resource not found: '{arn}'");
+            check(operation, &[(json!({ "stateMachineAliasArn": arn }), "ResourceNotFound", expect)]).await;
+        }
+    }
+    let nothing = "Either the description or the routingConfiguration must be specified".to_owned();
+    let elsewhere = json!([{ "stateMachineVersionArn": other, "weight": 100 }]);
+    check(
+        "UpdateStateMachineAlias",
+        &[
+            (json!({ "stateMachineAliasArn": alias }), validation, nothing),
+            (
+                json!({ "stateMachineAliasArn": alias, "description": "d" }),
+                "ResourceNotFound",
+                format!("Resource not found: '{alias}'"),
+            ),
+            (
+                json!({ "stateMachineAliasArn": alias, "routingConfiguration": elsewhere }),
+                validation,
+                format!("Routing configuration must contain versions of {MACHINE}:S. Received: {MACHINE}:T"),
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn versions() {
+    let gone = |arn: &str| format!("State Machine Does Not Exist: '{arn}'");
+    let missing = "StateMachineDoesNotExist";
+    let (version, alias) = (format!("{MACHINE}:S:1"), format!("{MACHINE}:S:A"));
+    for operation in
+        ["PublishStateMachineVersion", "ListStateMachineVersions", "StartExecution", "DescribeStateMachine"]
+    {
+        for arn in [&version, &alias, &format!("{MACHINE}:none"), &format!("{MACHINE}:none:1")] {
+            check(operation, &[(json!({ "stateMachineArn": arn }), missing, gone(arn))]).await;
+        }
+    }
+    check(
+        "PublishStateMachineVersion",
+        &[
+            (json!({ "stateMachineArn": "invalid_arn" }), "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: invalid_arn'".to_owned()),
+            (
+                json!({ "stateMachineArn": format!("{MACHINE}:S"), "revisionId": "other" }),
+                "ConflictException",
+                "Failed to publish the State Machine version for revision other. The current State Machine revision is INITIAL."
+                    .to_owned(),
+            ),
+        ],
+    )
+    .await;
+    let request = json!({ "stateMachineVersionArn": alias });
+    check(
+        "DeleteStateMachineVersion",
+        &[(request, "InvalidArn", format!("Invalid Arn: 'Invalid ARN format: {alias}'"))],
     )
     .await;
 }

@@ -132,3 +132,13 @@ async fn golden_activities() {
 async fn golden_callbacks() {
     check("callbacks").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn golden_versions() {
+    check("versions").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn golden_aliases() {
+    check("aliases").await;
+}

@@ -202,14 +202,7 @@ async fn a_name_is_taken_once() {
     let first = world.start(&node, definition, "o", "1").await;
     let machine = world.machine(definition).await;
     let input = model::JsonText::trusted("2");
-    let request = crate::driver::StartRequest {
-        machine,
-        name: "o".to_owned(),
-        input,
-        trace: None,
-        trace_header: None,
-        started_by: None,
-    };
+    let request = crate::driver::StartRequest::new(machine, "o", input);
     let second = node.driver.start_execution(request).await.expect("the store answers");
     let crate::driver::StartOutcome::Exists(head) = second else { panic!("the name is taken") };
     assert_eq!((head.record.arn.clone(), head.record.input.as_str()), (first, "1"));

@@ -69,8 +69,7 @@ async fn events_wait_for_the_store() {
         machine
     };
     let input = model::JsonText::trusted("1");
-    let request =
-        StartRequest { machine, name: "late".to_owned(), input, trace: None, trace_header: None, started_by: None };
+    let request = StartRequest::new(machine, "late", input);
     let refused = node.driver.start_execution(request).await;
     assert!(matches!(refused, Err(StartError::Unavailable(_))), "{refused:?}");
     world.store.set_connected(true);
@@ -90,8 +89,7 @@ async fn a_full_store_takes_no_new_executions() {
     world.store.set_over_high_water(true);
     world.pass(3).await;
     let input = model::JsonText::trusted("1");
-    let request =
-        StartRequest { machine, name: "o".to_owned(), input, trace: None, trace_header: None, started_by: None };
+    let request = StartRequest::new(machine, "o", input);
     let refused = node.driver.start_execution(request.clone()).await;
     assert!(matches!(refused, Err(StartError::Throttled)), "{refused:?}");
     world.store.set_over_high_water(false);

@@ -163,12 +163,8 @@ async fn a_caller_decides_and_nothing_is_made_for_nobody() {
     let definition = r#"{"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}"#;
     let machine = world.machine(definition).await;
     let request = |name: &str, trace: &str| crate::driver::StartRequest {
-        machine: machine.clone(),
-        name: name.to_owned(),
-        input: model::JsonText::trusted("1"),
         trace: Some(trace.parse().expect("is a context")),
-        trace_header: None,
-        started_by: None,
+        ..crate::driver::StartRequest::new(machine.clone(), name, model::JsonText::trusted("1"))
     };
     let context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
     node.driver.start_execution(request("no", context)).await.expect("starts");

@@ -166,8 +166,7 @@ impl World {
         input: &str,
     ) -> ExecutionArn {
         let input = JsonText::parse(input).expect("the test's input is JSON");
-        let request =
-            StartRequest { machine, name: name.to_owned(), input, trace: None, trace_header: None, started_by: None };
+        let request = StartRequest::new(machine, name, input);
         match node.driver.start_execution(request).await.expect("the execution starts") {
             StartOutcome::Started { arn, .. } => arn,
             StartOutcome::Exists(head) => head.record.arn.clone(),

@@ -44,6 +44,8 @@ pub(crate) fn status_change(status: ExecutionStatus, machine: &str) -> StatusCha
     StatusChange {
         id: format!("{machine}-{}", status.as_str()),
         state_machine: execution.state_machine(),
+        version: None,
+        alias: None,
         execution,
         status,
         started_at: Timestamp::from_millis(1_700_000_000_000),

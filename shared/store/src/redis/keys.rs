@@ -119,6 +119,7 @@ fn letter(kind: ResourceKind) -> char {
     match kind {
         ResourceKind::StateMachine => 'm',
         ResourceKind::Activity => 'a',
+        ResourceKind::Published => 'v',
         ResourceKind::Deletion => 'x',
     }
 }

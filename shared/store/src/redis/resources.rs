@@ -1,7 +1,6 @@
 //! Resources, the lists that they and executions stand in, and the queues of activities.
 
 use model::{ActivityArn, ExecutionArn, Revision, Timestamp};
-use wire::record::DefinitionHash;
 
 use super::read::{self, Bytes};
 use super::script::{ACTIVITY, RESOURCE};
@@ -10,7 +9,7 @@ use crate::resource::{ActivityTask, ExecutionQuery, Resource, ResourceKey, Resou
 use crate::store::Error;
 use crate::text;
 
-/// The fields of a resource: revision, record, hash of the definition.
+/// The fields of a resource: revision, record, hashes of the definitions.
 const FIELDS: [&str; 3] = ["v", "d", "h"];
 /// How often a creation is tried while others create and delete the same name.
 const TRIES_MAX: usize = 8;
@@ -56,15 +55,14 @@ impl RedisStore {
         let mut cmd = RESOURCE.call(4);
         cmd.arg(&name).arg(self.list(partition, self.keys.resources(partition, key.kind, key.place()))?);
         cmd.arg(format!("{prefix}uses")).arg(format!("{prefix}unused")).arg(seen);
-        let definition = next.and_then(|next| next.definition.as_ref());
         cmd.arg(next.map_or_else(String::new, |next| next.revision.to_string()))
             .arg(&*key.arn)
             .arg(next.map_or(&[][..], |next| &next.record))
-            .arg(definition.map_or("", |hash| &hash.0));
+            .arg(next.map_or_else(String::new, |next| text::definitions(&next.definitions)));
         let answer: u32 = self.link.script(&RESOURCE, &name, &cmd).await?;
-        match (answer, definition) {
-            (0, _) => return Ok(false),
-            (2, Some(hash)) => return Err(removed_meanwhile(hash)),
+        match answer {
+            0 => return Ok(false),
+            2 => return Err(removed_meanwhile(key)),
             _ => {}
         }
         self.replicated(prefix).await?;
@@ -176,8 +174,7 @@ impl RedisStore {
 }
 
 fn resource(fields: Vec<Bytes>) -> Result<Option<Resource>, Error> {
-    let [Some(revision), Some(record), definition] = fields.as_slice() else { return Ok(None) };
-    let definition = definition.as_deref().filter(|hash| !hash.is_empty()).map(read::utf8).transpose()?;
-    let definition = definition.map(|hash| DefinitionHash(hash.into()));
-    Ok(Some(Resource { revision: text::id(read::utf8(revision)?)?, record: record.clone(), definition }))
+    let [Some(revision), Some(record), definitions] = fields.as_slice() else { return Ok(None) };
+    let definitions = text::parse_definitions(read::utf8(definitions.as_deref().unwrap_or_default())?);
+    Ok(Some(Resource { revision: text::id(read::utf8(revision)?)?, record: record.clone(), definitions }))
 }

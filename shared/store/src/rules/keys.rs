@@ -216,6 +216,7 @@ pub(super) fn resources(partition: u32, kind: ResourceKind, place: &str) -> Vec<
     let kind = match kind {
         ResourceKind::StateMachine => b's',
         ResourceKind::Activity => b'a',
+        ResourceKind::Published => b'p',
         ResourceKind::Deletion => b'x',
     };
     at(RESOURCE, partition, &[&[kind], place.as_bytes(), &[0]])

@@ -26,7 +26,7 @@ pub(crate) fn create_resource(
 ) -> Result<Option<Resource>, Error> {
     let existing = resource(map, partition, key)?;
     if existing.is_none() {
-        refer(map, None, new.definition.as_ref(), now)?;
+        refer(map, key, &[], &new.definitions, now)?;
         map.put(&keys::resource(partition, key), &values::of_resource(new))?;
     }
     Ok(existing)
@@ -43,7 +43,7 @@ pub(crate) fn replace_resource(
     let Some(before) = resource(map, partition, key)?.filter(|resource| resource.revision == seen) else {
         return Ok(false);
     };
-    refer(map, before.definition.as_ref(), next.and_then(|next| next.definition.as_ref()), now)?;
+    refer(map, key, &before.definitions, next.map_or(&[], |next| &next.definitions), now)?;
     let stored = keys::resource(partition, key);
     match next {
         Some(next) => map.put(&stored, &values::of_resource(next))?,
@@ -52,22 +52,20 @@ pub(crate) fn replace_resource(
     Ok(true)
 }
 
-/// Counts that a resource refers to another definition than before.
+/// Counts that a resource refers to other definitions than before.
 fn refer(
     map: &mut dyn Map,
-    before: Option<&DefinitionHash>,
-    next: Option<&DefinitionHash>,
+    key: &ResourceKey,
+    before: &[DefinitionHash],
+    next: &[DefinitionHash],
     now: Timestamp,
 ) -> Result<(), Error> {
-    if before == next {
-        return Ok(());
+    for hash in next.iter().filter(|hash| !before.contains(hash)) {
+        if !definitions::refer(map, hash)? {
+            return Err(removed_meanwhile(key));
+        }
     }
-    if let Some(hash) = next
-        && !definitions::refer(map, hash)?
-    {
-        return Err(removed_meanwhile(hash));
-    }
-    before.map_or(Ok(()), |hash| definitions::release(map, hash, now))
+    before.iter().filter(|hash| !next.contains(hash)).try_for_each(|hash| definitions::release(map, hash, now))
 }
 
 /// Lists resources in order of their ARNs.

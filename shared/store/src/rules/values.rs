@@ -5,11 +5,11 @@ use std::fmt::{Display, Write as _};
 use std::str::FromStr;
 
 use model::{AttemptId, CommitId, EventId, FencingToken, JsonText, Nonce, Revision, ScopeKey, Timestamp};
-use wire::record::{BranchRecord, DefinitionHash, PhaseRecord};
+use wire::record::{BranchRecord, PhaseRecord};
 
 use crate::chunks::StoredChunk;
 use crate::commit::{Commit, Committed, NextBranch};
-use crate::{Error, OwnerId, Resource, StoredBranch};
+use crate::{Error, OwnerId, Resource, StoredBranch, text};
 
 /// Is the version that values are written in.
 const VERSION: &str = "1";
@@ -239,7 +239,7 @@ pub(super) fn stored_chunk(bytes: &[u8]) -> Result<StoredChunk<'_>, Error> {
 pub(super) fn of_resource(resource: &Resource) -> Vec<u8> {
     let mut lines = Writer::new();
     lines.line(resource.revision);
-    lines.line(resource.definition.as_ref().map_or("", |hash| &hash.0));
+    lines.line(text::definitions(&resource.definitions));
     lines.finish(&resource.record)
 }
 
@@ -247,8 +247,8 @@ pub(super) fn of_resource(resource: &Resource) -> Vec<u8> {
 pub(super) fn resource(bytes: &[u8]) -> Result<Resource, Error> {
     let mut lines = Reader::new("resource", bytes)?;
     let revision = id(lines.line()?)?;
-    let definition = lines.optional()?.map(|hash| DefinitionHash(hash.into()));
-    Ok(Resource { revision, definition, record: lines.rest().to_vec() })
+    let definitions = lines.optional()?.map(text::parse_definitions).unwrap_or_default();
+    Ok(Resource { revision, definitions, record: lines.rest().to_vec() })
 }
 
 /// Renders how many refer to a definition and, where none does, since when.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use model::{Revision, StateMachineStatus};
 use runtime::{Runtime, Task};
 use store::{CommitOutcome, Refusal, ResourceKey, Retention, SharedStore, Subject};
-use wire::record::{DefinitionHash, StateMachineRecord};
+use wire::record::{DefinitionHash, PublishedRecord, StateMachineRecord, VersionRecord};
 
 use crate::fixture::*;
 
 crate::on_all_stores!(
     a_definition_is_kept_as_long_as_something_refers_to_it,
+    what_is_published_keeps_its_definitions,
     what_refers_to_a_removed_definition_is_refused,
     definitions_that_were_put_for_nothing_are_removed_in_batches,
     no_definition_is_missing_while_others_are_removed,
@@ -88,6 +89,40 @@ async fn a_definition_is_kept_as_long_as_something_refers_to_it(stage: Stage) {
     assert_eq!(stage.store.create_state_machine(&record("A")).await.expect("creates"), None);
     assert_eq!(has(["A", "B"]).await, [true, false]);
     assert_eq!(stage.store.definition(&hash("A")).await.expect("reads").as_deref(), Some("the text of A"));
+}
+
+async fn what_is_published_keeps_its_definitions(stage: Stage) {
+    let has = async || {
+        clean_all(&stage.store, 0).await;
+        [stage.has_definition(&hash("A")).await, stage.has_definition(&hash("B")).await]
+    };
+    let publish = async |seen: Option<Revision>, definitions: &[&str]| {
+        let versions =
+            (1..).zip(definitions).map(|(number, name)| VersionRecord::of(&record(name), number, None, at(1)));
+        let next = PublishedRecord { versions: versions.collect(), ..PublishedRecord::of(&record("A")) };
+        stage.store.publish(&machine(), seen, &next).await
+    };
+    let published = async || stage.store.published(&machine()).await.expect("reads").expect("is there");
+    assert_eq!(stage.store.published(&machine()).await.expect("reads"), None);
+    assert_eq!(stage.store.create_state_machine(&record("A")).await.expect("creates"), None);
+    assert!(publish(None, &["A"]).await.expect("publishes"));
+    assert!(!publish(None, &["A"]).await.expect("does not"), "something is published");
+    publish(Some(published().await.1), &["A", "B"]).await.expect_err("B is nowhere");
+    assert!(stage.store.replace_state_machine(revision(&stage).await, &record("B")).await.expect("replaces"));
+    assert_eq!(has().await, [true, true], "the version has A");
+    let first = published().await.1;
+    assert!(publish(Some(first), &["A", "B", "A"]).await.expect("publishes"));
+    assert!(!publish(Some(first), &[]).await.expect("does not"), "it was published anew");
+    let key = ResourceKey::state_machine(&machine());
+    assert!(stage.store.replace_resource(&key, revision(&stage).await, None).await.expect("removes"));
+    assert_eq!(has().await, [true, true]);
+    let (record, seen) = published().await;
+    assert_eq!(record.versions.iter().map(|version| version.number).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(publish(Some(seen), &["B"]).await.expect("publishes"));
+    assert_eq!(has().await, [false, true]);
+    let key = ResourceKey::published(&machine());
+    assert!(stage.store.replace_resource(&key, published().await.1, None).await.expect("removes"));
+    assert_eq!(has().await, [false, false]);
 }
 
 async fn what_refers_to_a_removed_definition_is_refused(stage: Stage) {

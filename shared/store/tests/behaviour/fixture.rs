@@ -416,6 +416,8 @@ impl Seen {
             machine_updated_at: None,
             started_by: None,
             logging: None,
+            version: None,
+            alias: None,
         };
         let root = Some(Box::new(self.branch()));
         let mut commit = self.empty(Subject::Creation { record: Box::new(record), root });

@@ -1,6 +1,6 @@
 //! Execution status changes, in the envelope in which EventBridge carries those of AWS. The page is `docs/formats/notify.md`.
 
-use model::{ExecutionArn, ExecutionStatus, JsonText, StateMachineArn, Timestamp};
+use model::{ExecutionArn, ExecutionStatus, JsonText, QualifiedArn, StateMachineArn, Timestamp};
 use serde::Serialize;
 
 /// Is the AMQP `type` of a status change.
@@ -20,6 +20,10 @@ pub struct StatusChange {
     pub execution: ExecutionArn,
     /// The state machine that it is an execution of.
     pub state_machine: StateMachineArn,
+    /// The version of that which was started, if one was.
+    pub version: Option<QualifiedArn>,
+    /// The alias that chose the version, if one did.
+    pub alias: Option<QualifiedArn>,
     /// What it is now.
     pub status: ExecutionStatus,
     /// When it started.
@@ -73,6 +77,10 @@ struct Envelope<'a> {
 struct Detail<'a> {
     execution_arn: &'a str,
     state_machine_arn: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_machine_version_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_machine_alias_arn: Option<String>,
     name: &'a str,
     status: &'a str,
     start_date: i64,
@@ -119,6 +127,8 @@ impl<'a> Detail<'a> {
         Self {
             execution_arn: change.execution.as_str(),
             state_machine_arn: change.state_machine.as_str(),
+            state_machine_version_arn: change.version.as_ref().map(ToString::to_string),
+            state_machine_alias_arn: change.alias.as_ref().map(ToString::to_string),
             name: change.execution.name(),
             status: change.status.as_str(),
             start_date: change.started_at.as_millis(),
@@ -154,6 +164,8 @@ mod tests {
             id: "315c1398-40ff-a850-213b-158f73e60175".to_owned(),
             state_machine: execution.state_machine(),
             execution,
+            version: None,
+            alias: None,
             status,
             started_at: Timestamp::from_millis(1_700_000_000_123),
             stopped_at: Some(Timestamp::from_millis(1_700_000_060_456)),
@@ -185,6 +197,13 @@ mod tests {
         let (error, cause) = (Some("Stock.Empty".to_owned()), Some("none \"left\"".to_owned()));
         let failure = StatusChange { error, cause, ..change(ExecutionStatus::Failed) };
         check(&failure, include_str!("../../golden/message/notify.v1.failed.json"));
+        let qualified = |text: &str| Some(QualifiedArn::parse(text).expect("is an ARN"));
+        let of_alias = StatusChange {
+            version: qualified("arn:aws:states:us-east-1:123456789012:stateMachine:Orders.v2:7"),
+            alias: qualified("arn:aws:states:us-east-1:123456789012:stateMachine:Orders.v2:PROD"),
+            ..running()
+        };
+        check(&of_alias, include_str!("../../golden/message/notify.v1.of-alias.json"));
         let large = succeeded(format!("\"{}\"", "i".repeat(130_000)), format!("\"{}\"", "o".repeat(260_000)));
         check(&large, include_str!("../../golden/message/notify.v1.large.json"));
     }

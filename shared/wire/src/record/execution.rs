@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{
     ActivityArn, AttemptId, BranchPath, Details, EventId, EventKind, EventRef, ExecutionArn, ExecutionEnd, JsonText,
-    StateMachineArn, StateMachineStatus, Timestamp,
+    QualifiedArn, Qualifier, StateMachineArn, StateMachineStatus, Timestamp,
 };
 
 /// Is the content hash (SHA-256, hexadecimal) of a definition's text: what executions pin.
@@ -45,6 +45,26 @@ pub struct ExecutionRecord {
     pub started_by: Option<StarterRecord>,
     /// What is logged of it, by its state machine at the start; none if nothing is.
     pub logging: Option<LoggingRecord>,
+    /// The number of the version that was started; none if it was the state machine as it was then.
+    pub version: Option<u32>,
+    /// The alias that chose the version, if one did.
+    pub alias: Option<String>,
+}
+
+impl ExecutionRecord {
+    /// Gives the ARN of the version that was started, if one was.
+    pub fn version_arn(&self) -> Option<QualifiedArn> {
+        self.version.map(|number| self.qualified(Qualifier::Version(number)))
+    }
+
+    /// Gives the ARN of the alias that chose the version, if one did.
+    pub fn alias_arn(&self) -> Option<QualifiedArn> {
+        self.alias.as_deref().map(|name| self.qualified(Qualifier::Alias(name.into())))
+    }
+
+    fn qualified(&self, qualifier: Qualifier) -> QualifiedArn {
+        QualifiedArn { machine: self.state_machine.clone(), qualifier: Some(qualifier) }
+    }
 }
 
 /// Says what is logged of an execution's history.

@@ -33,6 +33,8 @@ impl ExecutionRecord {
             if let Some(logging) = self.logging {
                 object.object("logging", |object| logging.write(object));
             }
+            object.optional("version", self.version.as_ref());
+            object.optional("alias", self.alias.as_deref());
         })
     }
 
@@ -56,6 +58,8 @@ impl ExecutionRecord {
             machine_updated_at: text.machine_updated_at.map(Timestamp::from_millis),
             started_by: text.started_by.map(StarterText::read).transpose()?,
             logging: text.logging.map(LoggingText::read).transpose()?,
+            version: text.version,
+            alias: text.alias,
         })
     }
 }
@@ -137,6 +141,8 @@ struct ExecutionText<'a> {
     machine_updated_at: Option<i64>,
     started_by: Option<StarterText>,
     logging: Option<LoggingText>,
+    version: Option<u32>,
+    alias: Option<String>,
     #[serde(borrow, default)]
     texts: Vec<&'a RawValue>,
 }

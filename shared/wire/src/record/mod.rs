@@ -11,6 +11,7 @@ mod error;
 mod execution;
 mod execution_text;
 mod history_text;
+mod published;
 mod reader;
 mod spans;
 #[cfg(test)]
@@ -26,7 +27,7 @@ pub use execution::{
     ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, EventRecord, ExecutionRecord,
     HistoryChunk, ItemsRecord, LogLevel, LoggingRecord, StarterRecord, StateMachineRecord, Waits,
 };
-
+pub use published::{AliasRecord, PublishedRecord, RouteRecord, VersionRecord};
 pub use spans::{SpanRecord, decode_spans, encode_spans};
 
 /// Is the version that records are written in; all versions up to it are read.

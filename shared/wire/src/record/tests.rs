@@ -155,7 +155,36 @@ fn execution_record() -> ExecutionRecord {
         machine_updated_at: Some(at(-9)),
         started_by: None,
         logging: None,
+        version: None,
+        alias: None,
     }
+}
+
+fn published() -> PublishedRecord {
+    let machine = state_machine();
+    let first = VersionRecord::of(
+        &StateMachineRecord { revision_id: None, updated_at: None, ..machine.clone() },
+        1,
+        None,
+        at(3),
+    );
+    let second = VersionRecord::of(&machine, 7, Some("as it \"was\"".to_owned()), at(5));
+    let routes = vec![RouteRecord { version: 1, weight: 30 }, RouteRecord { version: 7, weight: 70 }];
+    let alias = AliasRecord {
+        name: "PROD".to_owned(),
+        description: Some(String::new()),
+        routes,
+        created_at: at(6),
+        updated_at: at(8),
+    };
+    let bare = AliasRecord {
+        name: "TEST".to_owned(),
+        description: None,
+        routes: vec![RouteRecord { version: 7, weight: 100 }],
+        ..alias.clone()
+    };
+    let aliases = vec![alias, bare];
+    PublishedRecord { last_version: 8, versions: vec![first, second], aliases, ..PublishedRecord::of(&machine) }
 }
 
 fn logged(level: LogLevel, with_data: bool) -> ExecutionRecord {
@@ -371,9 +400,16 @@ fn records_are_as_the_golden_files_have_them() {
         ("execution.v1.nested-parsed.json", nested(Waits::Parsed)),
         ("execution.v1.logged.json", logged(LogLevel::Error, false)),
         ("execution.v1.logged-all.json", logged(LogLevel::All, true)),
+        (
+            "execution.v1.of-alias.json",
+            ExecutionRecord { version: Some(7), alias: Some("PROD".to_owned()), ..execution_record() },
+        ),
     ];
     check(executions, ExecutionRecord::encode, ExecutionRecord::decode);
     check(vec![("state-machine.v1.json", state_machine())], StateMachineRecord::encode, StateMachineRecord::decode);
+    let of_none = PublishedRecord::of(&state_machine());
+    let published = vec![("published.v1.json", published()), ("published.v1.nothing.json", of_none)];
+    check(published, PublishedRecord::encode, PublishedRecord::decode);
     check(vec![("activity.v1.json", activity())], ActivityRecord::encode, ActivityRecord::decode);
     check(ends(), EndRecord::encode, EndRecord::decode);
     check(completions(), CompletionRecord::encode, CompletionRecord::decode);
