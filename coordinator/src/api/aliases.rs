@@ -50,10 +50,7 @@ impl Api {
             published.aliases.push(AliasRecord { name, description, routes, created_at: now, updated_at: now });
             Ok(now)
         });
-        let created_at = created.await.map_err(|error| match error.code {
-            ErrorCode::StateMachineDoesNotExist => not_found(&machine),
-            _ => error,
-        })?;
+        let created_at = created.await.map_err(|error| missing_as(error, &machine))?;
         let arn = alias_arn(&machine, &name);
         tracing::info!(alias = %arn, "alias created");
         Answer::render(&listed("stateMachineAliasArn", &arn, created_at))
@@ -97,7 +94,7 @@ impl Api {
             }
             Ok(record.updated_at)
         });
-        let updated_at = updated.await.map_err(|error| alias.or_not_found(error))?;
+        let updated_at = updated.await.map_err(|error| missing_as(error, &arn))?;
         tracing::info!(alias = arn, "alias updated");
         Answer::render(&json!({ "updateDate": seconds(updated_at) }))
     }
@@ -108,7 +105,7 @@ impl Api {
         let arn = alias_member(&mut members, &mut checks)?;
         checks.finish()?;
         let alias = Alias::parse(&arn)?;
-        let machine = self.state_machine(&alias.machine).await.map_err(|error| alias.or_not_found(error))?;
+        let machine = self.state_machine(&alias.machine).await.map_err(|error| missing_as(error, &arn))?;
         let (published, _) = self.published(&machine).await?;
         let record = published.alias(&alias.name).ok_or_else(|| not_found(&arn))?;
         Answer::render(&view(&alias.machine, record))
@@ -125,7 +122,7 @@ impl Api {
             published.aliases.retain(|known| known.name != alias.name);
             if published.aliases.len() == before { Err(not_found(&arn)) } else { Ok(()) }
         });
-        deleted.await.map_err(|error| alias.or_not_found(error))?;
+        deleted.await.map_err(|error| missing_as(error, &arn))?;
         tracing::info!(alias = arn, "alias deleted");
         Answer::render(&json!({}))
     }
@@ -188,14 +185,11 @@ impl Alias {
             Some(Qualifier::Version(_)) | None => Err(not_found(text)),
         }
     }
+}
 
-    /// Says that there is no such alias where there is no such state machine.
-    fn or_not_found(&self, error: ApiError) -> ApiError {
-        match error.code {
-            ErrorCode::StateMachineDoesNotExist => not_found(alias_arn(&self.machine, &self.name)),
-            _ => error,
-        }
-    }
+/// Says that there is no such resource where there is no state machine that it would be of.
+fn missing_as(error: ApiError, arn: impl std::fmt::Display) -> ApiError {
+    if error.code == ErrorCode::StateMachineDoesNotExist { not_found(arn) } else { error }
 }
 
 fn alias_member(members: &mut Members, checks: &mut Checks) -> Result<String, ApiError> {

@@ -71,7 +71,7 @@ impl Service for TaskCalls {
 
     fn awaited(&self, call: &Call) -> Option<ExecutionArn> {
         let members = call.input.to_value().ok()?;
-        let machine = super::arn::state_machine_arn(members["StateMachineArn"].as_str()?).ok()?;
+        let machine = super::arn::qualified_arn(members["StateMachineArn"].as_str()?).ok()?.machine;
         let name = members["Name"].as_str().map_or_else(|| name_of(&call.task), str::to_owned);
         ExecutionArn::parse(machine.execution(&name).as_str()).ok()
     }

@@ -4,6 +4,7 @@ use engine::Phase;
 use model::{ExecutionArn, ExecutionStatus, HistoryEvent};
 use serde_json::{Value, json};
 use store::{ExecutionStore, ResourceKey};
+use wire::record::{PublishedRecord, VersionRecord};
 
 use super::orders::TASK;
 use super::traces::{spans_of, traced};
@@ -90,6 +91,25 @@ async fn a_task_waits_for_a_nested_execution_of_any_length() {
     assert_eq!((&output["Status"], &output["Output"]), (&json!("SUCCEEDED"), &json!({ "a": 1 })));
     let ended = ["TaskSucceeded", "TaskStateExited", "ExecutionSucceeded"];
     assert_eq!(kinds(&world.history(&arn).await)[5..], ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nested_execution_of_a_version_is_stopped_with_its_task() {
+    let world = World::new();
+    let node = world.started("a");
+    let wait = r#"{"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 900, "End": true}}}"#;
+    let machine = world.machine_named("C", wait).await;
+    let versions = vec![VersionRecord::of(&machine, 1, None, machine.created_at)];
+    let published = PublishedRecord { versions, ..PublishedRecord::of(&machine) };
+    assert!(world.store.publish(&machine.arn, None, &published).await.expect("the store answers"));
+    let parameters = json!({ "Parameters": { "StateMachineArn": format!("{}:1", machine.arn) } });
+    let arn = world.start(&node, &parent(".sync", &parameters), "e", "1").await;
+    world.until("the nested execution runs", async || children(&world).await.len() == 1).await;
+    let nested = children(&world).await.remove(0);
+    let head = world.store.execution(&nested).await.expect("the store answers").expect("is there");
+    assert_eq!(head.record.version, Some(1));
+    node.driver.stop_execution(&arn, None, None).await.expect("stops");
+    until_stopped(&world, "C", 1).await;
 }
 
 #[tokio::test(start_paused = true)]
