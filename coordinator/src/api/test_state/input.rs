@@ -1,6 +1,6 @@
 //! The request of TestState, and what AWS refuses of it.
 
-use asl::StateKind;
+use asl::{IntegrationPattern, ResourceKind, StateKind};
 use engine::Outcome;
 use model::JsonText;
 
@@ -10,6 +10,10 @@ use super::super::members::Members;
 use super::super::settings::ApiSettings;
 use super::super::start_execution::payload;
 use super::{context, mock, type_name, unsupported_without_mock};
+
+/// That these are refused is documented of AWS; its words are not known.
+const ELSEWHERE_WITHOUT_MOCK: &str = "TestState API supports Activity tasks and the .sync and .waitForTaskToken service integration patterns \
+    only when a mock is specified";
 
 /// Says how much of the data's way is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +103,7 @@ impl Input {
         let has_children = matches!(kind, StateKind::Map(_) | StateKind::Parallel(_));
         match &self.mock {
             None if has_children => Err(unsupported_without_mock()),
+            None if is_over_elsewhere(kind) => Err(ApiError::new(ErrorCode::InvalidDefinition, ELSEWHERE_WITHOUT_MOCK)),
             None => Ok(()),
             Some(_) if !has_children && !matches!(kind, StateKind::Task(_)) => {
                 refuse(format!("State type '{}' is not supported when a mock is specified", type_name(kind)))
@@ -115,6 +120,13 @@ impl Input {
             Mock::Error { error, cause } => Outcome::Failed { error: error.clone(), cause: cause.clone() },
         }))
     }
+}
+
+/// Tells whether somebody else than who is called says when a task is over.
+fn is_over_elsewhere(kind: &StateKind) -> bool {
+    let StateKind::Task(task) = kind else { return false };
+    let is_activity = matches!(task.resource.kind(), ResourceKind::Activity { .. });
+    is_activity || task.resource.pattern() != IntegrationPattern::RequestResponse
 }
 
 fn checked(context: JsonText) -> Result<JsonText, ApiError> {

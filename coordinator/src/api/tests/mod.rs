@@ -5,5 +5,6 @@ mod deletions;
 mod fixture;
 mod golden;
 mod hostile;
+mod logging;
 mod outage;
 mod published;

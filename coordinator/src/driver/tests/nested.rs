@@ -372,4 +372,6 @@ async fn a_nested_execution_is_in_the_trace_of_its_task() {
     assert_eq!(request.parent, Some(named("call states:startExecution.sync").context.span));
     assert_eq!(named("call states:startExecution.sync").parent, Some(named("N").context.span));
     assert!(spans.iter().all(|span| span.context.trace == nested.context.trace), "one trace: {spans:#?}");
+    // Its own span tells when it ended.
+    assert!(spans.iter().all(|span| span.name != "callback"), "{spans:#?}");
 }

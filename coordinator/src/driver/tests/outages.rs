@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::orders::TASK;
 use super::world::{World, success};
+use crate::driver::backoff::Backoff;
+use crate::driver::error::{Patience, Unable};
 use crate::driver::{DriverSettings, StartError, StartRequest};
 
 fn chain() -> String {
@@ -115,4 +117,22 @@ async fn what_a_live_coordinator_forgot_is_issued_after_the_grace() {
     let took = world.runtime.now().millis_since(before);
     assert!((5_000..9_000).contains(&took), "after the grace of 5 s: {took} ms");
     assert_eq!(world.succeeded(&arn).await, "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_does_not_wait_for_room() {
+    let world = World::new();
+    let node = world.started("a");
+    let inner = &node.driver.inner;
+    let mut backoff = Backoff::new(&inner.settings);
+    let patience = Patience::Until(world.runtime.now().plus_millis(60_000));
+    let full = || store::Error::Full("no space left".to_owned());
+    let before = world.runtime.now();
+    let refused = inner.bear(full(), &mut backoff, patience).await;
+    assert!(matches!(refused, Err(Unable::Store(store::Error::Full(_)))), "{refused:?}");
+    assert_eq!(world.runtime.now(), before, "at once");
+    // What nobody waits for is tried again, as is a store that can't be reached.
+    assert!(inner.bear(full(), &mut backoff, Patience::Endless).await.is_ok());
+    assert!(inner.bear(store::Error::Unavailable("away".to_owned()), &mut backoff, patience).await.is_ok());
+    assert!(world.runtime.now() > before);
 }

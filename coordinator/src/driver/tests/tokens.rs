@@ -5,6 +5,7 @@ use std::time::Duration;
 use engine::Callback;
 use model::{ActivityArn, ExecutionArn, ExecutionStatus, JsonText, TaskToken};
 use store::{ExecutionStore, Resource, ResourceKey};
+use telemetry::TraceContext;
 use wire::message::Outcome;
 use wire::record::ActivityRecord;
 
@@ -235,6 +236,46 @@ async fn a_token_of_no_execution_is_missing() {
     let attempt = "1-0000000000000001".parse().expect("is an attempt");
     let token = TaskToken::render(arn.as_str(), &model::BranchPath::root(), attempt);
     assert_eq!(succeed(&node, &token, "1").await, CallbackOutcome::Missing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_has_a_link_to_its_callers_trace() {
+    let caller: TraceContext = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().expect("is a context");
+    let success = Callback::Succeeded { output: JsonText::trusted("1") };
+    let failure = Callback::Failed { error: Some("Boom".to_owned()), cause: None };
+    // The second one overtakes the report: the worker that was given the item first is dead.
+    for (callback, is_early) in [(success, false), (failure, true)] {
+        let world = World::new();
+        let (node, kept) = traced(&world, "a");
+        node.driver.start();
+        let worker = world.worker(move |_, before| match before {
+            0 if is_early => Act::Lose,
+            _ => Act::Report(vec![Outcome::Succeeded { output: JsonText::trusted("{}") }]),
+        });
+        let arn = world.start(&node, TOKEN, "e", "{}").await;
+        world.until("the call was made", async || token_of(&worker).is_some()).await;
+        if !is_early {
+            world.pass(5).await;
+        }
+        let token = TaskToken::parse(&token_of(&worker).expect("was waited for")).expect("is a token");
+        let taken = node.driver.call_back(&token, &callback, Some(caller)).await.expect("the store answers");
+        assert_eq!(taken, CallbackOutcome::Taken);
+        world.ended(&arn).await;
+        let error = if is_early { " (Boom)" } else { "" };
+        let expect = [
+            "- > StartExecution".to_owned(),
+            format!("StartExecution > execution M{error}"),
+            format!("T > callback{error}"),
+            "T > publish default".to_owned(),
+            "T > report".to_owned(),
+            format!("execution M > T{error}"),
+        ];
+        world.until("all is exported", async || spans_of(&kept).len() == expect.len()).await;
+        let spans = spans_of(&kept);
+        assert_eq!(check(&spans, &worker.seen()), expect);
+        let links = spans.iter().filter(|span| span.name == "callback").map(|span| span.link);
+        assert_eq!(links.collect::<Vec<_>>(), [Some(caller)]);
+    }
 }
 
 /// Gives the token that a worker was given.

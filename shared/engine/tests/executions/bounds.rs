@@ -113,7 +113,7 @@ fn one_child_with_all_variables_starts_at_once() {
 fn nested_fan_outs_keep_to_the_records() {
     let mut inner = parallel(1);
     inner["Branches"] = json!([{ "StartAt": "I", "States": { "I": { "Type": "Wait", "Seconds": 1, "End": true } } }]);
-    let branches: Vec<Value> = (0..150)
+    let branches: Vec<Value> = (0..60)
         .map(|index| {
             let mut nested = inner.clone();
             let wait = nested["Branches"][0]["States"]["I"].take();
@@ -127,7 +127,8 @@ fn nested_fan_outs_keep_to_the_records() {
         World::start(&json!({ "StartAt": "O", "States": { "O": outer } }).to_string(), "{}", Limits::default(), 1);
     world.finish(|_, _| Answer::Silence);
     assert_eq!(world.end.as_ref().map(|end| end.status), Some(ExecutionStatus::Succeeded));
-    assert!(world.records_max <= 210, "a commit of {} records", world.records_max);
+    // Of 100 that there is room for; a state that finds no more still opens its scope. It would be 161 were scopes not counted.
+    assert!(world.records_max <= 150, "a commit of {} records", world.records_max);
 }
 
 #[test]
