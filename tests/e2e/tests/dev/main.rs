@@ -7,3 +7,4 @@ mod dev;
 mod disk;
 mod handlers;
 mod tls;
+mod versions;
