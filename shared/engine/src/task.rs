@@ -187,15 +187,17 @@ pub(crate) fn report(turn: &mut Turn<'_>, branch: Branch, state: &State, report:
     let task = kinds::task(state)?;
     let chain = Chain::of(task);
     let Report { started_at, worker, outcome } = report;
-    let waits = matches!(&branch.phase, Phase::Task(phase) if phase.delivery == Delivery::Waiting);
+    let Phase::Task(phase) = &branch.phase else { return Err(Rejected::Stale) };
+    let has_no_item = matches!(phase.delivery, Delivery::Waiting | Delivery::Queued);
     match outcome {
-        // An item that was delivered twice has made its call twice; the first report counts.
+        // An item that was delivered twice has made its call twice; the first report counts. Of what waits in the queue of its activity
+        // there is no item at all.
         Outcome::Holding { .. }
         | Outcome::Unhandled
         | Outcome::Submitted { .. }
         | Outcome::Succeeded { .. }
         | Outcome::Failed { .. }
-            if waits =>
+            if has_no_item =>
         {
             Err(Rejected::Stale)
         }

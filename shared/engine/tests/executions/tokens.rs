@@ -141,6 +141,17 @@ fn any_task_may_be_left_to_its_token() {
 }
 
 #[test]
+fn no_worker_of_a_pool_speaks_for_what_waits_in_the_queue_of_an_activity() {
+    let mut world = world(ACTIVITY);
+    let failed = Outcome::Failed { error: None, cause: None };
+    let (succeeded, submitted) = (Outcome::Succeeded { output: text("1") }, Outcome::Submitted { output: text("1") });
+    for outcome in [Outcome::Holding { deliveries: 1 }, Outcome::Unhandled, failed, succeeded, submitted] {
+        assert_eq!(report(&mut world, outcome.clone()), Err(Rejected::Stale), "{outcome:?}");
+        assert_eq!(task(&world).delivery, Delivery::Queued);
+    }
+}
+
+#[test]
 fn the_clocks_of_an_activity_run_once_a_worker_has_its_task() {
     let mut world = world(ACTIVITY);
     assert_eq!(task(&world).delivery, Delivery::Queued);
