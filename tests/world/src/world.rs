@@ -289,8 +289,11 @@ impl World {
     /// Applies an event to a branch and commits what comes of it.
     ///
     /// # Errors
-    /// `Rejected` if the event changes nothing.
+    /// `Rejected` if the event changes nothing; as the store refuses it, also within a shut scope.
     pub fn apply(&mut self, path: &BranchPath, event: Event) -> Result<(), Rejected> {
+        if self.is_shut(path) {
+            return Err(Rejected::Stale);
+        }
         let branch = self.branches.get(path).cloned().ok_or(Rejected::Stale)?;
         let (moment, base) = (self.moment(), self.base());
         let run = engine::run(&self.definition, &self.execution, branch, event, moment, &self.limits, base)?;
@@ -391,6 +394,10 @@ impl World {
         self.shut.insert(scope);
     }
 
+    fn is_shut(&self, path: &BranchPath) -> bool {
+        self.shut.iter().any(|scope| path.is_within(scope))
+    }
+
     fn close_scope(&mut self, scope: &ScopeKey) {
         self.branches.retain(|path, _| !path.is_within(scope));
         self.timers.retain(|(path, _), _| !path.is_within(scope));
@@ -416,9 +423,7 @@ impl World {
     fn check(&self) {
         let mut timers: BTreeMap<(BranchPath, Timer), Timestamp> = BTreeMap::new();
         let mut runnable = BTreeSet::new();
-        for branch in
-            self.branches.values().filter(|branch| !self.shut.iter().any(|scope| branch.path.is_within(scope)))
-        {
+        for branch in self.branches.values().filter(|branch| !self.is_shut(&branch.path)) {
             invariants::branch(branch).unwrap_or_else(|violation| panic!("{violation}"));
             assert!(!matches!(branch.last_event, EventRef::New(_)), "references are settled");
             timers
