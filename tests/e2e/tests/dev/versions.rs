@@ -36,7 +36,7 @@ async fn what_was_published_outlives_kills() -> Result<()> {
         then_cut(&mut dev, "UpdateStateMachineAlias", request).await?;
         let started = then_cut(&mut dev, "StartExecution", json!({ "stateMachineArn": alias })).await?;
         let seen = dev.api()?.ask("DescribeExecution", &json!({ "executionArn": started["executionArn"] })).await?;
-        ensure!(seen["output"] == json!(result).to_string(), "{seen}");
+        ensure!(seen["output"] == format!("\"{result}\""), "{seen}");
         ensure!(seen["stateMachineVersionArn"] == *version && seen["stateMachineAliasArn"] == alias, "{seen}");
     }
     let refused = dev.api()?.try_call("DeleteStateMachineVersion", &json!({ "stateMachineVersionArn": new })).await?;
