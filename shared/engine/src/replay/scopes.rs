@@ -1,5 +1,6 @@
 //! Scopes in a replay: which children have ended, and when their parents may have seen it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use model::{Details, EventKind, EventRef, HistoryEvent, JsonText, Nonce, Timestamp};
@@ -68,10 +69,13 @@ impl Replay<'_> {
     }
 
     /// Makes a transition that makes no event: an iteration fails as it starts, a Wait as it ends, a retry at once and is tried
-    /// again, a parent hears of a failed child and is tried again later or fails with its own parent. What the next event follows from comes first.
+    /// again, a parent hears of a failed child and is tried again later or fails with its own parent. What the next event follows from comes
+    /// first, then what lies deepest: what goes on further out closes what lies within.
     pub(super) fn go_on_silently(&mut self) -> bool {
         let next = self.history.get(self.position).map(|event| event.previous);
-        let ways = self.branches.values().flat_map(|branch| self.silent_ways(branch));
+        let mut branches: Vec<&Branch> = self.branches.values().collect();
+        branches.sort_by_key(|branch| Reverse(branch.location.len()));
+        let ways = branches.into_iter().flat_map(|branch| self.silent_ways(branch));
         let (concerned, others): (Vec<_>, Vec<_>) =
             ways.partition(|(after, _)| Some(after.resolve(self.base())) == next);
         concerned.into_iter().chain(others).any(|(_, way)| self.attempt(way).is_ok())
