@@ -183,14 +183,15 @@ pub fn test_state(
     }
 }
 
-/// Makes the event of a task's end. What is given for one that waits for its token is what comes by the token.
+/// Makes the event of a task's end. What is given for an activity, or for one that waits for its token, comes by the token.
 fn end_of_task(branch: &mut Branch, state: &State, attempt: AttemptId, outcome: Outcome) -> Event {
-    let waits = matches!(&state.kind, asl::StateKind::Task(task)
-        if task.resource.pattern() == asl::IntegrationPattern::WaitForTaskToken);
-    if waits && let Phase::Task(phase) = &mut branch.phase {
+    let by_token = matches!(&state.kind, asl::StateKind::Task(task)
+        if task.resource.pattern() == asl::IntegrationPattern::WaitForTaskToken)
+        || matches!(&branch.phase, Phase::Task(phase) if phase.delivery == Delivery::Queued);
+    if by_token && let Phase::Task(phase) = &mut branch.phase {
         phase.delivery = Delivery::Waiting;
     }
-    match (waits, outcome) {
+    match (by_token, outcome) {
         (true, Outcome::Succeeded { output }) => Event::Callback { attempt, callback: Callback::Succeeded { output } },
         (true, Outcome::Failed { error, cause }) => {
             Event::Callback { attempt, callback: Callback::Failed { error, cause } }
