@@ -6,13 +6,13 @@ use wire::record::{AliasRecord, PublishedRecord, RouteRecord};
 
 use super::Api;
 use super::answer::{Answer, seconds};
-use super::arn::qualified_arn;
+use super::arn::{does_not_exist, qualified_arn};
 use super::checks::Checks;
 use super::error::{ApiError, ErrorCode};
 use super::lists::list;
 use super::members::Members;
 use super::page;
-use super::published::listed;
+use super::published::{Named, listed};
 use super::resource::refuse_deleting;
 use super::routing::Routing;
 use super::tags::not_found;
@@ -132,15 +132,23 @@ impl Api {
     pub(super) async fn list_state_machine_aliases(&self, members: Members) -> Result<Answer, ApiError> {
         let asked = Asked::read(members)?;
         let arn = qualified_arn(&asked.arn)?;
-        let resolved = self.resolve(&arn).await?;
-        refuse_deleting(&resolved.machine)?;
+        // Of an alias there are none.
+        if let Some(Qualifier::Alias(_)) = arn.qualifier {
+            return Err(does_not_exist(&arn));
+        }
+        let Named { machine, published } = self.named(&arn).await?;
+        refuse_deleting(&machine)?;
         let (of, now) = (format!("aliases of {arn}"), self.runtime().now());
         let after = asked.token.map(|token| page::redeem(&token, &of, now)).transpose()?;
         let after = after.as_deref().and_then(|place| place.split_once(';'));
         let after = after.and_then(|(at, name)| Some((Timestamp::from_millis(at.parse().ok()?), name)));
-        let (mut published, _) = self.published(&resolved.machine).await?;
-        let is_of_version = |alias: &AliasRecord| {
-            resolved.version.is_none_or(|number| alias.routes.iter().any(|route| route.version == number))
+        let mut published = match published {
+            Some(published) => published,
+            None => self.published(&machine).await?.0,
+        };
+        let is_of_version = |alias: &AliasRecord| match arn.qualifier {
+            Some(Qualifier::Version(number)) => alias.routes.iter().any(|route| route.version == number),
+            _ => true,
         };
         let place = |alias: &AliasRecord| (alias.created_at, alias.name.clone());
         published.aliases.retain(|alias| {

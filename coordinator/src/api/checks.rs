@@ -67,8 +67,7 @@ impl Checks {
     /// Refuses a text that no alias may be called by.
     pub(crate) fn alias_name(&mut self, field: &str, value: Option<&str>) {
         let Some(value) = value else { return };
-        let fits = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-        if !fits || value.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !model::is_alias_name(value) {
             self.broken(
                 field,
                 value,

@@ -17,7 +17,7 @@ use super::members::Members;
 use super::name::check_name;
 use super::resource::refuse_deleting;
 use super::tags;
-use super::versions::version_arn;
+use super::versions::{revision_of, version_arn};
 use crate::definitions::hash_of;
 
 struct Input {
@@ -111,7 +111,7 @@ impl Api {
             "creationDate": seconds(created.created_at),
         });
         if let Some(Publication { description }) = publication {
-            let version = self.publish(&created.arn, None, description.clone()).await?;
+            let version = self.publish(&created.arn, Some(revision_of(&created)), description.clone()).await?;
             if version.description != description {
                 return Err(already_exists(&created));
             }

@@ -151,8 +151,9 @@ impl Api {
                 // It was removed and created again meanwhile.
                 return Ok(());
             }
-            if let Some((_, published)) = self.store()?.published(arn).await? {
-                self.store()?.replace_resource(&ResourceKey::published(arn), published, None).await?;
+            let key = ResourceKey::published(arn);
+            if let Some(published) = self.store()?.resource(&key).await? {
+                self.store()?.replace_resource(&key, published.revision, None).await?;
             }
             if self.store()?.replace_resource(&ResourceKey::state_machine(arn), revision, None).await? {
                 tracing::info!(state_machine = %arn, "state machine deleted");

@@ -21,20 +21,18 @@ impl Api {
     pub(super) async fn describe_state_machine(&self, members: Members) -> Result<Answer, ApiError> {
         let (arn, with_data) = described(members, "stateMachineArn")?;
         let arn = qualified_arn(&arn)?;
-        let Some(qualifier) = &arn.qualifier else {
-            let record = self.state_machine(&arn.machine).await?;
-            return Answer::render(&self.described_machine(&record, with_data).await);
-        };
         // An alias stands for one or two versions, none of which is it.
-        let Qualifier::Version(number) = qualifier else { return Err(does_not_exist(&arn)) };
-        let Resolved { machine, .. } = self.resolve(&arn).await?;
-        let (published, _) = self.published(&machine).await?;
-        let version = published.version(*number).ok_or_else(|| does_not_exist(&arn))?;
+        if let Some(Qualifier::Alias(_)) = arn.qualifier {
+            return Err(does_not_exist(&arn));
+        }
+        let Resolved { machine, version, .. } = self.resolve(&arn).await?;
         let mut view = self.described_machine(&machine, with_data).await;
-        view["stateMachineArn"] = arn.to_string().into();
-        view["creationDate"] = seconds(version.created_at).into();
-        if let Some(description) = &version.description {
-            view["description"] = description.as_str().into();
+        if let Some(version) = version {
+            view["stateMachineArn"] = arn.to_string().into();
+            view["creationDate"] = seconds(version.created_at).into();
+            if let Some(description) = version.description {
+                view["description"] = description.into();
+            }
         }
         Answer::render(&view)
     }

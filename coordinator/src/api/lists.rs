@@ -25,6 +25,8 @@ const ASKED_AT_ONCE: usize = 16;
 const READ_AT_ONCE: usize = 16;
 /// How many executions a request looks at, of which those of one version or alias may be few; the next page goes on from there.
 const LOOKED_AT_MAX: usize = 1_000;
+/// How many of those are looked at in one go at least.
+const STEP_MIN: usize = 100;
 /// The statuses in the order in which AWS tells them.
 const STATUSES: [&str; 6] = ["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"];
 
@@ -76,47 +78,67 @@ impl Api {
     /// Answers ListExecutions.
     pub(super) async fn list_executions(&self, members: Members) -> Result<Answer, ApiError> {
         let asked = Asked::read(members)?;
-        self.resolve(&asked.of).await?;
+        self.named(&asked.of).await?;
         let (of, now) = (asked.name(), self.runtime().now());
         let after = asked.token.as_ref().map(|token| page::redeem(token, &of, now)).transpose()?;
-        let mut after = after.map(|place| execution_place(&place)).transpose()?;
-        let mut views = Vec::new();
-        let mut looked_at = 0;
-        let mut has_more = asked.can_match;
-        while has_more && views.len() < asked.size && looked_at < LOOKED_AT_MAX {
-            let (page, more) = self.executions_after(&asked, after.take(), asked.size - views.len()).await?;
+        let after = after.map(|place| execution_place(&place)).transpose()?;
+        let (found, last) = if asked.can_match { self.matching_after(&asked, after).await? } else { (Vec::new(), None) };
+        let next = last.map(|(at, arn)| page::issue(&of, &format!("{at};{arn}"), now));
+        Answer::render(&list("executions", found.iter().map(execution).collect(), next))
+    }
+
+    /// Gives a page of the executions that were asked for, and the place from which the next goes on if there may be more.
+    async fn matching_after(
+        &self,
+        asked: &Asked,
+        mut after: Option<Place>,
+    ) -> Result<(Vec<ExecutionHead>, Option<Place>), ApiError> {
+        let step = if asked.of.qualifier.is_some() { asked.size.max(STEP_MIN) } else { asked.size };
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        while looked_at < LOOKED_AT_MAX {
+            let (page, has_more) = self.executions_after(asked, after.take(), step).await?;
             looked_at += page.len();
-            has_more = more;
-            after = page.last().cloned();
             let store = self.store()?;
+            let mut places = page.iter();
             for batch in page.chunks(READ_AT_ONCE) {
                 let heads = try_join_all(batch.iter().map(|(_, arn)| store.execution(arn))).await?;
-                views.extend(heads.iter().flatten().filter(|head| asked.matches(head)).map(execution));
+                for (place, head) in places.by_ref().zip(heads) {
+                    found.extend(head.filter(|head| asked.matches(head)));
+                    if found.len() == asked.size {
+                        let is_last = !has_more && page.last() == Some(place);
+                        return Ok((found, (!is_last).then(|| place.clone())));
+                    }
+                }
             }
+            if !has_more {
+                return Ok((found, None));
+            }
+            after = page.last().cloned();
         }
-        let last = after.filter(|_| has_more);
-        let next = last.map(|(at, arn)| page::issue(&of, &format!("{at};{arn}"), now));
-        Answer::render(&list("executions", views, next))
+        Ok((found, after))
     }
 
     /// Gives a page of the executions of a state machine, of all its versions; tells whether there are more.
     async fn executions_after(
         &self,
         asked: &Asked,
-        after: Option<(Timestamp, ExecutionArn)>,
+        after: Option<Place>,
         size: usize,
-    ) -> Result<(Vec<(Timestamp, ExecutionArn)>, bool), ApiError> {
+    ) -> Result<(Vec<Place>, bool), ApiError> {
         let (state_machine, status) = (asked.of.machine.clone(), asked.status);
         let query = ExecutionQuery { state_machine, status, after, limit: size + 1 };
         let store = self.store()?;
         let pages = stream::iter(0..store.partitions()).map(|partition| store.list_executions(partition, &query));
-        let mut found: Vec<(Timestamp, ExecutionArn)> =
+        let mut found: Vec<Place> =
             pages.buffered(ASKED_AT_ONCE).try_concat().await.map_err(ApiError::from)?;
         found.sort_by(|one, other| other.cmp(one));
         let has_more = page::cut(&mut found, size);
         Ok((found, has_more))
     }
 }
+
+/// Is where an execution stands in the list: the instant of its start, and its ARN.
+type Place = (Timestamp, ExecutionArn);
 
 /// Is what ListExecutions is asked.
 struct Asked {
@@ -181,7 +203,7 @@ impl Asked {
     }
 }
 
-fn execution_place(place: &str) -> Result<(Timestamp, ExecutionArn), ApiError> {
+fn execution_place(place: &str) -> Result<Place, ApiError> {
     let read = || {
         let (at, arn) = place.split_once(';')?;
         Some((Timestamp::from_millis(at.parse().ok()?), ExecutionArn::parse(arn).ok()?))

@@ -1,33 +1,53 @@
 //! What was published of state machines: what an ARN with a version or an alias stands for, and changes of it.
 
 use model::{QualifiedArn, Qualifier, Revision, StateMachineArn};
-use wire::record::{PublishedRecord, RouteRecord, StateMachineRecord};
+use wire::record::{PublishedRecord, RouteRecord, StateMachineRecord, VersionRecord};
 
 use super::arn::does_not_exist;
 use super::error::ApiError;
 use super::resource::{TRIES_MAX, contended};
 use super::{Api, answer};
 
+/// Is what an ARN names.
+pub(super) struct Named {
+    /// The state machine as it is now; its ARN is the plain one.
+    pub(super) machine: StateMachineRecord,
+    /// What was published of it, if the ARN names a version or an alias; that is there.
+    pub(super) published: Option<PublishedRecord>,
+}
+
 /// Is what an ARN stands for.
 pub(super) struct Resolved {
     /// The state machine, with the content that is meant; its ARN is the plain one.
     pub(super) machine: StateMachineRecord,
-    /// The number of the version, unless it is the state machine as it is now.
-    pub(super) version: Option<u32>,
+    /// The version, unless it is the state machine as it is now.
+    pub(super) version: Option<VersionRecord>,
     /// The alias that chose the version.
     pub(super) alias: Option<String>,
 }
 
 impl Api {
+    /// Gives what an ARN names, which it must.
+    pub(super) async fn named(&self, arn: &QualifiedArn) -> Result<Named, ApiError> {
+        let missing = || does_not_exist(arn);
+        let machine = self.store()?.state_machine(&arn.machine).await?.ok_or_else(missing)?;
+        self.see_to_deletion(&machine);
+        let Some(qualifier) = &arn.qualifier else { return Ok(Named { machine, published: None }) };
+        let (published, _) = self.published(&machine).await?;
+        let is_there = match qualifier {
+            Qualifier::Version(number) => published.version(*number).is_some(),
+            Qualifier::Alias(name) => published.alias(name).is_some(),
+        };
+        if is_there { Ok(Named { machine, published: Some(published) }) } else { Err(missing()) }
+    }
+
     /// Gives what an ARN stands for: a state machine as it is now, or as the version has it that is named or that the alias chooses.
     pub(super) async fn resolve(&self, arn: &QualifiedArn) -> Result<Resolved, ApiError> {
         let missing = || does_not_exist(arn);
-        let now = self.store()?.state_machine(&arn.machine).await?.ok_or_else(missing)?;
-        self.see_to_deletion(&now);
-        let Some(qualifier) = &arn.qualifier else {
+        let Named { machine: now, published } = self.named(arn).await?;
+        let (Some(qualifier), Some(published)) = (&arn.qualifier, published) else {
             return Ok(Resolved { machine: now, version: None, alias: None });
         };
-        let (published, _) = self.published(&now).await?;
         let (number, alias) = match qualifier {
             Qualifier::Version(number) => (*number, None),
             Qualifier::Alias(name) => {
@@ -38,11 +58,8 @@ impl Api {
         let version = published.version(number).ok_or_else(missing)?;
         // Not there if the version was deleted meanwhile.
         let definition = self.store()?.definition(&version.hash).await?.ok_or_else(missing)?;
-        Ok(Resolved {
-            machine: StateMachineRecord { definition, ..version.machine(&now) },
-            version: Some(number),
-            alias,
-        })
+        let machine = StateMachineRecord { definition, ..version.machine(&now) };
+        Ok(Resolved { machine, version: Some(version.clone()), alias })
     }
 
     /// Chooses one of an alias' versions by their weights.

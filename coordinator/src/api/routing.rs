@@ -30,7 +30,7 @@ impl Routing {
         Ok(Some(routing))
     }
 
-    /// Checks what the model's constraints don't tell; gives the state machine and the versions of it.
+    /// Checks what the model's constraints don't tell; gives the state machine and the versions of it. The model's have been checked.
     pub(super) fn check(self) -> Result<(StateMachineArn, Vec<RouteRecord>), ApiError> {
         let invalid = |what: &str, received: String| {
             let message = format!("{what} Received: [{received}]");
@@ -52,15 +52,13 @@ impl Routing {
             if *of.get_or_insert_with(|| arn.machine.clone()) != arn.machine {
                 return invalid("Routing configuration must contain versions of one state machine.", arns());
             }
-            routes.push(RouteRecord { version, weight: u8::try_from(*weight).unwrap_or(u8::MAX) });
+            routes.push(RouteRecord { version, weight: u8::try_from(*weight).expect("is at most 100") });
         }
         if self.0.iter().map(|(_, weight)| weight).sum::<i64>() != 100 {
             let weights: Vec<String> = self.0.iter().map(|(_, weight)| weight.to_string()).collect();
             return invalid("Sum of routing configuration weights must equal 100.", weights.join(", "));
         }
-        let of = of
-            .ok_or_else(|| ApiError::new(ErrorCode::ValidationException, "Routing configuration must not be empty."))?;
-        Ok((of, routes))
+        Ok((of.expect("there is one item at least"), routes))
     }
 
     /// Renders the list as AWS's messages do.

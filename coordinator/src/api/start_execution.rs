@@ -59,7 +59,7 @@ impl Api {
         let named = trace_header.as_deref().and_then(|header| TraceContext::from_xray(header).ok());
         let request = StartRequest {
             machine,
-            version,
+            version: version.map(|version| version.number),
             alias,
             name: name.or_else(|| caller.task.as_ref().map(name_of)).unwrap_or_else(|| self.runtime().uuid()),
             input: input.clone(),
@@ -78,7 +78,7 @@ impl Api {
     /// Answers StartSyncExecution: every state machine is of type STANDARD, which it is not for.
     pub(super) async fn start_sync_execution(&self, members: Members) -> Result<Answer, ApiError> {
         let Input { arn, .. } = Input::read(members, self.settings().payload_bytes_max)?;
-        self.resolve(&qualified_arn(&arn)?).await?;
+        self.named(&qualified_arn(&arn)?).await?;
         let message = "This operation is not supported by this type of state machine";
         Err(ApiError::new(ErrorCode::StateMachineTypeNotSupported, message))
     }

@@ -13,7 +13,7 @@ use super::configuration::{Configuration, Logging};
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
 use super::resource::refuse_deleting;
-use super::versions::version_arn;
+use super::versions::{revision_of, version_arn};
 use crate::definitions::hash_of;
 
 struct Input {
@@ -85,7 +85,7 @@ impl Api {
             answer.insert("revisionId".to_owned(), revision.as_str().into());
         }
         if let Some(publication) = input.configuration.publication {
-            let version = self.publish(&arn, updated.revision_id.as_deref(), publication.description).await?;
+            let version = self.publish(&arn, Some(revision_of(&updated)), publication.description).await?;
             answer.insert("stateMachineVersionArn".to_owned(), version_arn(&arn, version.number).to_string().into());
         }
         Answer::render(&Value::Object(answer))

@@ -1,11 +1,11 @@
 //! PublishStateMachineVersion, ListStateMachineVersions, DeleteStateMachineVersion.
 
 use model::{QualifiedArn, Qualifier, StateMachineArn};
-use serde_json::{Value, json};
-use wire::record::VersionRecord;
+use serde_json::json;
+use wire::record::{StateMachineRecord, VersionRecord};
 
 use super::Api;
-use super::answer::{Answer, seconds};
+use super::answer::Answer;
 use super::arn::{qualified_arn, state_machine_arn};
 use super::checks::Checks;
 use super::error::{ApiError, ErrorCode};
@@ -20,6 +20,11 @@ const VERSIONS_MAX: usize = 1_000;
 /// What callers name the revision of a state machine by that was never updated.
 const INITIAL: &str = "INITIAL";
 
+/// Names the revision of a state machine as callers do.
+pub(super) fn revision_of(machine: &StateMachineRecord) -> &str {
+    machine.revision_id.as_deref().unwrap_or(INITIAL)
+}
+
 impl Api {
     /// Answers PublishStateMachineVersion. A revision that was published is not published again.
     pub(super) async fn publish_state_machine_version(&self, mut members: Members) -> Result<Answer, ApiError> {
@@ -33,10 +38,7 @@ impl Api {
         checks.finish()?;
         let arn = state_machine_arn(&arn.unwrap_or_default())?;
         let version = self.publish(&arn, revision.as_deref(), description).await?;
-        Answer::render(&json!({
-            "stateMachineVersionArn": version_arn(&arn, version.number).to_string(),
-            "creationDate": seconds(version.created_at),
-        }))
+        Answer::render(&listed("stateMachineVersionArn", &version_arn(&arn, version.number), version.created_at))
     }
 
     /// Publishes a state machine as it is now, if it still has the revision asked for; gives the version.
@@ -49,7 +51,7 @@ impl Api {
         let now = self.runtime().now();
         let published = self.change_published(arn, |machine, published| {
             refuse_deleting(machine)?;
-            let current = machine.revision_id.as_deref().unwrap_or(INITIAL);
+            let current = revision_of(machine);
             if let Some(revision) = revision.filter(|revision| *revision != current) {
                 let message = format!(
                     "Failed to publish the State Machine version for revision {revision}. The current State Machine revision is {current}."
@@ -120,7 +122,7 @@ impl Api {
         });
         match deleted.await {
             Err(error) if error.code != ErrorCode::StateMachineDoesNotExist => Err(error),
-            Ok(()) | Err(_) => Answer::render(&Value::Object(serde_json::Map::new())),
+            Ok(()) | Err(_) => Answer::render(&json!({})),
         }
     }
 }

@@ -18,6 +18,6 @@ pub use execution::{ExecutionEnd, ExecutionStatus, StateMachineStatus};
 pub use history::{Details, EventKind, HistoryEvent, StateType};
 pub use ids::{AttemptId, BranchPath, CommitId, EventId, EventRef, FencingToken, IdError, Nonce, Revision, ScopeKey};
 pub use json_text::{JsonText, NotJson};
-pub use qualified::{QualifiedArn, Qualifier};
+pub use qualified::{QualifiedArn, Qualifier, is_alias_name};
 pub use time::Timestamp;
 pub use token::TaskToken;

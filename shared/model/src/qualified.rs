@@ -65,8 +65,14 @@ fn qualifier_of(text: &str) -> Option<Qualifier> {
     {
         return (number > 0).then_some(Qualifier::Version(number));
     }
-    let is_name = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-    is_name.then(|| Qualifier::Alias(text.into()))
+    is_alias_name(text).then(|| Qualifier::Alias(text.into()))
+}
+
+/// Tells whether an alias may have a name: letters, digits, `_`, `-`, `.`, and not of digits alone, which would be a version.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachineAlias.html>
+pub fn is_alias_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    text.bytes().all(fits) && !text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -85,8 +91,6 @@ mod tests {
         check(MACHINE, None);
         check(&format!("{MACHINE}:12"), Some(Qualifier::Version(12)));
         check(&format!("{MACHINE}:PROD-1.x"), Some(Qualifier::Alias("PROD-1.x".into())));
-        // More than any version's number.
-        check(&format!("{MACHINE}:99999999999"), Some(Qualifier::Alias("99999999999".into())));
     }
 
     #[test]
@@ -96,7 +100,7 @@ mod tests {
         };
         check("xyz", "Invalid ARN prefix: xyz");
         check("arn:aws:states:r:1:express:S:e", "Resource type not valid in this context: express");
-        for qualifier in ["0", "", "a b", "é"] {
+        for qualifier in ["0", "007", "99999999999", "", "a b", "é"] {
             let text = format!("{MACHINE}:{qualifier}");
             check(&text, &format!("Invalid ARN format: {text}"));
         }

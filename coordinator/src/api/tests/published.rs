@@ -1,15 +1,15 @@
 //! Versions and aliases: what golden answers don't show.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::FutureExt as _;
 use model::{StateMachineArn, Timestamp};
 use serde_json::{Value, json};
 use store::ExecutionStore as _;
-use wire::record::PublishedRecord;
+use wire::record::{PublishedRecord, VersionRecord};
 
 use super::fixture::{Fixture, MACHINE, ROLE};
+use crate::api::error::ErrorCode;
 
 fn definition(result: usize) -> String {
     format!(r#"{{"StartAt":"S","States":{{"S":{{"Type":"Pass","Result":{result},"End":true}}}}}}"#)
@@ -99,27 +99,58 @@ async fn what_an_earlier_state_machine_left_behind_counts_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_publishes_at_once_gets_versions_of_one_row() {
+async fn who_publishes_between_gets_a_number_of_their_own() {
     let fixture = two_versions().await;
-    let update = |index: usize| {
-        let request = json!({
-            "stateMachineArn": format!("{MACHINE}:S"), "definition": definition(10 + index), "publish": true,
-        });
-        let fixture = &fixture;
-        async move { fixture.call("UpdateStateMachine", &request).await }
-    };
-    let replies = join_all((0..8).map(update)).await;
-    let mut given = BTreeSet::new();
-    for reply in replies {
-        // Another one may have changed the state machine before this one published it.
-        match reply.status {
-            200 => given.extend(reply.body["stateMachineVersionArn"].as_str().map(str::to_owned)),
-            _ => assert_eq!(reply.error(), "ConflictException", "{}", reply.body),
+    let arn = StateMachineArn::parse(&format!("{MACHINE}:S")).expect("is an ARN");
+    let mut tries = 0;
+    let change = fixture.api.change_published(&arn, |machine, published| {
+        tries += 1;
+        if tries == 1 {
+            let request = json!({ "stateMachineArn": arn.as_str(), "definition": definition(2), "publish": true });
+            let rival = answered(&fixture, "UpdateStateMachine", request).now_or_never().expect("is done at once");
+            assert_eq!(rival["stateMachineVersionArn"], format!("{arn}:3"));
         }
+        published.last_version += 1;
+        let number = published.last_version;
+        published.versions.push(VersionRecord::of(machine, number, None, Timestamp::from_millis(1)));
+        Ok(number)
+    });
+    assert_eq!(change.await.expect("publishes"), 4);
+    assert_eq!(tries, 2);
+    let listed = answered(&fixture, "ListStateMachineVersions", json!({ "stateMachineArn": arn.as_str() })).await;
+    let versions = texts(&listed["stateMachineVersions"], "stateMachineVersionArn");
+    assert_eq!(versions, [4, 3, 2, 1].map(|number| format!("{arn}:{number}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_revision_that_a_request_made_is_published_with_it() {
+    let fixture = Fixture::new();
+    let arn = StateMachineArn::parse(&fixture.create("S", &definition(0)).await).expect("is an ARN");
+    let request = json!({ "stateMachineArn": arn.as_str(), "definition": definition(1) });
+    answered(&fixture, "UpdateStateMachine", request).await;
+    let request = json!({ "name": "S", "definition": definition(1), "roleArn": ROLE, "publish": true });
+    let created = answered(&fixture, "CreateStateMachine", request).await;
+    assert_eq!(created["stateMachineVersionArn"], format!("{arn}:1"));
+    let error = fixture.api.publish(&arn, Some("INITIAL"), None).await.expect_err("was updated");
+    assert_eq!(error.code, ErrorCode::ConflictException);
+}
+
+#[tokio::test(start_paused = true)]
+async fn aliases_are_listed_of_state_machines_and_versions_alone() {
+    let fixture = two_versions().await;
+    let create = |name: &str, number: u32| {
+        let route = json!({ "stateMachineVersionArn": format!("{MACHINE}:S:{number}"), "weight": 100 });
+        json!({ "name": name, "routingConfiguration": [route] })
+    };
+    answered(&fixture, "CreateStateMachineAlias", create("A", 1)).await;
+    answered(&fixture, "CreateStateMachineAlias", create("B", 2)).await;
+    let list = |of: &str| json!({ "stateMachineArn": format!("{MACHINE}:{of}") });
+    for (of, expected) in [("S", &["A", "B"][..]), ("S:1", &["A"]), ("S:2", &["B"])] {
+        let listed = answered(&fixture, "ListStateMachineAliases", list(of)).await;
+        let expected: Vec<String> = expected.iter().map(|name| format!("{MACHINE}:S:{name}")).collect();
+        assert_eq!(texts(&listed["stateMachineAliases"], "stateMachineAliasArn"), expected, "{of}");
     }
-    let listed =
-        answered(&fixture, "ListStateMachineVersions", json!({ "stateMachineArn": format!("{MACHINE}:S") })).await;
-    let listed: BTreeSet<String> =
-        texts(&listed["stateMachineVersions"], "stateMachineVersionArn").into_iter().collect();
-    assert!(!given.is_empty() && given.is_subset(&listed), "{given:?} of {listed:?}");
+    for of in ["S:3", "S:A", "S:C"] {
+        assert_eq!(fixture.call("ListStateMachineAliases", &list(of)).await.error(), "StateMachineDoesNotExist", "{of}");
+    }
 }

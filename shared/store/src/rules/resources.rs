@@ -52,7 +52,8 @@ pub(crate) fn replace_resource(
     Ok(true)
 }
 
-/// Counts that a resource refers to other definitions than before.
+/// Counts that a resource refers to other definitions than before, or nothing at all where one of them is not there. Both lists are
+/// in order.
 fn refer(
     map: &mut dyn Map,
     key: &ResourceKey,
@@ -60,12 +61,17 @@ fn refer(
     next: &[DefinitionHash],
     now: Timestamp,
 ) -> Result<(), Error> {
-    for hash in next.iter().filter(|hash| !before.contains(hash)) {
-        if !definitions::refer(map, hash)? {
+    let added = || next.iter().filter(|hash| before.binary_search(hash).is_err());
+    for hash in added() {
+        if !definitions::is_there(map, hash)? {
             return Err(removed_meanwhile(key));
         }
     }
-    before.iter().filter(|hash| !next.contains(hash)).try_for_each(|hash| definitions::release(map, hash, now))
+    for hash in added() {
+        definitions::refer(map, hash)?;
+    }
+    let mut removed = before.iter().filter(|hash| next.binary_search(hash).is_err());
+    removed.try_for_each(|hash| definitions::release(map, hash, now))
 }
 
 /// Lists resources in order of their ARNs.

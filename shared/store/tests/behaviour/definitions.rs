@@ -107,13 +107,16 @@ async fn what_is_published_keeps_its_definitions(stage: Stage) {
     assert_eq!(stage.store.create_state_machine(&record("A")).await.expect("creates"), None);
     assert!(publish(None, &["A"]).await.expect("publishes"));
     assert!(!publish(None, &["A"]).await.expect("does not"), "something is published");
-    publish(Some(published().await.1), &["A", "B"]).await.expect_err("B is nowhere");
+    let key = ResourceKey::state_machine(&machine());
+    stage.store.put_definition(key.partition(stage.store.partitions()), &hash("0"), "0").await.expect("puts");
+    publish(Some(published().await.1), &["0", "A", "B"]).await.expect_err("B is nowhere");
+    clean_all(&stage.store, 0).await;
+    assert!(!stage.has_definition(&hash("0")).await, "what was refused counted nothing");
     assert!(stage.store.replace_state_machine(revision(&stage).await, &record("B")).await.expect("replaces"));
     assert_eq!(has().await, [true, true], "the version has A");
     let first = published().await.1;
     assert!(publish(Some(first), &["A", "B", "A"]).await.expect("publishes"));
     assert!(!publish(Some(first), &[]).await.expect("does not"), "it was published anew");
-    let key = ResourceKey::state_machine(&machine());
     assert!(stage.store.replace_resource(&key, revision(&stage).await, None).await.expect("removes"));
     assert_eq!(has().await, [true, true]);
     let (record, seen) = published().await;
