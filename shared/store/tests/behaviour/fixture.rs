@@ -194,10 +194,16 @@ impl Stage {
     }
 }
 
-/// Puts the definition of the executions of these tests, for all partitions.
+/// Puts the definition of the executions of these tests, for all partitions. Servers that have just been started may be late.
 pub(crate) async fn define(store: &dyn ExecutionStore) {
     for partition in 0..store.partitions() {
-        store.put_definition(partition, &definition(), "{}").await.expect("is put");
+        let mut outcome = store.put_definition(partition, &definition(), "{}").await;
+        for _ in 0..10 {
+            if let Err(store::Error::Unavailable(_)) = outcome {
+                outcome = store.put_definition(partition, &definition(), "{}").await;
+            }
+        }
+        outcome.expect("is put");
     }
 }
 
