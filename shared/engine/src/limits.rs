@@ -34,6 +34,8 @@ pub struct RunLimits {
     /// they bear (input, item, variables, what they wait with), their results, items. What passes the bound is still written: the
     /// payloads of one transition, and one child.
     pub bytes: u64,
+    /// How long its JSONata expressions take together, in milliseconds: one transition more is made in any case.
+    pub millis: u64,
     /// How many children, scopes and results of children it writes. The store takes 256 records a commit, and a child may have three
     /// timers and effects, four of which count as a record.
     pub records: u32,
@@ -41,11 +43,11 @@ pub struct RunLimits {
 
 impl RunLimits {
     /// Cuts a run as short as can be: one transition, which starts one child at most.
-    pub const SHORTEST: Self = Self { transitions: 1, bytes: 0, records: 1 };
+    pub const SHORTEST: Self = Self { transitions: 1, bytes: 0, millis: 0, records: 1 };
 }
 
 impl Default for RunLimits {
     fn default() -> Self {
-        Self { transitions: 1_000, bytes: 1024 * 1024, records: 100 }
+        Self { transitions: 1_000, bytes: 1024 * 1024, millis: 1_000, records: 100 }
     }
 }

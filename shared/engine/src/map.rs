@@ -18,6 +18,9 @@ use crate::step::Move;
 use crate::task::{fraction, number, unquoted};
 use crate::turn::{Turn, parent_state};
 
+/// How many bytes TestState looks at, at most, to tell what the iterations of a Map would get.
+const SELECTOR_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, map: &Map) -> Result<Move, Failure> {
     let input = dataflow::selected(turn, branch, state)?;
     // Of AWS's fields of a Map, this one is evaluated before the state starts, the tolerances after it.
@@ -74,8 +77,8 @@ fn fill(
     }
 }
 
-/// Shows TestState what the iterations would get, if that is no more than a payload: there are none, and what fails in one of them
-/// fails the Map.
+/// Shows TestState what the iterations would get, if that is no more than a payload and can be told in reasonable time: there are
+/// none, and what fails in one of them fails the Map.
 fn note_selected(
     turn: &mut Turn<'_>,
     branch: &Branch,
@@ -89,7 +92,10 @@ fn note_selected(
     let scope = ScopeKey { branch: branch.path.clone(), entry: branch.entry };
     let mut selected = Vec::new();
     let mut bytes = 0;
-    for (index, item) in (0..).zip(items) {
+    // Each iteration looks at all of these anew.
+    let looked_at = input.len() + context.len();
+    let most = SELECTOR_BYTES_MAX / looked_at.max(1);
+    for (index, item) in (0..).zip(items.iter().take(most)) {
         turn.set_test_context(context_object::with_item(&context, index, item));
         let iteration = Branch { path: scope.child(index), ..branch.clone() };
         let filled = fill(turn, &iteration, state, selector, input);
@@ -101,7 +107,7 @@ fn note_selected(
     }
     turn.set_test_context(context);
     let selected: Vec<JsonText> = selected.into_iter().collect::<Result<_, _>>()?;
-    if turn.exceeds(bytes) {
+    if turn.exceeds(bytes) || items.len() > most {
         return Ok(());
     }
     turn.note(|inspection| inspection.after_item_selector = Some(children::array(&selected)));

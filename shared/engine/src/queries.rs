@@ -1,7 +1,7 @@
 //! What a state's JSONata expressions look at: `$states` and the variables.
 
 use asl::{QueryScope, State};
-use jsonata::{Bounds, Session};
+use jsonata::{Bounds, Session, Stopwatch};
 use model::JsonText;
 
 use crate::branch::Branch;
@@ -17,6 +17,7 @@ pub(crate) struct Queries<'a> {
     error_output: Option<&'a JsonText>,
     context: Box<dyn Fn() -> JsonText + 'a>,
     moment: jsonata::Moment,
+    stopwatch: Stopwatch,
     session: Option<Session>,
 }
 
@@ -39,6 +40,7 @@ impl<'a> Queries<'a> {
                 None => Box::new(move || context_object::render(definition, execution, branch, attempt)),
             },
             moment: jsonata::Moment { millis: turn.moment.at.as_millis(), seed: chance.draw() },
+            stopwatch: turn.stopwatch.clone(),
             session: None,
         }
     }
@@ -71,7 +73,8 @@ impl<'a> Queries<'a> {
             .collect();
         let variables = self.branch.variables.iter().filter(|(name, _)| uses.variables.contains(name));
         let variables = variables.map(|(name, text)| (name.as_str(), text.as_str()));
-        Session::new(uses, self.moment, Bounds::default(), variables, &members).map_err(|error| error.to_string())
+        let session = Session::new(uses, self.moment, Bounds::default(), variables, &members);
+        Ok(session.map_err(|error| error.to_string())?.timed_by(self.stopwatch.clone()))
     }
 }
 

@@ -8,6 +8,7 @@
 //! that is open in it. Such a child is put back to its start, and driven by a run of its own.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use asl::{Definition, StateName};
 use model::{BranchPath, Details, EventId, EventKind, EventRef, ExecutionEnd, ExecutionStatus, JsonText, ScopeKey};
@@ -336,7 +337,9 @@ impl<'a> Runner<'a> {
     /// Tells whether the run has met one of its bounds.
     fn is_exhausted(&self) -> bool {
         let limits = &self.turn.limits.run;
-        self.transitions >= limits.transitions.max(1) || self.turn.bytes + self.held_bytes() >= limits.bytes
+        self.transitions >= limits.transitions.max(1)
+            || self.turn.stopwatch.total() >= Duration::from_millis(limits.millis)
+            || self.turn.bytes + self.held_bytes() >= limits.bytes
     }
 
     /// Counts the bytes of payload that the run writes beside the history. The record of the branch that it drives does not count: it is
@@ -349,6 +352,7 @@ impl<'a> Runner<'a> {
 
     /// Tells the next transition how many children it may create, and how large the run is already.
     fn make_room(&mut self) {
+        self.turn.stopwatch.begin_lap();
         self.turn.held_bytes = self.held_bytes();
         if self.is_exhausted() {
             self.turn.room = 0;

@@ -1,6 +1,7 @@
 //! What a run gathers while its transitions are made.
 
 use asl::{Definition, Machine, State, StateKind};
+use jsonata::Stopwatch;
 use model::{BranchPath, Details, EventId, EventKind, EventRef, JsonText, ScopeKey};
 
 use crate::branch::{Branch, Execution, Location};
@@ -31,6 +32,8 @@ pub(crate) struct Turn<'a> {
     /// How many children the transition may still create.
     pub(crate) room: u32,
     pub(crate) yielded: Yield,
+    /// Measures the JSONata expressions, each transition a lap.
+    pub(crate) stopwatch: Stopwatch,
     /// The state entries that ended.
     pub(crate) left: Vec<Left>,
     /// What TestState has put in the place of the world, and what it wants to see.
@@ -97,6 +100,7 @@ impl<'a> Turn<'a> {
             // A run that only starts children must start one.
             room: limits.run.records.saturating_sub(1).max(1),
             yielded: Yield::default(),
+            stopwatch: Stopwatch::default(),
             left: Vec::new(),
             test: None,
         }

@@ -39,7 +39,7 @@ impl EvaluationError {
 
 /// What AWS says where an evaluation takes too much memory.
 pub(crate) const MEMORY: &str = "Expression evaluation memory limit exceeded: Check for excessive memory usage";
-const TIME: &str = "Expression evaluation timeout: Check for infinite loop";
+pub(crate) const TIME: &str = "Expression evaluation timeout: Check for infinite loop";
 pub(crate) const STACK: &str =
     "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive";
 

@@ -13,6 +13,7 @@ mod guard;
 mod outcome;
 mod render;
 mod session;
+mod stopwatch;
 mod syntax;
 
 pub use bounds::Bounds;
@@ -20,3 +21,4 @@ pub use error::{EvaluationError, SyntaxError};
 pub use expression::{Expression, Uses};
 pub use outcome::{Kind, Outcome};
 pub use session::{Moment, Session};
+pub use stopwatch::Stopwatch;

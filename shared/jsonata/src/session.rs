@@ -3,16 +3,18 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
 use jsonata_core::value::JValue;
 
 use crate::bounds::Bounds;
 use crate::builtins::{self, Memory, Need, Terms};
-use crate::error::{EvaluationError, worded};
+use crate::error::{EvaluationError, TIME, worded};
 use crate::expression::{Expression, Uses};
 use crate::outcome::Outcome;
 use crate::render;
+use crate::stopwatch::Stopwatch;
 
 /// The odd number nearest to 2^64 divided by the golden ratio.
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -31,6 +33,7 @@ pub struct Session {
     evaluator: Evaluator,
     bounds: Bounds,
     memory: Memory,
+    stopwatch: Stopwatch,
 }
 
 impl Session {
@@ -58,7 +61,13 @@ impl Session {
         let mut evaluator = Evaluator::with_options(context, options(bounds));
         let memory = Memory::default();
         builtins::register(&mut evaluator, &Terms { moment, bounds, memory: memory.clone() }, &Need::Named(uses));
-        Ok(Self { evaluator, bounds, memory })
+        Ok(Self { evaluator, bounds, memory, stopwatch: Stopwatch::default() })
+    }
+
+    /// Has the session share a stopwatch with others.
+    #[must_use]
+    pub fn timed_by(self, stopwatch: Stopwatch) -> Self {
+        Self { stopwatch, ..self }
     }
 
     /// Evaluates an expression; `$` and `$$` are nothing.
@@ -78,9 +87,13 @@ impl Session {
     }
 
     fn evaluate_over(&mut self, expression: &Expression, document: &JValue) -> Result<Outcome, EvaluationError> {
+        if self.stopwatch.lap() >= Duration::from_millis(self.bounds.lap_millis) {
+            return Err(EvaluationError::new(TIME));
+        }
         self.memory.allow(self.bounds.memory);
         let evaluator = &mut self.evaluator;
-        let evaluated = catch_unwind(AssertUnwindSafe(|| evaluator.evaluate(expression.ast(), document)));
+        let evaluate = || catch_unwind(AssertUnwindSafe(|| evaluator.evaluate(expression.ast(), document)));
+        let evaluated = self.stopwatch.measure(evaluate);
         match evaluated {
             Ok(Ok(value)) => render::outcome(&value, self.bounds.bytes),
             Ok(Err(error)) => Err(EvaluationError::new(worded(error.message(), expression.uses().only_function()))),

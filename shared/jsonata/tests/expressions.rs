@@ -1,6 +1,6 @@
 //! What expressions give, what Step Functions adds, and what is stopped.
 
-use jsonata::{Bounds, Expression, Moment, Outcome, Session};
+use jsonata::{Bounds, Expression, Moment, Outcome, Session, Stopwatch};
 
 const STATES: &[(&str, &str)] =
     &[("input", r#"{"a":1.50,"list":[1,2,3],"deep":{"x":"y"}}"#), ("context", r#"{"State":{"Name":"S"}}"#)];
@@ -221,4 +221,23 @@ proptest::proptest! {
             let _ = session(&expression).evaluate(&expression);
         }
     }
+}
+
+#[test]
+fn expressions_are_bounded_in_time_together() {
+    let slow = Expression::parse("$sum([1..10000].($ * 2))").expect("is an expression");
+    let moment = Moment { millis: 1_767_323_045_000, seed: 7 };
+    let stopwatch = Stopwatch::default();
+    let session = || {
+        let bounds = Bounds { lap_millis: 1, ..Bounds::default() };
+        let session = Session::new(slow.uses(), moment, bounds, [], &[]).expect("all is JSON");
+        session.timed_by(stopwatch.clone())
+    };
+    let late = "Expression evaluation timeout: Check for infinite loop";
+    for _ in 0..2 {
+        session().evaluate(&slow).expect("begins in time");
+        assert_eq!(session().evaluate(&slow).expect_err("too late").to_string(), late);
+        stopwatch.begin_lap();
+    }
+    assert!(stopwatch.total() > std::time::Duration::from_millis(1));
 }

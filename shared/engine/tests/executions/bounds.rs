@@ -141,3 +141,23 @@ fn the_shortest_runs_come_to_the_same_end() {
     assert_eq!(world.end.as_ref().map(|end| end.status), Some(ExecutionStatus::Succeeded));
     assert!(world.records_max <= 3, "a commit of {} records", world.records_max);
 }
+
+#[test]
+fn a_run_yields_after_so_much_time_in_expressions() {
+    let slow = |next: &str| {
+        let sum = "{% $sum([1..100000].($ * 2)) %}";
+        json!({ "Type": "Pass", "QueryLanguage": "JSONata", "Assign": { "sum": sum }, "Next": next })
+    };
+    let states = json!({ "A": slow("B"), "B": slow("C"), "C": slow("Z"), "Z": { "Type": "Succeed" } });
+    let definition = json!({ "StartAt": "A", "States": states }).to_string();
+    let check = |millis: u64, events: usize| {
+        let run = RunLimits { millis, ..RunLimits::default() };
+        let mut world = World::start(&definition, "{}", Limits { run, ..Limits::default() }, 1);
+        assert_eq!(world.history.len(), events);
+        world.finish(|_, _| Answer::Silence);
+        assert_eq!(world.end.as_ref().map(|end| end.status), Some(ExecutionStatus::Succeeded));
+    };
+    // ExecutionStarted, PassStateEntered, PassStateExited.
+    check(1, 3);
+    check(u64::MAX, 10);
+}

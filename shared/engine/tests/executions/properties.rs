@@ -201,6 +201,7 @@ fn run_limits() -> impl Strategy<Value = RunLimits> {
         transitions,
         bytes,
         records,
+        ..RunLimits::default()
     })
 }
 

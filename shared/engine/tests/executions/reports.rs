@@ -174,7 +174,7 @@ fn a_run_yields_at_each_bound() {
         assert_eq!(world.history.len(), 1 + 2 * transitions);
         assert_eq!(world.runnable, [BranchPath::root()]);
     };
-    let most = RunLimits { transitions: 1_000, bytes: u64::MAX, records: 200 };
+    let most = RunLimits { transitions: 1_000, bytes: u64::MAX, millis: u64::MAX, records: 200 };
     check(most, 1_000);
     check(RunLimits { transitions: 7, ..most }, 7);
     check(RunLimits { bytes: 10_000, ..most }, 5);
