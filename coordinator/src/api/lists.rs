@@ -82,7 +82,8 @@ impl Api {
         let (of, now) = (asked.name(), self.runtime().now());
         let after = asked.token.as_ref().map(|token| page::redeem(token, &of, now)).transpose()?;
         let after = after.map(|place| execution_place(&place)).transpose()?;
-        let (found, last) = if asked.can_match { self.matching_after(&asked, after).await? } else { (Vec::new(), None) };
+        let (found, last) =
+            if asked.can_match { self.matching_after(&asked, after).await? } else { (Vec::new(), None) };
         let next = last.map(|(at, arn)| page::issue(&of, &format!("{at};{arn}"), now));
         Answer::render(&list("executions", found.iter().map(execution).collect(), next))
     }
@@ -129,8 +130,7 @@ impl Api {
         let query = ExecutionQuery { state_machine, status, after, limit: size + 1 };
         let store = self.store()?;
         let pages = stream::iter(0..store.partitions()).map(|partition| store.list_executions(partition, &query));
-        let mut found: Vec<Place> =
-            pages.buffered(ASKED_AT_ONCE).try_concat().await.map_err(ApiError::from)?;
+        let mut found: Vec<Place> = pages.buffered(ASKED_AT_ONCE).try_concat().await.map_err(ApiError::from)?;
         found.sort_by(|one, other| other.cmp(one));
         let has_more = page::cut(&mut found, size);
         Ok((found, has_more))

@@ -37,6 +37,8 @@ enum Tried {
     BaseMoved,
     /// The run writes more than the store takes at once.
     TooLarge,
+    /// The run has more events than the history has room for.
+    HistoryFull,
 }
 
 impl Inner {
@@ -59,12 +61,17 @@ impl Inner {
                 Tried::Rejected if found.is_fresh => return Ok(Ending::Stale),
                 Tried::Rejected | Tried::Outdated => true,
                 Tried::BaseMoved => false,
-                Tried::TooLarge if limits.run != RunLimits::SHORTEST => {
+                Tried::TooLarge | Tried::HistoryFull if limits.run != RunLimits::SHORTEST => {
                     limits.run = RunLimits::SHORTEST;
                     continue;
                 }
                 Tried::TooLarge => {
                     self.fail_too_large(&found.held, patience).await?;
+                    return Ok(Ending::Committed);
+                }
+                Tried::HistoryFull => {
+                    self.metrics.history_full.inc();
+                    self.fail_full(&found.held, patience).await?;
                     return Ok(Ending::Committed);
                 }
             };
@@ -108,45 +115,36 @@ impl Inner {
                 self.after(plan, &committed);
                 Ok(Tried::Ended(Ending::Committed))
             }
-            CommitOutcome::Refused(refusal) => self.refused(held, refusal, patience).await,
+            CommitOutcome::Refused(refusal) => Ok(self.refused(held, refusal)),
         }
     }
 
-    async fn refused(
-        self: &Arc<Self>,
-        held: &Arc<Held>,
-        refusal: Refusal,
-        patience: Patience<'_>,
-    ) -> Result<Tried, Unable> {
+    fn refused(&self, held: &Held, refusal: Refusal) -> Tried {
         tracing::debug!(?refusal, "the commit was refused");
         match refusal {
             Refusal::TooLarge { what } => {
                 tracing::warn!(what, "a run writes more than the store takes at once");
-                Ok(Tried::TooLarge)
+                Tried::TooLarge
             }
             Refusal::BaseMoved { base } => {
                 self.metrics.refused_base.inc();
                 held.known.moved_to(base);
-                Ok(Tried::BaseMoved)
+                Tried::BaseMoved
             }
             Refusal::Stale => {
                 self.metrics.refused_stale.inc();
-                Ok(Tried::Outdated)
+                Tried::Outdated
             }
             Refusal::Closed | Refusal::Missing | Refusal::Exists | Refusal::Undefined => {
                 self.metrics.refused_closed.inc();
                 self.cache.forget(held.known.arn(), &held.branch.path);
-                Ok(Tried::Ended(Ending::Stale))
+                Tried::Ended(Ending::Stale)
             }
             Refusal::Leased { .. } => {
                 self.metrics.refused_leased.inc();
-                Ok(Tried::Ended(Ending::Leased))
+                Tried::Ended(Ending::Leased)
             }
-            Refusal::HistoryFull { .. } => {
-                self.metrics.history_full.inc();
-                self.fail_full(held, patience).await?;
-                Ok(Tried::Ended(Ending::Committed))
-            }
+            Refusal::HistoryFull { .. } => Tried::HistoryFull,
         }
     }
 

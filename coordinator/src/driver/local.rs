@@ -264,6 +264,8 @@ impl Inner {
         loop {
             for due in self.wheel.take_due(self.runtime.now()) {
                 self.proceed(Item::Timer(due));
+                // So that those of one instant begin in their order: of many tasks tokio runs the one first that was spawned last.
+                tokio::task::yield_now().await;
             }
             match self.wheel.next() {
                 Some(next) => tokio::select! {

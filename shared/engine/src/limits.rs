@@ -24,7 +24,7 @@ impl Default for Limits {
     }
 }
 
-/// Is what bounds one run, and so one commit. A run that meets a bound leaves the branch resumable, with
+/// Is what bounds one run, and so one commit, beside what is left of the history. A run that meets a bound leaves the branch resumable, with
 /// [`Effect::ContinueRun`](crate::Effect::ContinueRun); each makes at least one transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunLimits {

@@ -222,22 +222,24 @@ impl<'a> Runner<'a> {
     }
 
     fn join_end(&mut self, parent: usize, end: BranchEnd) -> Vec<usize> {
-        let (Some(branch), Some(mut scope)) = (self.nodes[parent].branch.clone(), self.nodes[parent].scope.take())
-        else {
-            return Vec::new();
-        };
         let (completion, output) = completion(&end);
+        let failed = matches!(completion.result, ChildResult::Failed { .. });
+        let Some(scope) = self.nodes[parent].scope.as_mut() else { return Vec::new() };
         if let Some(output) = output {
             scope.keep(completion.index, output);
         }
-        let failed = matches!(completion.result, ChildResult::Failed { .. });
-        let open = if failed { self.cut_off(&scope.key) } else { Vec::new() };
+        let key = scope.key.clone();
+        let open = if failed { self.cut_off(&key) } else { Vec::new() };
+        // While the scope, with the result, still is where it counts.
+        self.make_room();
+        let (Some(branch), Some(scope)) = (self.nodes[parent].branch.clone(), self.nodes[parent].scope.take()) else {
+            return Vec::new();
+        };
         let started = branch.open_scope().map_or(0, |phase| phase.started);
         let skip = usize::try_from(started.saturating_sub(scope.first_item)).unwrap_or(usize::MAX);
         let results = all_results(&branch, &scope);
         let items = scope.items.get(skip..).unwrap_or_default();
         let joined = Joined { completions: vec![completion], taken: 0, results, items, open, more_open: false };
-        self.make_room();
         let after = match self.turn.state(&branch) {
             Ok(state) => children::join(&mut self.turn, branch, state, joined),
             Err(rejected) => Err(rejected),
@@ -340,6 +342,7 @@ impl<'a> Runner<'a> {
         self.transitions >= limits.transitions.max(1)
             || self.turn.stopwatch.total() >= Duration::from_millis(limits.millis)
             || self.turn.bytes + self.held_bytes() >= limits.bytes
+            || self.turn.history_is_nearly_full()
     }
 
     /// Counts the bytes of payload that the run writes beside the history. The record of the branch that it drives does not count: it is

@@ -154,6 +154,13 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Tells whether the history, as far as it is known, has no room for one more state and the end of the execution.
+    pub(crate) fn history_is_nearly_full(&self) -> bool {
+        const STATE_AND_END: u64 = 3;
+        let made = u64::from(self.first) + u64::try_from(self.history.len()).unwrap_or(u64::MAX);
+        self.limits.events_max.is_some_and(|max| self.base.0 + made + STATE_AND_END > max)
+    }
+
     /// Gives the id of an event for a text, and notes if that depends on the base.
     pub(crate) fn print_id(&mut self, event: EventRef) -> EventId {
         if matches!(event, EventRef::New(_)) {

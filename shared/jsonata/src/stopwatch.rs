@@ -31,7 +31,10 @@ impl Stopwatch {
     }
 
     /// Does work that counts.
-    #[expect(clippy::disallowed_methods, reason = "what an evaluation costs is bounded in time, as jsonata-core bounds each")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what an evaluation costs is bounded in time, as jsonata-core bounds each"
+    )]
     pub(crate) fn measure<T>(&self, work: impl FnOnce() -> T) -> T {
         let begun = Instant::now();
         let result = work();

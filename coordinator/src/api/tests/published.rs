@@ -151,6 +151,10 @@ async fn aliases_are_listed_of_state_machines_and_versions_alone() {
         assert_eq!(texts(&listed["stateMachineAliases"], "stateMachineAliasArn"), expected, "{of}");
     }
     for of in ["S:3", "S:A", "S:C"] {
-        assert_eq!(fixture.call("ListStateMachineAliases", &list(of)).await.error(), "StateMachineDoesNotExist", "{of}");
+        assert_eq!(
+            fixture.call("ListStateMachineAliases", &list(of)).await.error(),
+            "StateMachineDoesNotExist",
+            "{of}"
+        );
     }
 }

@@ -161,3 +161,15 @@ fn a_run_yields_after_so_much_time_in_expressions() {
     check(1, 3);
     check(u64::MAX, 10);
 }
+
+#[test]
+fn the_results_of_iterations_count_among_the_records_of_a_run() {
+    let item = json!({ "StartAt": "I", "States": { "I": { "Type": "Pass", "End": true } } });
+    let map = json!({ "Type": "Map", "ItemProcessor": item, "ResultSelector": {}, "End": true });
+    let items: Vec<u32> = (0..2_000).collect();
+    let definition = json!({ "StartAt": "M", "States": { "M": map } });
+    let mut world = World::start(&definition.to_string(), &json!(items).to_string(), Limits::default(), 1);
+    world.finish(|_, _| Answer::Silence);
+    assert_eq!(world.end.as_ref().map(|end| end.status), Some(ExecutionStatus::Succeeded));
+    assert!(world.records_max <= 150, "a commit of {} records", world.records_max);
+}
