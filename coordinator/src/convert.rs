@@ -82,7 +82,7 @@ pub fn event_to_record(event: NewEvent) -> EventRecord {
 pub fn joined_to_record(entry: JoinEntry) -> Joined {
     let result = match entry.completion.result {
         ChildResult::Succeeded { bytes } => CompletionResult::Succeeded { bytes },
-        ChildResult::Failed { error, cause } => CompletionResult::Failed { error, cause },
+        ChildResult::Failed { error, cause, terminal } => CompletionResult::Failed { error, cause, terminal },
     };
     let completion =
         CompletionRecord { index: entry.completion.index, last_event: entry.completion.last_event, result };
@@ -93,7 +93,7 @@ pub fn joined_to_record(entry: JoinEntry) -> Joined {
 pub fn completion_from_record(record: CompletionRecord) -> Completion {
     let result = match record.result {
         CompletionResult::Succeeded { bytes } => ChildResult::Succeeded { bytes },
-        CompletionResult::Failed { error, cause } => ChildResult::Failed { error, cause },
+        CompletionResult::Failed { error, cause, terminal } => ChildResult::Failed { error, cause, terminal },
     };
     Completion { index: record.index, last_event: record.last_event, result }
 }

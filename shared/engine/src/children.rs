@@ -85,8 +85,8 @@ pub(crate) fn join(
                 finished.push(completion.last_event);
                 succeeded(turn, state, &mut phase, completion.index, completion.last_event, bytes);
             }
-            ChildResult::Failed { error, cause } => {
-                let failure = Failure::new(error, cause);
+            ChildResult::Failed { error, cause, terminal } => {
+                let failure = Failure::of_child(error, cause, terminal);
                 let failed = (completion.index, completion.last_event);
                 record_failure(turn, state, &phase, failed, &failure, joined.open);
                 if joined.more_open {
@@ -104,6 +104,7 @@ pub(crate) fn join(
     if phase.succeeded == phase.total {
         if turn.exceeds(phase.results_bytes) {
             turn.yielded.closed = Some(phase.scope);
+            branch.last_event = phase.last_child_event;
             let failure = Failure::output_too_large(state.name.as_str());
             return Ok(fail_state(turn, branch, state, failure));
         }

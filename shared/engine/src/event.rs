@@ -157,6 +157,8 @@ pub enum ChildResult {
         error: Option<String>,
         /// The cause.
         cause: Option<String>,
+        /// Whether it ends the whole execution, whatever the states around take.
+        terminal: bool,
     },
 }
 

@@ -4,7 +4,7 @@ use asl::{PathError, QueryError, TemplateError};
 use model::error_name;
 
 use crate::branch::Branch;
-use crate::turn::Turn;
+use crate::turn::{EndFailure, Turn};
 
 /// Is the failure of a state.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,17 @@ impl Failure {
     pub(crate) fn new(error: Option<String>, cause: Option<String>) -> Self {
         let terminal = error.as_deref() == Some(error_name::RUNTIME);
         Self { error, cause, terminal, heartbeat: false, evaluation: None }
+    }
+
+    /// Makes the failure that a child has ended with.
+    pub(crate) fn of_child(error: Option<String>, cause: Option<String>, terminal: bool) -> Self {
+        let failure = Self::new(error, cause);
+        Self { terminal: terminal || failure.terminal, ..failure }
+    }
+
+    /// Gives what a branch ends with.
+    pub(crate) fn end(&self) -> EndFailure {
+        EndFailure { error: self.error.clone(), cause: self.cause.clone(), terminal: self.terminal }
     }
 
     /// Makes the failure of a task that took too long. AWS gives no cause, and one name for both reasons.

@@ -11,7 +11,7 @@ use crate::failure::{Evaluation, Failure};
 use crate::kinds::{self, state_type};
 use crate::limits::Limits;
 use crate::outstanding;
-use crate::turn::{After, BranchEnd, EndFailure, Turn};
+use crate::turn::{After, BranchEnd, Turn};
 use crate::{catch, choice, fail, map, parallel, pass, retry, succeed, task, wait};
 
 /// How much earlier than due a timer may fire by the clock of who reports it, in milliseconds. The transition then happens at
@@ -253,8 +253,7 @@ fn leave(
 /// Goes through Retry and Catch; what neither takes ends the branch.
 pub(crate) fn fail_state(turn: &mut Turn<'_>, mut branch: Branch, state: &State, failure: Failure) -> After {
     record_evaluation(turn, &mut branch, &failure);
-    let failed = EndFailure { error: failure.error.clone(), cause: failure.cause.clone() };
-    turn.note(|inspection| inspection.failure = Some(failed));
+    turn.note(|inspection| inspection.failure = Some(failure.end()));
     if retry::back_off(turn, &mut branch, state, &failure) {
         return open(branch);
     }
@@ -324,12 +323,12 @@ fn end_succeeded(turn: &mut Turn<'_>, branch: &Branch, output: JsonText) -> Afte
 
 fn end_failed(turn: &mut Turn<'_>, branch: Branch, state: &State, failure: Failure) -> After {
     turn.note_left(&branch, state, Leaving::Failed(failure.error.clone()));
-    let Failure { error, cause, .. } = failure;
+    let failed = failure.end();
     if branch.path.is_root() {
-        let details = Details::Failure { error: error.clone(), cause: cause.clone() };
+        let details = Details::Failure { error: failure.error, cause: failure.cause };
         turn.emit(branch.last_event, EventKind::ExecutionFailed, details);
     }
-    let result = Err(EndFailure { error, cause });
+    let result = Err(failed);
     After::Ended(BranchEnd { path: branch.path, last_event: branch.last_event, result })
 }
 

@@ -75,6 +75,8 @@ pub struct EndFailure {
     pub error: Option<String>,
     /// The cause, if it has one.
     pub cause: Option<String>,
+    /// Whether no state takes it, nor any state around.
+    pub terminal: bool,
 }
 
 impl<'a> Turn<'a> {

@@ -9,7 +9,7 @@ use crate::branch::{Branch, ChildrenPhase, Phase};
 use crate::event::{ChildResult, Completion, Event, Moment, Timer};
 use crate::replay::Replay;
 use crate::replay::candidate::Candidate;
-use crate::turn::{After, BranchEnd, Yield};
+use crate::turn::{After, BranchEnd, EndFailure, Yield};
 
 /// Is what is known of an open scope.
 #[derive(Debug, Default)]
@@ -159,7 +159,7 @@ impl Replay<'_> {
                 scope.results.insert(index, output);
                 ChildResult::Succeeded { bytes }
             }
-            Err(failure) => ChildResult::Failed { error: failure.error, cause: failure.cause },
+            Err(EndFailure { error, cause, terminal }) => ChildResult::Failed { error, cause, terminal },
         };
         scope.pending.push(Completion { index, last_event: end.last_event.resolved(base), result });
     }

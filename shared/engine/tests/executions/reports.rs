@@ -301,6 +301,55 @@ fn causes_that_tell_the_input_do_not_grow_for_ever() {
     assert_eq!(end.error.as_deref(), Some("States.DataLimitExceeded"));
 }
 
+/// A Parallel or Map that would take every failure of what is within it.
+fn catching(state: &str) -> String {
+    let catch = r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Z"}],"Next":"Z""#;
+    format!(r#"{{"StartAt":"S","States":{{"S":{{{state},{catch}}},"Z":{{"Type":"Succeed"}}}}}}"#)
+}
+
+/// An input whose text is more than half of what a payload may be.
+fn half() -> String {
+    format!(r#"{{"text":"{}","list":[1,2]}}"#, "x".repeat(150 * 1024))
+}
+
+#[test]
+fn nothing_takes_what_is_too_large_within_it() {
+    let double = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","ResultPath":"$.again","End":true}}}"#;
+    let late = r#"{"StartAt":"V","States":{"V":{"Type":"Wait","Seconds":1,"Next":"P"},"P":{"Type":"Pass","ResultPath":"$.again","End":true}}}"#;
+    let wait = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":9,"End":true}}}"#;
+    let retry = r#""Retry":[{"ErrorEquals":["States.ALL"]}]"#;
+    for state in [
+        format!(r#""Type":"Parallel","Branches":[{double}]"#),
+        format!(r#""Type":"Parallel","Branches":[{wait},{late}]"#),
+        format!(
+            r#""Type":"Map","ItemsPath":"$.list","ItemSelector":{{"text.$":"$.text"}},"ItemProcessor":{double},{retry}"#
+        ),
+    ] {
+        let mut world = World::start(&catching(&state), &half(), Limits::default(), 1);
+        world.finish(|_, _| Answer::Silence);
+        let end = world.end.as_ref().and_then(|end| end.error.as_deref());
+        assert_eq!(end, Some("States.DataLimitExceeded"), "{state}");
+        let is_word = |kind: &EventKind| matches!(kind, EventKind::ParallelStateFailed | EventKind::MapStateFailed);
+        assert!(!world.history.iter().any(|event| is_word(&event.kind)), "{state}");
+    }
+}
+
+#[test]
+fn results_that_are_too_large_together_fail_after_the_last_of_them() {
+    let pass = |name: &str| format!(r#"{{"StartAt":"{name}","States":{{"{name}":{{"Type":"Pass","End":true}}}}}}"#);
+    for state in [
+        format!(r#""Type":"Parallel","Branches":[{},{}]"#, pass("P"), pass("Q")),
+        format!(
+            r#""Type":"Map","ItemsPath":"$.list","ItemSelector":{{"text.$":"$.text"}},"ItemProcessor":{}"#,
+            pass("P")
+        ),
+    ] {
+        let world = World::start(&catching(&state), &half(), Limits::default(), 1);
+        let [.., before, last] = world.history.as_slice() else { panic!("has events") };
+        assert_eq!((last.kind, last.previous), (EventKind::ExecutionFailed, before.id), "{state}");
+    }
+}
+
 #[test]
 fn a_payload_nested_too_deep_to_be_looked_into_is_refused() {
     let path = format!("$.{}", vec!["a"; 200].join("."));

@@ -216,6 +216,8 @@ pub enum CompletionResult {
         error: Option<String>,
         /// The cause.
         cause: Option<String>,
+        /// Whether it ends the whole execution, whatever the states around take.
+        terminal: bool,
     },
 }
 

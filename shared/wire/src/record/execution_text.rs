@@ -193,10 +193,13 @@ impl CompletionRecord {
             object.event("last", self.last_event);
             match &self.result {
                 CompletionResult::Succeeded { bytes } => object.value("bytes", bytes),
-                CompletionResult::Failed { error, cause } => {
+                CompletionResult::Failed { error, cause, terminal } => {
                     object.value("failed", &true);
                     object.optional("error", error.as_deref());
                     object.optional("cause", cause.as_deref());
+                    if *terminal {
+                        object.value("terminal", &true);
+                    }
                 }
             }
         })
@@ -209,7 +212,7 @@ impl CompletionRecord {
     pub fn decode(text: &[u8]) -> Result<Self, RecordError> {
         let text: CompletionText = reader::record("completion record", text)?;
         let result = if text.failed {
-            CompletionResult::Failed { error: text.error, cause: text.cause }
+            CompletionResult::Failed { error: text.error, cause: text.cause, terminal: text.terminal }
         } else {
             CompletionResult::Succeeded { bytes: text.bytes }
         };
@@ -227,6 +230,8 @@ struct CompletionText {
     failed: bool,
     error: Option<String>,
     cause: Option<String>,
+    #[serde(default)]
+    terminal: bool,
 }
 
 impl StateMachineRecord {

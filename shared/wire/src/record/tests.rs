@@ -242,7 +242,8 @@ fn ends() -> Vec<(&'static str, EndRecord)> {
 }
 
 fn completions() -> Vec<(&'static str, CompletionRecord)> {
-    let failed = CompletionResult::Failed { error: Some("E".to_owned()), cause: Some("\"c\"".to_owned()) };
+    let failed =
+        |terminal| CompletionResult::Failed { error: Some("E".to_owned()), cause: Some("\"c\"".to_owned()), terminal };
     vec![
         (
             "completion.v1.succeeded.json",
@@ -252,13 +253,14 @@ fn completions() -> Vec<(&'static str, CompletionRecord)> {
                 result: CompletionResult::Succeeded { bytes: 12 },
             },
         ),
-        ("completion.v1.failed.json", CompletionRecord { index: 0, last_event: id(12), result: failed }),
+        ("completion.v1.failed.json", CompletionRecord { index: 0, last_event: id(12), result: failed(false) }),
+        ("completion.v1.failed-terminal.json", CompletionRecord { index: 0, last_event: id(12), result: failed(true) }),
         (
             "completion.v1.failed-bare.json",
             CompletionRecord {
                 index: 0,
                 last_event: id(12),
-                result: CompletionResult::Failed { error: None, cause: None },
+                result: CompletionResult::Failed { error: None, cause: None, terminal: false },
             },
         ),
     ]
