@@ -79,7 +79,8 @@ pub(crate) fn join(
     };
     let (was_started, any_new) = (phase.started, !joined.completions.is_empty());
     let mut finished = Vec::new();
-    for (position, completion) in (0_u32..).zip(joined.completions) {
+    let mut completions = (0_u32..).zip(joined.completions);
+    while let Some((position, completion)) = completions.next() {
         match completion.result {
             ChildResult::Succeeded { bytes } => {
                 finished.push(completion.last_event);
@@ -93,6 +94,9 @@ pub(crate) fn join(
                     // The failure is taken when nothing is left to be cut off.
                     phase.taken += position.min(joined.taken);
                     return Ok(shut(turn, branch, phase));
+                }
+                if !failure.terminal {
+                    record_others(turn, state, completions.map(|(_, other)| other));
                 }
                 turn.yielded.closed = Some(phase.scope);
                 branch.last_event = completion.last_event;
@@ -306,6 +310,20 @@ fn record_failure(
         turn.emit(last_event, EventKind::MapIterationFailed, iteration(state.name.as_str(), index));
     }
     record_cut_off(turn, open, last_event);
+}
+
+/// Records how the iterations ended that had ended, too, when the failure of another one was heard of.
+fn record_others(turn: &mut Turn<'_>, state: &State, others: impl Iterator<Item = Completion>) {
+    if kinds::map(state).is_none() {
+        return;
+    }
+    for other in others {
+        let kind = match other.result {
+            ChildResult::Succeeded { .. } => EventKind::MapIterationSucceeded,
+            ChildResult::Failed { .. } => EventKind::MapIterationFailed,
+        };
+        turn.emit(other.last_event, kind, iteration(state.name.as_str(), other.index));
+    }
 }
 
 /// Lets nothing happen within the scope any more, and asks to go on with cutting off.

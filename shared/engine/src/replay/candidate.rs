@@ -49,7 +49,7 @@ pub(super) fn closings(replay: &Replay<'_>) -> Vec<NewEvent> {
             ExecutionEnd { status: ExecutionStatus::Aborted, output: None, error: error.clone(), cause: cause.clone() }
         }
         (_, EventKind::ExecutionTimedOut) => timed_out(),
-        (_, EventKind::ExecutionFailed) if is_last && replay.limits.events_max == Some(next.id.0) => {
+        (_, EventKind::ExecutionFailed) if is_last && replay.limits.events_max.is_some_and(|max| next.id.0 <= max) => {
             let full = |branch| close_full_history(branch, moment, replay.limits).history;
             return replay.branches.values().flat_map(full).collect();
         }

@@ -32,7 +32,8 @@ impl Replay<'_> {
         for failure in scope.pending.iter().filter(|ended| has_failed(ended)) {
             // Only a Map tells of those that succeeded before.
             let before = if told { most } else { 0 };
-            ways.push(taken(before).chain([failure.clone()]).collect());
+            let others = self.recorded_others(scope, failure);
+            ways.push(taken(before).chain([failure.clone()]).chain(others).collect());
         }
         ways.extend((0..=most).rev().map(|count| taken(count).collect()));
         // A parent that has not got all results at hand takes the last child's end first, and goes on later.
@@ -50,6 +51,20 @@ impl Replay<'_> {
                     && matches!(event.details, Details::MapIteration { index: recorded, .. } if recorded == index)
             })
             .count()
+    }
+
+    /// Lists which other children the record says to have ended, too, when the failure of one was heard of.
+    fn recorded_others(&self, scope: &Scope, failure: &Completion) -> Vec<Completion> {
+        let of_failure = |event: &&HistoryEvent| index_of(event) == Some(u64::from(failure.index));
+        let after = self.history.iter().skip(self.position).skip_while(|event| !of_failure(event)).skip(1);
+        after
+            .skip_while(|event| is_cut_off(event.kind))
+            .map_while(|event| {
+                let is_end = matches!(event.kind, EventKind::MapIterationSucceeded | EventKind::MapIterationFailed);
+                let index = index_of(event).filter(|_| is_end)?;
+                scope.pending.iter().find(|ended| u64::from(ended.index) == index).cloned()
+            })
+            .collect()
     }
 
     /// Makes the event that tells a parent of children that have ended, with the results of all if wanted.
@@ -163,6 +178,24 @@ impl Replay<'_> {
         };
         scope.pending.push(Completion { index, last_event: end.last_event.resolved(base), result });
     }
+}
+
+fn index_of(event: &HistoryEvent) -> Option<u64> {
+    match event.details {
+        Details::MapIteration { index, .. } => Some(index),
+        _ => None,
+    }
+}
+
+fn is_cut_off(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::TaskStateAborted
+            | EventKind::WaitStateAborted
+            | EventKind::ParallelStateAborted
+            | EventKind::MapStateAborted
+            | EventKind::MapIterationAborted
+    )
 }
 
 fn has_failed(completion: &Completion) -> bool {

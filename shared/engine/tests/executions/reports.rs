@@ -366,3 +366,43 @@ fn a_payload_nested_too_deep_to_be_looked_into_is_refused() {
     report(&mut world, deep).expect("the attempt is open");
     assert_eq!(world.end.and_then(|end| end.error).as_deref(), Some("States.DataLimitExceeded"));
 }
+
+#[test]
+fn every_iteration_that_has_ended_when_one_has_failed_is_told() {
+    let task = r#"{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:123456789012:function:F","End":true}}}"#;
+    let map = format!(r#"{{"StartAt":"M","States":{{"M":{{"Type":"Map","ItemProcessor":{task},"End":true}}}}}}"#);
+    let mut world = World::start(&map, "[1,2,3,4]", Limits::default(), 1);
+    let failed = || Outcome::Failed { error: Some("E".to_owned()), cause: None };
+    let tasks: Vec<(BranchPath, AttemptId)> = world
+        .branches
+        .iter()
+        .filter_map(|(path, branch)| match &branch.phase {
+            Phase::Task(task) => Some((path.clone(), task.attempt)),
+            _ => None,
+        })
+        .collect();
+    for ((path, attempt), outcome) in tasks.iter().zip([failed(), ok(), failed()]) {
+        world.report(path, *attempt, None, outcome).expect("the attempt is open");
+    }
+    world.finish(|_, _| Answer::Silence);
+    let told: Vec<EventKind> = world
+        .history
+        .iter()
+        .skip_while(|event| event.kind != EventKind::MapIterationFailed)
+        .map(|event| event.kind)
+        .collect();
+    assert_eq!(
+        told,
+        [
+            EventKind::MapIterationFailed,
+            EventKind::TaskStateAborted,
+            EventKind::MapIterationAborted,
+            EventKind::MapIterationSucceeded,
+            EventKind::MapIterationFailed,
+            EventKind::MapStateFailed,
+            EventKind::ExecutionFailed,
+        ]
+    );
+    let replayed = engine::replay(&world.definition, &world.execution, &Limits::default(), &world.history);
+    assert!(replayed.is_ok(), "{replayed:?}");
+}
