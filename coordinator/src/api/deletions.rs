@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ExecutionArn, ExecutionStatus, StateMachineArn, StateMachineStatus};
+use model::{ExecutionArn, ExecutionStatus, Revision, StateMachineArn, StateMachineStatus};
 use store::{ExecutionQuery, Resource, ResourceKey, ResourceKind, ResourceQuery};
 
 use super::Api;
@@ -151,14 +151,24 @@ impl Api {
                 // It was removed and created again meanwhile.
                 return Ok(());
             }
-            let key = ResourceKey::published(arn);
-            if let Some(published) = self.store()?.resource(&key).await? {
-                self.store()?.replace_resource(&key, published.revision, None).await?;
-            }
-            if self.store()?.replace_resource(&ResourceKey::state_machine(arn), revision, None).await? {
+            if self.remove_published(arn, revision).await?
+                && self.store()?.replace_resource(&ResourceKey::state_machine(arn), revision, None).await?
+            {
                 tracing::info!(state_machine = %arn, "state machine deleted");
             }
         }
         Ok(())
+    }
+
+    /// Removes what was published of a state machine that is being deleted and was seen at a revision; tells whether nothing of it is left.
+    async fn remove_published(&self, arn: &StateMachineArn, seen: Revision) -> Result<bool, ApiError> {
+        let key = ResourceKey::published(arn);
+        let Some(published) = self.store()?.resource(&key).await? else { return Ok(true) };
+        // Looked for after what was published was read: otherwise that may be of another one, created since under the same name.
+        let machine = self.store()?.resource(&ResourceKey::state_machine(arn)).await?;
+        if machine.is_none_or(|machine| machine.revision != seen) {
+            return Ok(false);
+        }
+        Ok(self.store()?.replace_resource(&key, published.revision, None).await?)
     }
 }

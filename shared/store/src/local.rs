@@ -41,6 +41,9 @@ pub trait Keeper: Send + Sync + 'static {
     fn is_contended(&self, _execution: &ExecutionArn) -> bool {
         false
     }
+
+    /// Learns that a resource is about to be read.
+    fn reads(&self, _key: &ResourceKey) {}
 }
 
 /// Is a store within one process. Clones are handles on the same one.
@@ -147,6 +150,7 @@ impl<K: Keeper> ExecutionStore for LocalStore<K> {
     }
 
     async fn resource(&self, key: &ResourceKey) -> Result<Option<Resource>, Error> {
+        self.shared.keeper.reads(key);
         let (partition, key) = (key.partition(self.shared.partitions), key.clone());
         self.shared.keeper.read(move |view| rules::resource(view, partition, &key)).await
     }

@@ -9,12 +9,14 @@ use runtime::{Runtime, watch};
 
 use crate::Error;
 use crate::local::{Keeper, LocalStore};
+use crate::resource::ResourceKey;
 use crate::rules::{Map, View};
 
 /// Is a store in memory. All handles share one store, as processes share one Redis.
 pub type MemoryStore = LocalStore<Memory>;
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+type Work = Box<dyn FnOnce() + Send>;
 
 /// Keeps entries in memory.
 pub struct Memory {
@@ -23,6 +25,8 @@ pub struct Memory {
     is_over_high_water: AtomicBool,
     /// How many commits of an execution are still to be refused.
     contended: Mutex<BTreeMap<ExecutionArn, u32>>,
+    /// What others do before a resource is read the next time.
+    meanwhile: Mutex<BTreeMap<ResourceKey, Work>>,
 }
 
 impl Memory {
@@ -32,6 +36,10 @@ impl Memory {
 
     fn contended(&self) -> MutexGuard<'_, BTreeMap<ExecutionArn, u32>> {
         self.contended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn meanwhile(&self) -> MutexGuard<'_, BTreeMap<ResourceKey, Work>> {
+        self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn entries(&self) -> Result<MutexGuard<'_, Entries>, Error> {
@@ -50,6 +58,7 @@ impl MemoryStore {
             connected: watch::Sender::new(true),
             is_over_high_water: AtomicBool::new(false),
             contended: Mutex::default(),
+            meanwhile: Mutex::default(),
         };
         let incarnation = runtime.uuid().into();
         Self::over(memory, runtime, partitions, incarnation)
@@ -68,6 +77,11 @@ impl MemoryStore {
     /// Refuses the next so many commits of an execution, as if other processes were always faster.
     pub fn contend(&self, execution: &ExecutionArn, commits: u32) {
         self.keeper().contended().insert(execution.clone(), commits);
+    }
+
+    /// Does something before a resource is read the next time, as if another process did it just then.
+    pub fn meanwhile(&self, key: ResourceKey, work: impl FnOnce() + Send + 'static) {
+        self.keeper().meanwhile().insert(key, Box::new(work));
     }
 }
 
@@ -100,5 +114,12 @@ impl Keeper for Memory {
         let Some(left) = contended.get_mut(execution).filter(|left| **left > 0) else { return false };
         *left -= 1;
         true
+    }
+
+    fn reads(&self, key: &ResourceKey) {
+        let work = self.meanwhile().remove(key);
+        if let Some(work) = work {
+            work();
+        }
     }
 }

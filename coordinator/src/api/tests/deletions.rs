@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::MemoryBroker;
-use model::{ExecutionArn, ExecutionStatus, StateMachineArn, Timestamp};
+use futures::FutureExt as _;
+use model::{ExecutionArn, ExecutionStatus, StateMachineArn, StateMachineStatus, Timestamp};
 use runtime::Runtime;
 use serde_json::json;
 use store::{ExecutionStore as _, MemoryStore, Resource, ResourceKey, ResourceKind, ResourceQuery};
 use telemetry::Registry;
 
-use super::fixture::{MACHINE, PASS, ROLE, Reply, TASK, post_to};
+use super::fixture::{Fixture, MACHINE, PASS, ROLE, Reply, TASK, post_to};
 use crate::api::ApiSettings;
 use crate::driver::DriverSettings;
 use crate::{Coordinator, Parts};
@@ -81,6 +82,10 @@ impl Place {
         count
     }
 
+    async fn has_published(&self) -> bool {
+        self.store.resource(&ResourceKey::published(&machine())).await.expect("answers").is_some()
+    }
+
     async fn has_machine(&self) -> bool {
         self.store.state_machine(&machine()).await.expect("answers").is_some()
     }
@@ -135,11 +140,14 @@ async fn a_deletion_leaves_nothing_behind() {
     let place = Place::new();
     let (coordinator, _) = place.started(2);
     let arns = place.executions(&coordinator).await;
+    ask(&coordinator, "PublishStateMachineVersion", json!({ "stateMachineArn": format!("{MACHINE}:S") })).await;
+    assert!(place.has_published().await);
     for _ in 0..2 {
         ask(&coordinator, "DeleteStateMachine", json!({ "stateMachineArn": format!("{MACHINE}:S") })).await;
     }
     place.until("nothing is left to do", async || place.notes().await == 0).await;
     assert_eq!((place.has_machine().await, place.stopped(&arns).await), (false, EXECUTIONS));
+    assert!(!place.has_published().await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,4 +162,58 @@ async fn what_is_created_under_the_name_of_a_deleted_one_stays() {
     assert_eq!((place.has_machine().await, place.stopped(&arns).await), (true, 0));
     ask(&coordinator, "UpdateStateMachine", json!({ "stateMachineArn": format!("{MACHINE}:S"), "definition": PASS }))
         .await;
+}
+
+/// Makes a state machine that has a version and is being deleted.
+async fn deleting() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.create("S", PASS).await;
+    fixture.api.publish(&machine(), None, None).await.expect("publishes");
+    let marked = fixture.api.change_state_machine(&machine(), |record| {
+        record.status = StateMachineStatus::Deleting;
+        Ok(())
+    });
+    marked.await.expect("is marked");
+    fixture
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_lags_behind_leaves_what_a_newer_state_machine_published() {
+    let fixture = deleting().await;
+    let rival = fixture.api.clone();
+    fixture.store.meanwhile(ResourceKey::published(&machine()), move || {
+        for (operation, request) in [
+            ("DeleteStateMachine", json!({ "stateMachineArn": format!("{MACHINE}:S") })),
+            ("CreateStateMachine", json!({ "name": "S", "definition": TASK, "roleArn": ROLE, "publish": true })),
+        ] {
+            let reply = post_to(&rival, operation, request.to_string()).now_or_never().expect("is done at once");
+            assert_eq!(reply.status, 200, "{operation}: {}", reply.body);
+        }
+    });
+    fixture.api.remove_state_machine(&machine()).await.expect("goes on");
+    let (published, _) = fixture.store.published(&machine()).await.expect("answers").expect("is there");
+    assert_eq!(published.versions.len(), 1);
+    let described = fixture.call("DescribeStateMachine", &json!({ "stateMachineArn": format!("{MACHINE}:S:1") })).await;
+    assert_eq!(described.body["definition"], TASK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_removes_what_was_published_in_the_middle_of_it() {
+    let fixture = deleting().await;
+    let key = ResourceKey::state_machine(&machine());
+    let store = fixture.store.clone();
+    fixture.store.meanwhile(key.clone(), move || {
+        let publisher = store.clone();
+        // Once it has read what was published, it looks again for the state machine.
+        store.meanwhile(key, move || {
+            let done = async {
+                let (published, seen) = publisher.published(&machine()).await.expect("answers").expect("is there");
+                publisher.publish(&machine(), Some(seen), &published).await.expect("answers")
+            };
+            assert!(done.now_or_never().expect("is done at once"));
+        });
+    });
+    fixture.api.remove_state_machine(&machine()).await.expect("goes on");
+    assert_eq!(fixture.store.published(&machine()).await.expect("answers"), None);
+    assert_eq!(fixture.store.state_machine(&machine()).await.expect("answers"), None);
 }
