@@ -1,6 +1,7 @@
 //! What was published of state machines: what an ARN with a version or an alias stands for, and changes of it.
 
-use model::{QualifiedArn, Qualifier, Revision, StateMachineArn};
+use model::{QualifiedArn, Qualifier, Revision, StateMachineArn, StateMachineStatus};
+use store::ResourceKey;
 use wire::record::{PublishedRecord, RouteRecord, StateMachineRecord, VersionRecord};
 
 use super::arn::does_not_exist;
@@ -100,11 +101,27 @@ impl Api {
             let (before, seen) = self.published(&machine).await?;
             let mut next = before.clone();
             let given = change(&machine, &mut next)?;
-            if next == before || self.store()?.publish(arn, seen, &next).await? {
+            if next == before {
+                return Ok(given);
+            }
+            let Some(revision) = self.store()?.publish(arn, seen, &next).await? else { continue };
+            if seen.is_some() || self.keeps_published(&machine, revision).await? {
                 return Ok(given);
             }
         }
         Err(contended(arn))
+    }
+
+    /// Tells whether a state machine is still there to bear what was the first to be published of it; removes that otherwise, since whoever
+    /// deleted it may have looked before there was anything.
+    async fn keeps_published(&self, machine: &StateMachineRecord, written: Revision) -> Result<bool, ApiError> {
+        let now = self.store()?.state_machine(&machine.arn).await?;
+        let is_kept =
+            now.is_some_and(|now| now.created_at == machine.created_at && now.status == StateMachineStatus::Active);
+        if !is_kept {
+            self.store()?.replace_resource(&ResourceKey::published(&machine.arn), written, None).await?;
+        }
+        Ok(is_kept)
     }
 }
 

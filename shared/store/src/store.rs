@@ -317,8 +317,8 @@ pub trait ExecutionStore: Send + Sync + 'static {
         Ok(Some((record, resource.revision)))
     }
 
-    /// Writes what is published of a state machine in place of what was seen, of which nothing is that there was none; tells whether
-    /// that is how it was. The definitions of new versions must have been put in its partition.
+    /// Writes what is published of a state machine in place of what was seen, of which nothing is that there was none; gives its
+    /// revision if that is how it was. The definitions of new versions must have been put in its partition.
     ///
     /// # Errors
     /// `Error` when the store can't be reached or refuses.
@@ -327,19 +327,22 @@ pub trait ExecutionStore: Send + Sync + 'static {
         arn: &StateMachineArn,
         seen: Option<Revision>,
         next: &PublishedRecord,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Revision>, Error> {
         let key = ResourceKey::published(arn);
         let definitions = next.versions.iter().map(|version| &version.hash);
-        match seen {
+        let (resource, is_written) = match seen {
             Some(seen) => {
                 let resource = Resource::following(seen, next.encode()).of_definitions(definitions);
-                self.replace_resource(&key, seen, Some(&resource)).await
+                let is_written = self.replace_resource(&key, seen, Some(&resource)).await?;
+                (resource, is_written)
             }
             None => {
                 let resource = Resource::new(next.encode()).of_definitions(definitions);
-                Ok(self.create_resource(&key, &resource).await?.is_none())
+                let is_written = self.create_resource(&key, &resource).await?.is_none();
+                (resource, is_written)
             }
-        }
+        };
+        Ok(is_written.then_some(resource.revision))
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use model::{StateMachineArn, Timestamp};
 use serde_json::{Value, json};
-use store::ExecutionStore as _;
+use store::{ExecutionStore as _, ResourceKey};
 use wire::record::{PublishedRecord, VersionRecord};
 
-use super::fixture::{Fixture, MACHINE, ROLE};
+use super::fixture::{Fixture, MACHINE, ROLE, post_to};
 use crate::api::error::ErrorCode;
 
 fn definition(result: usize) -> String {
@@ -90,7 +90,7 @@ async fn what_an_earlier_state_machine_left_behind_counts_for_nothing() {
     let arn = StateMachineArn::parse(&format!("{MACHINE}:S")).expect("is an ARN");
     let (left, seen) = fixture.store.published(&arn).await.expect("reads").expect("is there");
     let left = PublishedRecord { machine_created_at: Timestamp::from_millis(1), ..left };
-    assert!(fixture.store.publish(&arn, Some(seen), &left).await.expect("writes"));
+    assert!(fixture.store.publish(&arn, Some(seen), &left).await.expect("writes").is_some());
     let machine = json!({ "stateMachineArn": arn.as_str() });
     let listed = answered(&fixture, "ListStateMachineVersions", machine.clone()).await;
     assert_eq!(listed["stateMachineVersions"], json!([]));
@@ -120,6 +120,36 @@ async fn who_publishes_between_gets_a_number_of_their_own() {
     let listed = answered(&fixture, "ListStateMachineVersions", json!({ "stateMachineArn": arn.as_str() })).await;
     let versions = texts(&listed["stateMachineVersions"], "stateMachineVersionArn");
     assert_eq!(versions, [4, 3, 2, 1].map(|number| format!("{arn}:{number}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_publishes_after_a_deletion_leaves_nothing_behind() {
+    for is_made_anew in [false, true] {
+        let fixture = Fixture::new();
+        let arn = StateMachineArn::parse(&fixture.create("S", &definition(0)).await).expect("is an ARN");
+        let (rival, machine) = (fixture.api.clone(), arn.to_string());
+        fixture.runtime.sleep(Duration::from_secs(1)).await;
+        fixture.store.meanwhile(ResourceKey::published(&arn), move || {
+            let mut calls = vec![("DeleteStateMachine", json!({ "stateMachineArn": machine }))];
+            if is_made_anew {
+                calls.push(("CreateStateMachine", json!({ "name": "S", "definition": definition(1), "roleArn": ROLE })));
+            }
+            for (operation, request) in calls {
+                let reply = post_to(&rival, operation, request.to_string()).now_or_never().expect("is done at once");
+                assert_eq!(reply.status, 200, "{operation}: {}", reply.body);
+            }
+        });
+        let reply = fixture.call("PublishStateMachineVersion", &json!({ "stateMachineArn": arn.as_str() })).await;
+        let published = fixture.store.published(&arn).await.expect("reads");
+        if is_made_anew {
+            let machine = fixture.store.state_machine(&arn).await.expect("reads").expect("is there");
+            let (published, _) = published.expect("is there");
+            assert_eq!((reply.status, published.machine_created_at), (200, machine.created_at));
+            assert_eq!(published.versions[0].hash, machine.hash);
+        } else {
+            assert_eq!((reply.error(), published), ("StateMachineDoesNotExist", None));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

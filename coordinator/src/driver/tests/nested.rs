@@ -101,7 +101,7 @@ async fn a_nested_execution_of_a_version_is_stopped_with_its_task() {
     let machine = world.machine_named("C", wait).await;
     let versions = vec![VersionRecord::of(&machine, 1, None, machine.created_at)];
     let published = PublishedRecord { versions, ..PublishedRecord::of(&machine) };
-    assert!(world.store.publish(&machine.arn, None, &published).await.expect("the store answers"));
+    assert!(world.store.publish(&machine.arn, None, &published).await.expect("the store answers").is_some());
     let parameters = json!({ "Parameters": { "StateMachineArn": format!("{}:1", machine.arn) } });
     let arn = world.start(&node, &parent(".sync", &parameters), "e", "1").await;
     world.until("the nested execution runs", async || children(&world).await.len() == 1).await;
