@@ -105,7 +105,7 @@ impl Api {
         let arn = alias_member(&mut members, &mut checks)?;
         checks.finish()?;
         let alias = Alias::parse(&arn)?;
-        let machine = self.state_machine(&alias.machine).await.map_err(|error| missing_as(error, &arn))?;
+        let machine = self.state_machine_alone(&alias.machine).await.map_err(|error| missing_as(error, &arn))?;
         let (published, _) = self.published(&machine).await?;
         let record = published.alias(&alias.name).ok_or_else(|| not_found(&arn))?;
         Answer::render(&view(&alias.machine, record))

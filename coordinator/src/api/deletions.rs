@@ -118,8 +118,8 @@ impl Api {
     }
 
     async fn is_deleting(&self, arn: &StateMachineArn) -> Result<bool, ApiError> {
-        let found = self.store()?.state_machine(arn).await?;
-        Ok(found.is_some_and(|record| record.status == StateMachineStatus::Deleting))
+        let found = self.store()?.state_machine_alone(arn).await?;
+        Ok(found.is_some_and(|(record, _)| record.status == StateMachineStatus::Deleting))
     }
 
     /// Tells whether executions of a state machine run.
@@ -146,7 +146,7 @@ impl Api {
 
     /// Removes a state machine that is being deleted, and no other of its name.
     pub(super) async fn remove_state_machine(&self, arn: &StateMachineArn) -> Result<(), ApiError> {
-        while let Some((record, revision)) = self.store()?.state_machine_at(arn).await? {
+        while let Some((record, revision)) = self.store()?.state_machine_alone(arn).await? {
             if record.status == StateMachineStatus::Active {
                 // It was removed and created again meanwhile.
                 return Ok(());

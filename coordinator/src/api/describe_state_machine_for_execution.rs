@@ -27,7 +27,7 @@ impl Api {
         } else {
             "".into()
         };
-        let machine = self.store()?.state_machine(&head.record.state_machine).await?;
+        let machine = self.store()?.state_machine_alone(&head.record.state_machine).await?.map(|(machine, _)| machine);
         let references = self.variable_references(&definition).await;
         let mut view = view(&head, &definition, machine.as_ref());
         if let Some(references) = references {

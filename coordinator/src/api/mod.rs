@@ -152,6 +152,14 @@ impl Api {
         Ok(found)
     }
 
+    /// Gives a state machine without the text of its definition.
+    async fn state_machine_alone(&self, arn: &StateMachineArn) -> Result<StateMachineRecord, ApiError> {
+        let found = self.store()?.state_machine_alone(arn).await?;
+        let (found, _) = found.ok_or_else(|| arn::does_not_exist(arn))?;
+        self.see_to_deletion(&found);
+        Ok(found)
+    }
+
     /// Goes on with the deletion of a state machine that is being deleted.
     fn see_to_deletion(&self, machine: &StateMachineRecord) {
         if machine.status == StateMachineStatus::Deleting {

@@ -11,7 +11,7 @@ use super::{Api, answer};
 
 /// Is what an ARN names.
 pub(super) struct Named {
-    /// The state machine as it is now; its ARN is the plain one.
+    /// The state machine as it is now, without the text of its definition; its ARN is the plain one.
     pub(super) machine: StateMachineRecord,
     /// What was published of it, if the ARN names a version or an alias; that is there.
     pub(super) published: Option<PublishedRecord>,
@@ -31,7 +31,7 @@ impl Api {
     /// Gives what an ARN names, which it must.
     pub(super) async fn named(&self, arn: &QualifiedArn) -> Result<Named, ApiError> {
         let missing = || does_not_exist(arn);
-        let machine = self.store()?.state_machine(&arn.machine).await?.ok_or_else(missing)?;
+        let (machine, _) = self.store()?.state_machine_alone(&arn.machine).await?.ok_or_else(missing)?;
         self.see_to_deletion(&machine);
         let Some(qualifier) = &arn.qualifier else { return Ok(Named { machine, published: None }) };
         let (published, _) = self.published(&machine).await?;
@@ -45,10 +45,11 @@ impl Api {
     /// Gives what an ARN stands for: a state machine as it is now, or as the version has it that is named or that the alias chooses.
     pub(super) async fn resolve(&self, arn: &QualifiedArn) -> Result<Resolved, ApiError> {
         let missing = || does_not_exist(arn);
-        let Named { machine: now, published } = self.named(arn).await?;
-        let (Some(qualifier), Some(published)) = (&arn.qualifier, published) else {
-            return Ok(Resolved { machine: now, version: None, alias: None });
+        let Some(qualifier) = &arn.qualifier else {
+            return Ok(Resolved { machine: self.state_machine(&arn.machine).await?, version: None, alias: None });
         };
+        let Named { machine: now, published } = self.named(arn).await?;
+        let published = published.ok_or_else(missing)?;
         let (number, alias) = match qualifier {
             Qualifier::Version(number) => (*number, None),
             Qualifier::Alias(name) => {
@@ -97,7 +98,7 @@ impl Api {
         mut change: impl FnMut(&StateMachineRecord, &mut PublishedRecord) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         for _ in 0..TRIES_MAX {
-            let machine = self.state_machine(arn).await?;
+            let machine = self.state_machine_alone(arn).await?;
             let (before, seen) = self.published(&machine).await?;
             let mut next = before.clone();
             let given = change(&machine, &mut next)?;
@@ -115,9 +116,9 @@ impl Api {
     /// Tells whether a state machine is still there to bear what was the first to be published of it; removes that otherwise, since whoever
     /// deleted it may have looked before there was anything.
     async fn keeps_published(&self, machine: &StateMachineRecord, written: Revision) -> Result<bool, ApiError> {
-        let now = self.store()?.state_machine(&machine.arn).await?;
-        let is_kept =
-            now.is_some_and(|now| now.created_at == machine.created_at && now.status == StateMachineStatus::Active);
+        let now = self.store()?.state_machine_alone(&machine.arn).await?;
+        let is_kept = now
+            .is_some_and(|(now, _)| now.created_at == machine.created_at && now.status == StateMachineStatus::Active);
         if !is_kept {
             self.store()?.replace_resource(&ResourceKey::published(&machine.arn), written, None).await?;
         }

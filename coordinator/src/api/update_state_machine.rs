@@ -61,7 +61,7 @@ impl Api {
         let input = Input::read(members, self.settings().definition_bytes_max)?;
         let arn = state_machine_arn(&input.arn)?;
         input.check()?;
-        refuse_deleting(&self.state_machine(&arn).await?)?;
+        refuse_deleting(&self.state_machine_alone(&arn).await?)?;
         if let Some(definition) = &input.definition {
             self.check_definition(definition.clone(), false).await?;
         }

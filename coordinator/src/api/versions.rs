@@ -78,7 +78,7 @@ impl Api {
     /// Answers ListStateMachineVersions, the newest first.
     pub(super) async fn list_state_machine_versions(&self, members: Members) -> Result<Answer, ApiError> {
         let asked = Asked::read(members)?;
-        let machine = self.state_machine(&state_machine_arn(&asked.arn)?).await?;
+        let machine = self.state_machine_alone(&state_machine_arn(&asked.arn)?).await?;
         let (of, now) = (format!("versions of {}", machine.arn), self.runtime().now());
         let before = asked.token.map(|token| page::redeem(&token, &of, now)).transpose()?;
         let before: u32 = before.and_then(|number| number.parse().ok()).unwrap_or(u32::MAX);

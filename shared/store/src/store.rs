@@ -284,16 +284,28 @@ pub trait ExecutionStore: Send + Sync + 'static {
     async fn state_machine_at(&self, arn: &StateMachineArn) -> Result<Option<(StateMachineRecord, Revision)>, Error> {
         let mut looks = LOOKS_MAX;
         loop {
-            let Some(resource) = self.resource(&ResourceKey::state_machine(arn)).await? else { return Ok(None) };
-            let record = StateMachineRecord::decode(&resource.record).map_err(|error| corrupt(&error))?;
+            let Some((record, revision)) = self.state_machine_alone(arn).await? else { return Ok(None) };
             looks -= 1;
             match with_definition(self, record).await {
-                Ok(record) => return Ok(Some((record, resource.revision))),
+                Ok(record) => return Ok(Some((record, revision))),
                 // It may have had another one since, and the first one been removed.
                 Err(Error::Corrupt(_)) if looks > 0 => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Reads a state machine without the text of its definition, which is empty in what it gives, and the revision of its record.
+    ///
+    /// # Errors
+    /// As for `state_machine`.
+    async fn state_machine_alone(
+        &self,
+        arn: &StateMachineArn,
+    ) -> Result<Option<(StateMachineRecord, Revision)>, Error> {
+        let Some(resource) = self.resource(&ResourceKey::state_machine(arn)).await? else { return Ok(None) };
+        let record = StateMachineRecord::decode(&resource.record).map_err(|error| corrupt(&error))?;
+        Ok(Some((record, resource.revision)))
     }
 
     /// Replaces a state machine that is at the revision seen, its definition stored first; tells whether it was at that revision.

@@ -169,7 +169,8 @@ async fn deleting() -> Fixture {
     let fixture = Fixture::new();
     fixture.create("S", PASS).await;
     fixture.api.publish(&machine(), None, None).await.expect("publishes");
-    let marked = fixture.api.change_state_machine(&machine(), |record| {
+    let arn = machine();
+    let marked = fixture.api.change_state_machine(&arn, |record| {
         record.status = StateMachineStatus::Deleting;
         Ok(())
     });

@@ -132,7 +132,8 @@ async fn who_publishes_after_a_deletion_leaves_nothing_behind() {
         fixture.store.meanwhile(ResourceKey::published(&arn), move || {
             let mut calls = vec![("DeleteStateMachine", json!({ "stateMachineArn": machine }))];
             if is_made_anew {
-                calls.push(("CreateStateMachine", json!({ "name": "S", "definition": definition(1), "roleArn": ROLE })));
+                calls
+                    .push(("CreateStateMachine", json!({ "name": "S", "definition": definition(1), "roleArn": ROLE })));
             }
             for (operation, request) in calls {
                 let reply = post_to(&rival, operation, request.to_string()).now_or_never().expect("is done at once");

@@ -102,7 +102,9 @@ async fn a_state_machine_is_created_once(stage: Stage) {
     assert_eq!(stage.store.state_machine(&first.arn).await.expect("reads"), Some(first.clone()));
     let second = StateMachineRecord { definition: "{}".into(), hash: DefinitionHash("hash-2".into()), ..first.clone() };
     assert_eq!(stage.store.create_state_machine(&second).await.expect("reads"), Some(first.clone()));
-    assert_eq!(stage.store.state_machine(&first.arn).await.expect("reads"), Some(first));
+    assert_eq!(stage.store.state_machine(&first.arn).await.expect("reads"), Some(first.clone()));
+    let (alone, _) = stage.store.state_machine_alone(&first.arn).await.expect("reads").expect("is there");
+    assert_eq!(alone, StateMachineRecord { definition: "".into(), ..first });
 }
 
 async fn definitions_are_kept_under_their_hash(stage: Stage) {
