@@ -64,7 +64,7 @@ impl Api {
         checks.secret_length("description", description.as_deref(), 0, 256);
         let routing = Routing::read(&mut members, &mut checks)?;
         checks.finish()?;
-        let alias = Alias::parse(&arn)?;
+        let alias = AliasName::parse(&arn)?;
         if description.is_none() && routing.is_none() {
             let message = "Either the description or the routingConfiguration must be specified";
             return Err(ApiError::new(ErrorCode::ValidationException, message));
@@ -104,7 +104,7 @@ impl Api {
         let mut checks = Checks::default();
         let arn = alias_member(&mut members, &mut checks)?;
         checks.finish()?;
-        let alias = Alias::parse(&arn)?;
+        let alias = AliasName::parse(&arn)?;
         let machine = self.state_machine_alone(&alias.machine).await.map_err(|error| missing_as(error, &arn))?;
         let (published, _) = self.published(&machine).await?;
         let record = published.alias(&alias.name).ok_or_else(|| not_found(&arn))?;
@@ -116,7 +116,7 @@ impl Api {
         let mut checks = Checks::default();
         let arn = alias_member(&mut members, &mut checks)?;
         checks.finish()?;
-        let alias = Alias::parse(&arn)?;
+        let alias = AliasName::parse(&arn)?;
         let deleted = self.change_published(&alias.machine, |_, published| {
             let before = published.aliases.len();
             published.aliases.retain(|known| known.name != alias.name);
@@ -180,12 +180,12 @@ impl Api {
 }
 
 /// Names an alias.
-struct Alias {
+struct AliasName {
     machine: StateMachineArn,
     name: String,
 }
 
-impl Alias {
+impl AliasName {
     fn parse(text: &str) -> Result<Self, ApiError> {
         let QualifiedArn { machine, qualifier } = qualified_arn(text)?;
         match qualifier {

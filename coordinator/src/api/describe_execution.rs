@@ -34,7 +34,7 @@ pub(super) fn described(mut members: Members, arn_member: &str) -> Result<(Strin
 }
 
 /// Gives the members that show the version and the alias that an execution was started by.
-pub(super) fn published(record: &ExecutionRecord) -> impl Iterator<Item = (&'static str, QualifiedArn)> {
+pub(super) fn qualified_members(record: &ExecutionRecord) -> impl Iterator<Item = (&'static str, QualifiedArn)> {
     let version = record.version_arn().map(|arn| ("stateMachineVersionArn", arn));
     version.into_iter().chain(record.alias_arn().map(|arn| ("stateMachineAliasArn", arn)))
 }
@@ -48,7 +48,7 @@ pub(super) fn view(head: &ExecutionHead, with_data: bool) -> Value {
     let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
     set("executionArn", record.arn.as_str().into());
     set("stateMachineArn", record.state_machine.as_str().into());
-    for (name, arn) in published(record) {
+    for (name, arn) in qualified_members(record) {
         set(name, arn.to_string().into());
     }
     set("name", record.arn.name().into());

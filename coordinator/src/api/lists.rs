@@ -14,7 +14,7 @@ use super::answer::{Answer, seconds};
 use super::arn::qualified_arn;
 use super::caller::Caller;
 use super::checks::Checks;
-use super::describe_execution::published;
+use super::describe_execution::qualified_members;
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
 use super::page;
@@ -253,7 +253,7 @@ fn execution(head: &ExecutionHead) -> Value {
         "startDate": seconds(record.started_at),
         "redriveCount": 0,
     });
-    for (name, arn) in published(record) {
+    for (name, arn) in qualified_members(record) {
         view[name] = arn.to_string().into();
     }
     if let Some((_, at)) = &head.end {
