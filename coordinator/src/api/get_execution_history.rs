@@ -1,8 +1,11 @@
 //! GetExecutionHistory: shows what happened, a page at a time.
 
+use std::sync::Arc;
+
 use model::{Details, ExecutionArn, HistoryEvent};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use store::{HistoryCursor, HistoryQuery};
+use wire::record::ExecutionRecord;
 
 use super::Api;
 use super::answer::Answer;
@@ -48,6 +51,7 @@ impl Input {
 }
 
 struct Page {
+    execution: Arc<ExecutionRecord>,
     events: Vec<HistoryEvent>,
     next: Option<String>,
     with_data: bool,
@@ -55,8 +59,8 @@ struct Page {
 
 impl Serialize for Page {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let views: Vec<EventView<'_>> =
-            self.events.iter().map(|event| EventView { event, with_data: self.with_data }).collect();
+        let view = |event| EventView { execution: &self.execution, event, with_data: self.with_data };
+        let views: Vec<EventView<'_>> = self.events.iter().map(view).collect();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("events", &views)?;
         if let Some(next) = &self.next {
@@ -70,13 +74,13 @@ impl Api {
     /// Answers GetExecutionHistory.
     pub(super) async fn get_execution_history(&self, members: Members) -> Result<Answer, ApiError> {
         let input = Input::read(members)?;
-        self.execution(&input.arn).await?;
+        let execution = self.execution(&input.arn).await?.record;
         let now = self.runtime().now();
         let redeem = |text: &String| token::redeem(text, &input.arn, input.reverse, now);
         let cursor = input.token.as_ref().map(redeem).transpose()?;
         let (events, next) = self.page(&input, cursor).await?;
         let next = next.map(|next| token::issue(&input.arn, input.reverse, next, now));
-        Answer::render(&Page { events, next, with_data: input.with_data })
+        Answer::render(&Page { execution, events, next, with_data: input.with_data })
     }
 
     async fn page(

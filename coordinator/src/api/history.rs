@@ -3,11 +3,15 @@
 use model::{Details, EventKind, HistoryEvent, JsonText};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
+use wire::record::ExecutionRecord;
 
 use super::answer::seconds;
+use super::describe_execution::qualified_members;
 
 /// Renders an event.
 pub(crate) struct EventView<'a> {
+    /// The execution, whose start shows what it was started by.
+    pub(crate) execution: &'a ExecutionRecord,
     /// The event.
     pub(crate) event: &'a HistoryEvent,
     /// Whether inputs, outputs and the like are shown.
@@ -23,40 +27,52 @@ impl Serialize for EventView<'_> {
         map.serialize_entry("id", &event.id.0)?;
         map.serialize_entry("previousEventId", &event.previous.0)?;
         if let (Some(key), true) = (details_key(event.kind), event.details != Details::None) {
-            map.serialize_entry(key, &DetailsView { details: &event.details, with_data: self.with_data })?;
+            map.serialize_entry(key, &self.details())?;
         }
         map.end()
     }
 }
 
+impl<'a> EventView<'a> {
+    /// Gives what renders the details alone.
+    pub(super) fn details(&self) -> DetailsView<'a> {
+        DetailsView { execution: self.execution, details: &self.event.details, with_data: self.with_data }
+    }
+}
+
 /// Renders the details of an event.
 pub(super) struct DetailsView<'a> {
-    /// The details.
-    pub(super) details: &'a Details,
-    /// Whether inputs, outputs and the like are shown.
-    pub(super) with_data: bool,
+    execution: &'a ExecutionRecord,
+    details: &'a Details,
+    with_data: bool,
 }
 
 impl Serialize for DetailsView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = Members { map: serializer.serialize_map(None)?, with_data: self.with_data };
+        let (map, execution) = (serializer.serialize_map(None)?, self.execution);
+        let mut members = Members { map, execution, with_data: self.with_data };
         members.details(self.details)?;
         members.map.end()
     }
 }
 
-struct Members<M> {
+struct Members<'a, M> {
     map: M,
+    execution: &'a ExecutionRecord,
     with_data: bool,
 }
 
-impl<M: SerializeMap> Members<M> {
+impl<M: SerializeMap> Members<'_, M> {
     fn details(&mut self, details: &Details) -> Result<(), M::Error> {
         match details {
             Details::None => Ok(()),
             Details::ExecutionStarted { input, role_arn } => {
                 self.input(input)?;
-                self.map.serialize_entry("roleArn", role_arn)
+                self.map.serialize_entry("roleArn", role_arn)?;
+                for (name, arn) in qualified_members(self.execution) {
+                    self.map.serialize_entry(name, &arn.to_string())?;
+                }
+                Ok(())
             }
             Details::Output { output } => self.output(output),
             Details::Failure { error, cause } => self.failure(error.as_deref(), cause.as_deref()),
@@ -252,15 +268,19 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::api::tests::fixture::execution_record;
 
     fn text(json: &str) -> JsonText {
         JsonText::parse(json).expect("is JSON")
     }
 
+    const EXECUTION: &str = "arn:aws:states:us-east-1:123456789012:execution:M:e";
+
     fn render(kind: EventKind, details: Details, with_data: bool) -> Value {
         let at = Timestamp::from_millis(1_700_000_000_123);
         let event = HistoryEvent { id: EventId(3), previous: EventId(2), at, kind, details };
-        serde_json::to_value(EventView { event: &event, with_data }).expect("renders")
+        let execution = execution_record(EXECUTION);
+        serde_json::to_value(EventView { execution: &execution, event: &event, with_data }).expect("renders")
     }
 
     fn check(kind: EventKind, details: Details, key: &str, expect: Value) {

@@ -1,31 +1,34 @@
 //! How events of a history look in a log: as AWS writes them to CloudWatch Logs.
 
-use model::{ExecutionArn, HistoryEvent};
+use model::HistoryEvent;
 use serde_json::{Value, json};
+use wire::record::ExecutionRecord;
 
-use super::history::DetailsView;
+use super::history::EventView;
 
 /// How many bytes an input or output takes in a line at most, escaped: what AWS cuts it off at.
 const TEXT_BYTES_MAX: usize = 248 * 1_024;
 
 /// Renders an event as one JSON object. Ids, the time and the count of redrives are texts in it, as AWS has them.
-pub(super) fn log_line(execution: &ExecutionArn, event: &HistoryEvent, with_data: bool) -> String {
+pub(super) fn log_line(execution: &ExecutionRecord, event: &HistoryEvent, with_data: bool) -> String {
     let line = json!({
         "id": event.id.0.to_string(),
         "type": event.kind.as_str(),
-        "details": details(event, with_data),
+        "details": details(&EventView { execution, event, with_data }),
         "previous_event_id": event.previous.0.to_string(),
         "event_timestamp": event.at.as_millis().to_string(),
-        "execution_arn": execution.as_str(),
+        "execution_arn": execution.arn.as_str(),
         "redrive_count": "0",
     });
     line.to_string()
 }
 
-fn details(event: &HistoryEvent, with_data: bool) -> Value {
-    let details = DetailsView { details: &event.details, with_data };
-    let mut details = serde_json::to_value(details).expect("details have texts as keys and no number that JSON lacks");
-    if !with_data && let Some(members) = details.as_object_mut() {
+fn details(event: &EventView<'_>) -> Value {
+    let mut details =
+        serde_json::to_value(event.details()).expect("details have texts as keys and no number that JSON lacks");
+    if !event.with_data
+        && let Some(members) = details.as_object_mut()
+    {
         // A history shows them even where it shows no data; a log does not.
         members.remove("parameters");
     }
@@ -65,9 +68,10 @@ mod tests {
     use model::{Details, EventId, EventKind, JsonText, Timestamp};
 
     use super::*;
+    use crate::api::tests::fixture::execution_record;
 
     fn line(kind: EventKind, details: Details, with_data: bool) -> String {
-        let execution = ExecutionArn::parse("arn:aws:states:us-east-1:123456789012:execution:M:e").expect("is an ARN");
+        let execution = execution_record("arn:aws:states:us-east-1:123456789012:execution:M:e");
         let at = Timestamp::from_millis(1_700_000_000_123);
         let event = HistoryEvent { id: EventId(7), previous: EventId(6), at, kind, details };
         log_line(&execution, &event, with_data)
@@ -114,6 +118,26 @@ mod tests {
         let expect = r#"{"error":"E","cause":"why"}"#;
         check(EventKind::ExecutionFailed, &failure, expect, expect);
         check(EventKind::LambdaFunctionStarted, &Details::None, "{}", "{}");
+    }
+
+    #[test]
+    fn a_start_names_the_version_and_the_alias() {
+        let of_alias = ExecutionRecord {
+            version: Some(3),
+            alias: Some("PROD".to_owned()),
+            ..execution_record("arn:aws:states:us-east-1:123456789012:execution:M:e")
+        };
+        let kind = EventKind::ExecutionStarted;
+        let details = Details::ExecutionStarted { input: JsonText::trusted("{}"), role_arn: "R".to_owned() };
+        let event = HistoryEvent { id: EventId(1), previous: EventId(0), at: Timestamp::default(), kind, details };
+        let line: Value = serde_json::from_str(&log_line(&of_alias, &event, false)).expect("is JSON");
+        let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:M";
+        let expect = json!({
+            "roleArn": "R",
+            "stateMachineVersionArn": format!("{machine}:3"),
+            "stateMachineAliasArn": format!("{machine}:PROD"),
+        });
+        assert_eq!(line["details"], expect);
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Inner {
             return;
         }
         for event in added(&plan.commit, committed, |kind| takes(logging.level, kind)) {
-            let line = service.log_line(plan.known.arn(), &event, logging.with_data);
+            let line = service.log_line(&plan.known.record, &event, logging.with_data);
             tracing::info!(target: TARGET, "{line}");
         }
     }

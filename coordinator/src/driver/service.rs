@@ -11,7 +11,7 @@ use engine::{Callback, Outcome};
 use model::{ExecutionArn, HistoryEvent, JsonText};
 use store::ExecutionHead;
 use telemetry::TraceContext;
-use wire::record::{LoggingRecord, StarterRecord, StateMachineRecord};
+use wire::record::{ExecutionRecord, LoggingRecord, StarterRecord, StateMachineRecord};
 
 use super::activity::TakenTask;
 
@@ -60,7 +60,7 @@ pub trait Service: Send + Sync + 'static {
     fn logging_of(&self, machine: &StateMachineRecord) -> Option<LoggingRecord>;
 
     /// Renders an event of an execution's history for the log: one JSON object, without a line feed.
-    fn log_line(&self, execution: &ExecutionArn, event: &HistoryEvent, with_data: bool) -> String;
+    fn log_line(&self, execution: &ExecutionRecord, event: &HistoryEvent, with_data: bool) -> String;
 
     /// Names the execution that a call starts, and whose end its task waits for.
     fn awaited(&self, call: &Call) -> Option<ExecutionArn>;

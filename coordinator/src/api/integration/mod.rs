@@ -17,7 +17,7 @@ use model::{ExecutionArn, HistoryEvent, JsonText};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use store::ExecutionHead;
-use wire::record::{LoggingRecord, StarterRecord, StateMachineRecord, Waits};
+use wire::record::{ExecutionRecord, LoggingRecord, StarterRecord, StateMachineRecord, Waits};
 
 use super::activities::polled;
 use super::answer::Answer;
@@ -65,7 +65,7 @@ impl Service for TaskCalls {
         Logging::of(machine)
     }
 
-    fn log_line(&self, execution: &ExecutionArn, event: &HistoryEvent, with_data: bool) -> String {
+    fn log_line(&self, execution: &ExecutionRecord, event: &HistoryEvent, with_data: bool) -> String {
         log_line(execution, event, with_data)
     }
 

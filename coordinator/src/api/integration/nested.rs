@@ -39,35 +39,21 @@ fn parsed(mut shown: Value) -> JsonText {
 mod tests {
     use std::sync::Arc;
 
-    use model::{EventId, ExecutionArn, ExecutionEnd, Timestamp};
-    use wire::record::{DefinitionHash, ExecutionRecord, StarterRecord};
+    use model::{EventId, ExecutionEnd, Timestamp};
+    use wire::record::{ExecutionRecord, StarterRecord};
 
     use super::*;
+    use crate::api::tests::fixture::execution_record;
 
     fn head(waits: Waits, status: ExecutionStatus) -> ExecutionHead {
-        let arn = ExecutionArn::parse("arn:aws:states:r:1:execution:M:e").expect("is an ARN");
+        let record = execution_record("arn:aws:states:r:1:execution:M:e");
         let task = StarterRecord {
-            execution: arn.clone(),
+            execution: record.arn.clone(),
             branch: model::BranchPath::root(),
             attempt: model::AttemptId::first(model::Nonce(1)),
             waits,
         };
-        let record = ExecutionRecord {
-            state_machine: arn.state_machine(),
-            arn,
-            definition: DefinitionHash("h".into()),
-            role_arn: String::new(),
-            input: JsonText::trusted("{\"a\": 1.0}"),
-            started_at: Timestamp::from_millis(1_700_000_000_120),
-            traceparent: String::new(),
-            trace_header: None,
-            revision_id: None,
-            machine_updated_at: None,
-            started_by: Some(task),
-            logging: None,
-            version: None,
-            alias: None,
-        };
+        let record = ExecutionRecord { started_by: Some(task), ..record };
         let is_success = status == ExecutionStatus::Succeeded;
         let end = ExecutionEnd {
             status,

@@ -2,7 +2,7 @@
 
 mod bad;
 mod deletions;
-mod fixture;
+pub(super) mod fixture;
 mod golden;
 mod hostile;
 mod logging;
