@@ -2,15 +2,25 @@
 
 use super::error::{ApiError, ErrorCode};
 
+/// How many broken constraints are told in full, and how many bytes of a value are: whoever asks for millions gets no answer that is
+/// larger than the request.
+const TOLD_MAX: usize = 100;
+const VALUE_BYTES_MAX: usize = 4 * 1024;
+/// How many elements of a list of structures are looked at, all of them where the list is as long as it may be.
+pub(crate) const ELEMENTS_MAX: usize = 100;
+
 /// Collects broken constraints.
 #[derive(Debug, Default)]
-pub(crate) struct Checks(Vec<String>);
+pub(crate) struct Checks {
+    count: usize,
+    told: Vec<String>,
+}
 
 impl Checks {
     /// Refuses a required member that is missing.
     pub(crate) fn required<T>(&mut self, field: &str, value: Option<&T>) {
         if value.is_none() {
-            self.0.push(format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"));
+            self.tell(|| format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"));
         }
     }
 
@@ -25,17 +35,19 @@ impl Checks {
     /// Refuses a text of fewer or more letters without repeating it, since it may be confidential.
     pub(crate) fn secret_length(&mut self, field: &str, value: Option<&str>, min: usize, max: usize) {
         if let Some(broken) = value.and_then(|value| length_constraint(value, min, max)) {
-            self.0.push(format!("Value at '{field}' failed to satisfy constraint: {broken}"));
+            self.tell(|| format!("Value at '{field}' failed to satisfy constraint: {broken}"));
         }
     }
 
     /// Refuses a payload of more bytes.
     pub(crate) fn payload(&mut self, field: &str, value: Option<&str>, bytes_max: u64) {
         if value.is_some_and(|value| value.len() as u64 > bytes_max) {
-            self.0.push(format!(
-                "Value at '{field}' failed to satisfy constraint: Member must have size less than or equal to {bytes_max} \
-                 bytes in UTF-8 encoding"
-            ));
+            self.tell(|| {
+                format!(
+                    "Value at '{field}' failed to satisfy constraint: Member must have size less than or equal to \
+                     {bytes_max} bytes in UTF-8 encoding"
+                )
+            });
         }
     }
 
@@ -43,9 +55,9 @@ impl Checks {
     pub(crate) fn range(&mut self, field: &str, value: Option<i64>, min: i64, max: i64) {
         let Some(value) = value else { return };
         if value < min {
-            self.broken(field, value, &format!("Member must have value greater than or equal to {min}"));
+            self.broken(field, &value.to_string(), &format!("Member must have value greater than or equal to {min}"));
         } else if value > max {
-            self.broken(field, value, &format!("Member must have value less than or equal to {max}"));
+            self.broken(field, &value.to_string(), &format!("Member must have value less than or equal to {max}"));
         }
     }
 
@@ -92,17 +104,31 @@ impl Checks {
 
     /// Tells what was found.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
-        let noun = match self.0.len() {
+        let noun = match self.count {
             0 => return Ok(()),
             1 => "error",
             _ => "errors",
         };
-        let message = format!("{} validation {noun} detected: {}", self.0.len(), self.0.join("; "));
+        let mut message = format!("{} validation {noun} detected: {}", self.count, self.told.join("; "));
+        if self.count > self.told.len() {
+            message.push_str("; …");
+        }
         Err(ApiError::new(ErrorCode::ValidationException, message))
     }
 
-    fn broken(&mut self, field: &str, value: impl std::fmt::Display, constraint: &str) {
-        self.0.push(format!("Value '{value}' at '{field}' failed to satisfy constraint: {constraint}"));
+    fn broken(&mut self, field: &str, value: &str, constraint: &str) {
+        self.tell(|| {
+            let end = value.floor_char_boundary(VALUE_BYTES_MAX);
+            let (shown, dots) = (&value[..end], if end < value.len() { "…" } else { "" });
+            format!("Value '{shown}{dots}' at '{field}' failed to satisfy constraint: {constraint}")
+        });
+    }
+
+    fn tell(&mut self, told: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.told.len() < TOLD_MAX {
+            self.told.push(told());
+        }
     }
 }
 
@@ -168,6 +194,19 @@ mod tests {
             "2 validation errors detected: Value null at 'name' failed to satisfy constraint: Member must not be null; \
              Value null at 'roleArn' failed to satisfy constraint: Member must not be null",
         );
+    }
+
+    #[test]
+    fn many_are_counted_and_few_are_told() {
+        let mut checks = Checks::default();
+        for _ in 0..1_000 {
+            checks.length("key", Some(&"é".repeat(10_000)), 1, 128);
+        }
+        let message = checks.finish().expect_err("is broken").message;
+        let value = "é".repeat(VALUE_BYTES_MAX / 2);
+        let start = format!("1000 validation errors detected: Value '{value}…' at 'key' failed");
+        assert!(message.starts_with(&start) && message.ends_with("or equal to 128; …"), "{message}");
+        assert_eq!(message.matches("at 'key'").count(), TOLD_MAX);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use model::{Qualifier, StateMachineArn};
 use wire::record::RouteRecord;
 
 use super::arn::qualified_arn;
-use super::checks::Checks;
+use super::checks::{Checks, ELEMENTS_MAX};
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
 
@@ -15,8 +15,8 @@ pub(super) struct Routing(Vec<(String, i64)>);
 impl Routing {
     pub(super) fn read(members: &mut Members, checks: &mut Checks) -> Result<Option<Self>, ApiError> {
         let Some(given) = members.structures("routingConfiguration")? else { return Ok(None) };
-        let mut items = Vec::new();
-        for (index, mut item) in given.into_iter().enumerate() {
+        let (count, mut items) = (given.len(), Vec::new());
+        for (index, mut item) in given.into_iter().take(ELEMENTS_MAX).enumerate() {
             let (arn, weight) = (item.text("stateMachineVersionArn")?, item.integer("weight")?);
             let field = |name: &str| format!("routingConfiguration.{}.member.{name}", index + 1);
             checks.required(&field("stateMachineVersionArn"), arn.as_ref());
@@ -26,7 +26,7 @@ impl Routing {
             items.push((arn.unwrap_or_default(), weight.unwrap_or_default()));
         }
         let routing = Self(items);
-        checks.elements("routingConfiguration", &routing.shown(), routing.0.len(), 1, 2);
+        checks.elements("routingConfiguration", &routing.shown(), count, 1, 2);
         Ok(Some(routing))
     }
 

@@ -124,11 +124,13 @@ pub(super) fn read(members: &mut Members, checks: &mut Checks) -> Result<Option<
     Ok(Some(tags))
 }
 
-/// Adds tags; one whose key is there already takes its place.
+/// Adds tags; one whose key is there already takes its place. No more are added than one too many.
 pub(super) fn add(tags: &mut Tags, added: &[(String, String)]) {
     for (key, value) in added {
+        let is_full = tags.len() > TAGS_MAX;
         match tags.iter_mut().find(|(known, _)| known == key) {
             Some((_, known)) => known.clone_from(value),
+            None if is_full => return,
             None => tags.push((key.clone(), value.clone())),
         }
     }

@@ -323,6 +323,24 @@ async fn bodies_that_are_too_large() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lists_that_are_too_long() {
+    let fixture = Fixture::new();
+    let elements = vec![json!({}); 20_000];
+    let keys: Vec<Value> = (0..20_000).map(|key| json!({ "key": key.to_string(), "value": "v" })).collect();
+    let machine = format!("{MACHINE}:S");
+    for (operation, request, error) in [
+        ("CreateStateMachineAlias", json!({ "name": "A", "routingConfiguration": elements }), "ValidationException"),
+        ("UntagResource", json!({ "resourceArn": machine, "tagKeys": vec![""; 20_000] }), "ValidationException"),
+        ("CreateActivity", json!({ "name": "A", "tags": keys }), "TooManyTags"),
+        ("CreateActivity", json!({ "name": "A", "tags": vec![json!({ "key": "" }); 20_000] }), "ValidationException"),
+    ] {
+        let reply = fixture.call(operation, &request).await;
+        let length = reply.body.to_string().len();
+        assert!((reply.status, reply.error()) == (400, error) && length < 32 * 1024, "{operation}: {length} bytes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn operations_that_are_not_answered() {
     let fixture = Fixture::new();
     let not_yet = "The operation ListMapRuns is known, but this version of Stepwell does not answer it yet";
