@@ -201,6 +201,12 @@ pub struct Limits {
     pub events: u64,
     /// How many iterations of an inline Map run at once at most. Since 0.1.0.
     pub map_concurrency: u32,
+    /// How many versions a state machine may have; all of them are read with each start by a version or an alias. Since 0.1.0.
+    pub versions: usize,
+    /// How many aliases a state machine may have. Since 0.1.0.
+    pub aliases: usize,
+    /// How many tags a state machine or an activity may have. Since 0.1.0.
+    pub tags: usize,
 }
 
 impl Default for Limits {
@@ -211,6 +217,9 @@ impl Default for Limits {
             definition_bytes: api.definition_bytes_max,
             events: driver.limits.events_max.unwrap_or_default(),
             map_concurrency: driver.limits.map_concurrency_max,
+            versions: api.versions_max,
+            aliases: api.aliases_max,
+            tags: api.tags_max,
         }
     }
 }
@@ -333,6 +342,9 @@ impl Settings {
             ("limits.payload_bytes", limits.payload_bytes),
             ("limits.definition_bytes", limits.definition_bytes as u64),
             ("limits.map_concurrency", u64::from(limits.map_concurrency)),
+            ("limits.versions", limits.versions as u64),
+            ("limits.aliases", limits.aliases as u64),
+            ("limits.tags", limits.tags as u64),
         ])
     }
 
@@ -346,6 +358,9 @@ impl Settings {
             body_bytes_max: self.api.body_bytes,
             definition_bytes_max: self.limits.definition_bytes,
             payload_bytes_max: self.limits.payload_bytes,
+            versions_max: self.limits.versions,
+            aliases_max: self.limits.aliases,
+            tags_max: self.limits.tags,
         }
     }
 
@@ -504,6 +519,7 @@ mod tests {
         check(|settings| settings.pool.push(Pool::default()), "pool");
         check(|settings| settings.redis.connections = 99, "redis.connections");
         check(|settings| settings.limits.map_concurrency = 0, "limits.map_concurrency");
+        check(|settings| settings.limits.versions = 0, "limits.versions");
         check(|settings| settings.driver.sweep_every = Interval::default(), "driver.sweep_every");
         check(|settings| settings.limits.payload_bytes = 1024 * 1024 + 1, "limits.payload_bytes");
         let mut settings = Settings::default();

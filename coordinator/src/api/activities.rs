@@ -31,8 +31,7 @@ impl Api {
         let name = name.unwrap_or_default();
         check_name(&name)?;
         let mut own = tags::Tags::new();
-        tags::add(&mut own, &given);
-        tags::check_count(&own)?;
+        tags::add(&mut own, &given, self.settings().tags_max)?;
         encryption.as_ref().map_or(Ok(()), Encryption::check)?;
         let record = ActivityRecord {
             arn: caller.activity(&name),

@@ -18,9 +18,6 @@ use super::routing::Routing;
 use super::tags::not_found;
 use super::versions::{Asked, version_arn};
 
-/// How many aliases a state machine may have. Source: <https://docs.aws.amazon.com/step-functions/latest/dg/limits-overview.html>
-const ALIASES_MAX: usize = 100;
-
 impl Api {
     /// Answers CreateStateMachineAlias. Repeated with the same content it gives the alias that is there.
     pub(super) async fn create_state_machine_alias(&self, mut members: Members) -> Result<Answer, ApiError> {
@@ -42,8 +39,9 @@ impl Api {
             if let Some(existing) = published.alias(&name) {
                 return agree(&machine, existing, description.as_ref(), &routes);
             }
-            if published.aliases.len() >= ALIASES_MAX {
-                let message = format!("A state machine has {ALIASES_MAX} aliases at most. Delete some first.");
+            let max = self.settings().aliases_max;
+            if published.aliases.len() >= max {
+                let message = format!("A state machine has {max} aliases at most. Delete some first.");
                 return Err(ApiError::new(ErrorCode::ServiceQuotaExceededException, message));
             }
             let (name, description, routes) = (name.clone(), description.clone(), routes.clone());

@@ -43,15 +43,13 @@ impl Input {
         checks.length("roleArn", role_arn.as_deref(), 1, 256);
         checks.one_of("type", kind.as_deref(), &["STANDARD", "EXPRESS"]);
         let logging = Logging::read(&mut members, &mut checks)?;
-        let given = tags::read(&mut members, &mut checks)?.unwrap_or_default();
-        let mut own = tags::Tags::new();
-        tags::add(&mut own, &given);
+        let tags = tags::read(&mut members, &mut checks)?.unwrap_or_default();
         Ok(Self {
             configuration: Configuration::read(role_arn, logging, members, checks)?,
             name: name.unwrap_or_default(),
             definition: definition.unwrap_or_default().into(),
             kind: kind.unwrap_or_else(|| "STANDARD".to_owned()),
-            tags: own,
+            tags,
         })
     }
 
@@ -63,11 +61,12 @@ impl Input {
         Err(ApiError::new(ErrorCode::StateMachineTypeNotSupported, message))
     }
 
-    /// Checks what the model's constraints don't tell.
-    fn check(&self) -> Result<(), ApiError> {
+    /// Checks what the model's constraints don't tell; of tags with the same key the last one stays.
+    fn check(&mut self, tags_max: usize) -> Result<(), ApiError> {
         check_name(&self.name)?;
         self.configuration.check()?;
-        tags::check_count(&self.tags)
+        let given = std::mem::take(&mut self.tags);
+        tags::add(&mut self.tags, &given, tags_max)
     }
 
     fn into_record(self, api: &Api, caller: &Caller) -> StateMachineRecord {
@@ -96,7 +95,7 @@ impl Api {
     /// count for that, and are not changed.
     pub(super) async fn create_state_machine(&self, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
         let mut input = Input::read(members, self.settings().definition_bytes_max)?;
-        input.check()?;
+        input.check(self.settings().tags_max)?;
         self.check_definition(input.definition.clone(), input.kind == "EXPRESS").await?;
         input.refuse_express()?;
         let publication = input.configuration.publication.take();

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 /// Is what can be set about an [`Api`](super::Api).
+///
+/// AWS's quotas: <https://docs.aws.amazon.com/step-functions/latest/dg/limits-overview.html>
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// The account of callers whose access key id is not one (`api.account`).
@@ -20,6 +22,12 @@ pub struct ApiSettings {
     pub definition_bytes_max: usize,
     /// The largest payload (`limits.payload_bytes`): AWS's 256 KiB.
     pub payload_bytes_max: u64,
+    /// How many versions a state machine may have (`limits.versions`): AWS's 1,000.
+    pub versions_max: usize,
+    /// How many aliases a state machine may have (`limits.aliases`): AWS's 100.
+    pub aliases_max: usize,
+    /// How many tags a resource may have (`limits.tags`): AWS's 50.
+    pub tags_max: usize,
 }
 
 impl Default for ApiSettings {
@@ -32,6 +40,9 @@ impl Default for ApiSettings {
             body_bytes_max: 8 * 1024 * 1024,
             definition_bytes_max: 1024 * 1024,
             payload_bytes_max: 256 * 1024,
+            versions_max: 1_000,
+            aliases_max: 100,
+            tags_max: 50,
         }
     }
 }

@@ -9,9 +9,6 @@ use super::checks::Checks;
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
 
-/// How many tags a resource may have. Source: <https://docs.aws.amazon.com/step-functions/latest/dg/limits-overview.html>
-const TAGS_MAX: usize = 50;
-
 /// Are tags in order.
 pub(super) type Tags = Vec<(String, String)>;
 
@@ -32,11 +29,7 @@ impl Api {
         checks.required("tags", added.as_ref());
         checks.finish()?;
         let added = added.unwrap_or_default();
-        self.change_tags(&arn.unwrap_or_default(), |tags| {
-            add(tags, &added);
-            check_count(tags)
-        })
-        .await?;
+        self.change_tags(&arn.unwrap_or_default(), |tags| add(tags, &added, self.settings().tags_max)).await?;
         Answer::render(&json!({}))
     }
 
@@ -124,22 +117,16 @@ pub(super) fn read(members: &mut Members, checks: &mut Checks) -> Result<Option<
     Ok(Some(tags))
 }
 
-/// Adds tags; one whose key is there already takes its place. No more are added than one too many.
-pub(super) fn add(tags: &mut Tags, added: &[(String, String)]) {
+/// Adds tags; one whose key is there already takes its place. More than a resource may have are refused.
+pub(super) fn add(tags: &mut Tags, added: &[(String, String)], max: usize) -> Result<(), ApiError> {
     for (key, value) in added {
-        let is_full = tags.len() > TAGS_MAX;
         match tags.iter_mut().find(|(known, _)| known == key) {
             Some((_, known)) => known.clone_from(value),
-            None if is_full => return,
             None => tags.push((key.clone(), value.clone())),
         }
-    }
-}
-
-/// Refuses more tags than a resource may have.
-pub(super) fn check_count(tags: &Tags) -> Result<(), ApiError> {
-    if tags.len() > TAGS_MAX {
-        return Err(ApiError::new(ErrorCode::TooManyTags, format!("More than {TAGS_MAX} tags")));
+        if tags.len() > max {
+            return Err(ApiError::new(ErrorCode::TooManyTags, format!("More than {max} tags")));
+        }
     }
     Ok(())
 }

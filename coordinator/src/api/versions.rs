@@ -2,7 +2,7 @@
 
 use model::{QualifiedArn, Qualifier, StateMachineArn};
 use serde_json::json;
-use wire::record::{StateMachineRecord, VersionRecord};
+use wire::record::{PublishedRecord, StateMachineRecord, VersionRecord};
 
 use super::Api;
 use super::answer::Answer;
@@ -15,8 +15,6 @@ use super::page;
 use super::published::listed;
 use super::resource::refuse_deleting;
 
-/// How many versions a state machine may have. Source: <https://docs.aws.amazon.com/step-functions/latest/dg/limits-overview.html>
-const VERSIONS_MAX: usize = 1_000;
 /// What callers name the revision of a state machine by that was never updated.
 const INITIAL: &str = "INITIAL";
 
@@ -58,13 +56,10 @@ impl Api {
                 );
                 return Err(ApiError::new(ErrorCode::ConflictException, message));
             }
-            if let Some(version) = published.versions.iter().find(|version| version.revision_id == machine.revision_id) {
+            if let Some(version) = published.version_of(machine.revision_id.as_deref()) {
                 return Ok(version.clone());
             }
-            if published.versions.len() >= VERSIONS_MAX {
-                let message = format!("A state machine has {VERSIONS_MAX} versions at most. Delete some first.");
-                return Err(ApiError::new(ErrorCode::ServiceQuotaExceededException, message));
-            }
+            self.check_room(published)?;
             published.last_version += 1;
             let version = VersionRecord::of(machine, published.last_version, description.clone(), now);
             published.versions.push(version.clone());
@@ -73,6 +68,16 @@ impl Api {
         let version = published.await?;
         tracing::info!(state_machine = %arn, version = version.number, "state machine published");
         Ok(version)
+    }
+
+    /// Refuses one more version than a state machine may have.
+    pub(super) fn check_room(&self, published: &PublishedRecord) -> Result<(), ApiError> {
+        let max = self.settings().versions_max;
+        if published.versions.len() < max {
+            return Ok(());
+        }
+        let message = format!("A state machine has {max} versions at most. Delete some first.");
+        Err(ApiError::new(ErrorCode::ServiceQuotaExceededException, message))
     }
 
     /// Answers ListStateMachineVersions, the newest first.

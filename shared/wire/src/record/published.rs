@@ -81,6 +81,11 @@ impl PublishedRecord {
         self.versions.iter().find(|version| version.number == number)
     }
 
+    /// Gives the version of a revision; none is what the state machine was created with.
+    pub fn version_of(&self, revision_id: Option<&str>) -> Option<&VersionRecord> {
+        self.versions.iter().find(|version| version.revision_id.as_deref() == revision_id)
+    }
+
     /// Gives an alias by its name.
     pub fn alias(&self, name: &str) -> Option<&AliasRecord> {
         self.aliases.iter().find(|alias| alias.name == name)
