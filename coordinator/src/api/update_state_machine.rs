@@ -61,9 +61,13 @@ impl Api {
         let input = Input::read(members, self.settings().definition_bytes_max)?;
         let arn = state_machine_arn(&input.arn)?;
         input.check()?;
-        refuse_deleting(&self.state_machine_alone(&arn).await?)?;
+        let machine = self.state_machine_alone(&arn).await?;
+        refuse_deleting(&machine)?;
         if let Some(definition) = &input.definition {
             self.check_definition(definition.clone(), false).await?;
+        }
+        if input.configuration.publication.is_some() {
+            self.check_publication(&machine, &input).await?;
         }
         let now = self.runtime().now();
         let revision = self.runtime().uuid();
@@ -89,5 +93,18 @@ impl Api {
             answer.insert("stateMachineVersionArn".to_owned(), version_arn(&arn, version.number).to_string().into());
         }
         Answer::render(&Value::Object(answer))
+    }
+
+    /// Refuses an update whose version would be one too many, as long as nothing is changed.
+    async fn check_publication(&self, machine: &StateMachineRecord, input: &Input) -> Result<(), ApiError> {
+        let (published, _) = self.published(machine).await?;
+        let mut next = machine.clone();
+        input.apply(&mut next);
+        // The hash tells whether it is another one.
+        next.definition.clone_from(&machine.definition);
+        if next == *machine && published.version_of(machine.revision_id.as_deref()).is_some() {
+            return Ok(());
+        }
+        self.check_room(&published)
     }
 }

@@ -9,6 +9,7 @@ use store::{ExecutionStore as _, ResourceKey};
 use wire::record::{PublishedRecord, VersionRecord};
 
 use super::fixture::{Fixture, MACHINE, ROLE, post_to};
+use crate::api::ApiSettings;
 use crate::api::error::ErrorCode;
 
 fn definition(result: usize) -> String {
@@ -17,7 +18,10 @@ fn definition(result: usize) -> String {
 
 /// Makes a state machine `S` of two versions, which give 0 and 1.
 async fn two_versions() -> Fixture {
-    let fixture = Fixture::new();
+    two_versions_of(Fixture::new()).await
+}
+
+async fn two_versions_of(fixture: Fixture) -> Fixture {
     let request = json!({ "name": "S", "definition": definition(0), "roleArn": ROLE, "publish": true });
     answered(&fixture, "CreateStateMachine", request).await;
     let request = json!({ "stateMachineArn": format!("{MACHINE}:S"), "definition": definition(1), "publish": true });
@@ -164,6 +168,33 @@ async fn only_the_revision_that_a_request_made_is_published_with_it() {
     assert_eq!(created["stateMachineVersionArn"], format!("{arn}:1"));
     let error = fixture.api.publish(&arn, Some("INITIAL"), None).await.expect_err("was updated");
     assert_eq!(error.code, ErrorCode::ConflictException);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_would_be_one_too_many_is_refused() {
+    let settings = ApiSettings { versions_max: 2, aliases_max: 1, tags_max: 1, ..ApiSettings::default() };
+    let fixture = two_versions_of(Fixture::with(settings)).await;
+    let arn = StateMachineArn::parse(&format!("{MACHINE}:S")).expect("is an ARN");
+    let before = fixture.store.state_machine(&arn).await.expect("reads");
+    let update = |result| json!({ "stateMachineArn": arn.as_str(), "definition": definition(result), "publish": true });
+    let alias = |name: &str| {
+        let route = json!({ "stateMachineVersionArn": format!("{arn}:1"), "weight": 100 });
+        json!({ "name": name, "routingConfiguration": [route] })
+    };
+    answered(&fixture, "CreateStateMachineAlias", alias("A")).await;
+    let tags = [("a", "1"), ("b", "2")].map(|(key, value)| json!({ "key": key, "value": value }));
+    for (operation, request, error) in [
+        ("UpdateStateMachine", update(2), "ServiceQuotaExceededException"),
+        ("CreateStateMachineAlias", alias("B"), "ServiceQuotaExceededException"),
+        ("TagResource", json!({ "resourceArn": arn.as_str(), "tags": tags }), "TooManyTags"),
+    ] {
+        assert_eq!(fixture.call(operation, &request).await.error(), error, "{operation}");
+    }
+    assert_eq!(fixture.store.state_machine(&arn).await.expect("reads"), before, "nothing was changed");
+    let again = answered(&fixture, "UpdateStateMachine", update(1)).await;
+    assert_eq!(again["stateMachineVersionArn"], format!("{arn}:2"));
+    answered(&fixture, "DeleteStateMachineVersion", json!({ "stateMachineVersionArn": format!("{arn}:2") })).await;
+    assert_eq!(answered(&fixture, "UpdateStateMachine", update(2)).await["stateMachineVersionArn"], format!("{arn}:3"));
 }
 
 #[tokio::test(start_paused = true)]
