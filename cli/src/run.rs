@@ -126,6 +126,7 @@ impl Place {
             logging: None,
             tracing: None,
             encryption: None,
+            publication: None,
         };
         self.store.create_state_machine(&machine).await?;
         let request = StartRequest::new(machine, self.runtime.uuid(), input);

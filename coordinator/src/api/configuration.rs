@@ -3,7 +3,7 @@
 
 use model::JsonText;
 use serde_json::{Map, Value, json};
-use wire::record::{LogLevel, LoggingRecord, StateMachineRecord};
+use wire::record::{LogLevel, LoggingRecord, PublicationRecord, StateMachineRecord};
 
 use super::checks::Checks;
 use super::error::{ApiError, ErrorCode};
@@ -16,13 +16,7 @@ pub(super) struct Configuration {
     tracing: Option<Tracing>,
     encryption: Option<Encryption>,
     /// Whether a version is to be published.
-    pub(super) publication: Option<Publication>,
-}
-
-/// Asks for a version.
-pub(super) struct Publication {
-    /// Its description.
-    pub(super) description: Option<String>,
+    pub(super) publication: Option<PublicationRecord>,
 }
 
 impl Configuration {
@@ -43,7 +37,7 @@ impl Configuration {
             let message = "Version description can only be set when publish is true";
             return Err(ApiError::new(ErrorCode::ValidationException, message));
         }
-        let publication = publish.then_some(Publication { description: version_description });
+        let publication = publish.then_some(PublicationRecord { description: version_description });
         Ok(Self { role_arn, logging, tracing, encryption, publication })
     }
 

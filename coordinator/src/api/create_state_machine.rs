@@ -5,19 +5,19 @@ use std::sync::Arc;
 use asl::{Definition, Options};
 use model::StateMachineStatus;
 use serde_json::json;
-use wire::record::StateMachineRecord;
+use wire::record::{PublicationRecord, StateMachineRecord, VersionRecord};
 
 use super::Api;
 use super::answer::{Answer, seconds};
 use super::caller::Caller;
 use super::checks::Checks;
-use super::configuration::{Configuration, Encryption, Logging, Publication, Tracing};
+use super::configuration::{Configuration, Encryption, Logging, Tracing};
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
 use super::name::check_name;
 use super::resource::refuse_deleting;
 use super::tags;
-use super::versions::{revision_of, version_arn};
+use super::versions::{INITIAL, version_arn};
 use crate::definitions::hash_of;
 
 struct Input {
@@ -69,7 +69,7 @@ impl Input {
         tags::add(&mut self.tags, &given, tags_max)
     }
 
-    fn into_record(self, api: &Api, caller: &Caller) -> StateMachineRecord {
+    fn into_record(mut self, api: &Api, caller: &Caller) -> StateMachineRecord {
         let mut record = StateMachineRecord {
             arn: caller.state_machine(&self.name),
             hash: hash_of(&self.definition),
@@ -84,6 +84,7 @@ impl Input {
             logging: None,
             tracing: None,
             encryption: None,
+            publication: self.configuration.publication.take(),
         };
         self.configuration.apply(&mut record);
         record
@@ -98,7 +99,6 @@ impl Api {
         input.check(self.settings().tags_max)?;
         self.check_definition(input.definition.clone(), input.kind == "EXPRESS").await?;
         input.refuse_express()?;
-        let publication = input.configuration.publication.take();
         let record = input.into_record(self, caller);
         let created = match self.store()?.create_state_machine(&record).await? {
             None => record,
@@ -109,14 +109,24 @@ impl Api {
             "stateMachineArn": created.arn.as_str(),
             "creationDate": seconds(created.created_at),
         });
-        if let Some(Publication { description }) = publication {
-            let version = self.publish(&created.arn, Some(revision_of(&created)), description.clone()).await?;
-            if version.description != description {
-                return Err(already_exists(&created));
-            }
+        if let Some(publication) = &created.publication {
+            let version = self.first_version(&created, publication).await?;
             answer["stateMachineVersionArn"] = version_arn(&created.arn, version.number).to_string().into();
         }
         Answer::render(&answer)
+    }
+
+    /// Gives the version of what a state machine was created with; publishes it unless that is done.
+    async fn first_version(
+        &self,
+        machine: &StateMachineRecord,
+        publication: &PublicationRecord,
+    ) -> Result<VersionRecord, ApiError> {
+        let (published, _) = self.published(machine).await?;
+        match published.version_of(None) {
+            Some(version) => Ok(version.clone()),
+            None => self.publish(&machine.arn, Some(INITIAL), publication.description.clone()).await,
+        }
     }
 
     pub(super) async fn check_definition(&self, text: Arc<str>, express: bool) -> Result<(), ApiError> {
@@ -133,20 +143,19 @@ impl Api {
     }
 }
 
-/// Gives the state machine that exists if it has the content asked for.
+/// Gives the state machine that exists if it has the content asked for, and its creation asked for the same version.
+///
+/// AWS: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html>
 fn agree(existing: StateMachineRecord, asked: &StateMachineRecord) -> Result<StateMachineRecord, ApiError> {
     refuse_deleting(&existing)?;
     let same = existing.hash == asked.hash
         && existing.kind == asked.kind
+        && existing.publication == asked.publication
         && Logging::shown(&existing) == Logging::shown(asked)
         && Tracing::shown(&existing) == Tracing::shown(asked)
         && Encryption::shown(&existing) == Encryption::shown(asked);
     if same {
         return Ok(existing);
     }
-    Err(already_exists(&existing))
-}
-
-fn already_exists(existing: &StateMachineRecord) -> ApiError {
-    ApiError::quoting(ErrorCode::StateMachineAlreadyExists, "State Machine Already Exists", &existing.arn)
+    Err(ApiError::quoting(ErrorCode::StateMachineAlreadyExists, "State Machine Already Exists", &existing.arn))
 }

@@ -16,7 +16,7 @@ use super::published::listed;
 use super::resource::refuse_deleting;
 
 /// What callers name the revision of a state machine by that was never updated.
-const INITIAL: &str = "INITIAL";
+pub(super) const INITIAL: &str = "INITIAL";
 
 /// Names the revision of a state machine as callers do.
 pub(super) fn revision_of(machine: &StateMachineRecord) -> &str {

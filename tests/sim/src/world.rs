@@ -449,6 +449,7 @@ fn machine(name: &str, definition: &Value, at: Timestamp) -> StateMachineRecord 
         logging: None,
         tracing: None,
         encryption: None,
+        publication: None,
     }
 }
 

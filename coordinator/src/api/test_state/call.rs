@@ -75,6 +75,7 @@ impl Api {
             logging: None,
             tracing: None,
             encryption: None,
+            publication: None,
         }
     }
 }

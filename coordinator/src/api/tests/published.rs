@@ -10,7 +10,6 @@ use wire::record::{PublishedRecord, VersionRecord};
 
 use super::fixture::{Fixture, MACHINE, ROLE, post_to};
 use crate::api::ApiSettings;
-use crate::api::error::ErrorCode;
 
 fn definition(result: usize) -> String {
     format!(r#"{{"StartAt":"S","States":{{"S":{{"Type":"Pass","Result":{result},"End":true}}}}}}"#)
@@ -158,16 +157,49 @@ async fn who_publishes_after_a_deletion_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_revision_that_a_request_made_is_published_with_it() {
-    let fixture = Fixture::new();
-    let arn = StateMachineArn::parse(&fixture.create("S", &definition(0)).await).expect("is an ARN");
-    let request = json!({ "stateMachineArn": arn.as_str(), "definition": definition(1) });
-    answered(&fixture, "UpdateStateMachine", request).await;
-    let request = json!({ "name": "S", "definition": definition(1), "roleArn": ROLE, "publish": true });
-    let created = answered(&fixture, "CreateStateMachine", request).await;
-    assert_eq!(created["stateMachineVersionArn"], format!("{arn}:1"));
-    let error = fixture.api.publish(&arn, Some("INITIAL"), None).await.expect_err("was updated");
-    assert_eq!(error.code, ErrorCode::ConflictException);
+async fn a_creation_is_repeated_with_the_version_that_it_asked_for() {
+    let create = |name: &str, publication: Value| {
+        let mut request = json!({ "name": name, "definition": definition(0), "roleArn": ROLE });
+        request.as_object_mut().expect("is one").extend(publication.as_object().expect("is one").clone());
+        request
+    };
+    let (none, bare) = (json!({}), json!({ "publish": true }));
+    let described = json!({ "publish": true, "versionDescription": "d" });
+    let all = [none, bare, described];
+    for (index, first) in all.iter().enumerate() {
+        let fixture = Fixture::new();
+        let arn = StateMachineArn::parse(&format!("{MACHINE}:S")).expect("is an ARN");
+        let store = fixture.store.clone();
+        // It dies before it publishes.
+        fixture.store.meanwhile(ResourceKey::published(&arn), move || store.set_connected(false));
+        let died = fixture.call("CreateStateMachine", &create("S", first.clone())).await;
+        assert_eq!(died.status, if index == 0 { 200 } else { 503 });
+        fixture.store.set_connected(true);
+        for _ in 0..2 {
+            for (other, request) in all.iter().enumerate() {
+                let reply = fixture.call("CreateStateMachine", &create("S", request.clone())).await;
+                if other == index {
+                    let version = (index > 0).then(|| format!("{arn}:1"));
+                    assert_eq!(reply.body["stateMachineVersionArn"].as_str(), version.as_deref(), "{}", reply.body);
+                } else {
+                    assert_eq!(reply.error(), "StateMachineAlreadyExists", "{first} {request}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_revision_that_a_creation_made_is_published_with_it() {
+    let fixture = two_versions().await;
+    let update = json!({ "stateMachineArn": format!("{MACHINE}:S"), "definition": definition(0) });
+    answered(&fixture, "UpdateStateMachine", update).await;
+    let request = json!({ "name": "S", "definition": definition(0), "roleArn": ROLE, "publish": true });
+    let again = answered(&fixture, "CreateStateMachine", request.clone()).await;
+    assert_eq!(again["stateMachineVersionArn"], format!("{MACHINE}:S:1"));
+    let first = json!({ "stateMachineVersionArn": format!("{MACHINE}:S:1") });
+    answered(&fixture, "DeleteStateMachineVersion", first).await;
+    assert_eq!(fixture.call("CreateStateMachine", &request).await.error(), "ConflictException");
 }
 
 #[tokio::test(start_paused = true)]

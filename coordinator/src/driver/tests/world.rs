@@ -192,6 +192,7 @@ impl World {
             logging: None,
             tracing: None,
             encryption: None,
+            publication: None,
         };
         self.store.create_state_machine(&machine).await.expect("the store answers");
         machine

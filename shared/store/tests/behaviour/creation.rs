@@ -92,6 +92,7 @@ fn state_machine() -> StateMachineRecord {
         logging: Some(JsonText::parse("{\"level\" : \"ALL\"}").expect("is JSON")),
         tracing: None,
         encryption: None,
+        publication: None,
     }
 }
 

@@ -36,6 +36,7 @@ fn record(definition: &str) -> StateMachineRecord {
         logging: None,
         tracing: None,
         encryption: None,
+        publication: None,
     }
 }
 

@@ -7,6 +7,7 @@ use model::{
     ActivityArn, AttemptId, BranchPath, Details, EventId, EventKind, EventRef, ExecutionArn, ExecutionEnd, JsonText,
     QualifiedArn, Qualifier, StateMachineArn, StateMachineStatus, Timestamp,
 };
+use serde::{Deserialize, Serialize};
 
 /// Is the content hash (SHA-256, hexadecimal) of a definition's text: what executions pin.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -156,6 +157,16 @@ pub struct StateMachineRecord {
     pub tracing: Option<JsonText>,
     /// The encryptionConfiguration as given, if it was.
     pub encryption: Option<JsonText>,
+    /// The version that its creation asked for, if it did.
+    pub publication: Option<PublicationRecord>,
+}
+
+/// Is what a creation asked of the version that it was to publish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicationRecord {
+    /// Its description, if one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// Is an activity as AWS describes it.

@@ -10,7 +10,7 @@ use super::reader::{self, Reference, TextTable};
 use super::writer::{self, Object, json};
 use super::{
     ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, ExecutionRecord, LogLevel,
-    LoggingRecord, RecordError, StarterRecord, StateMachineRecord, Waits,
+    LoggingRecord, PublicationRecord, RecordError, StarterRecord, StateMachineRecord, Waits,
 };
 
 impl ExecutionRecord {
@@ -250,6 +250,7 @@ impl StateMachineRecord {
             object.raw("logging", self.logging.as_ref());
             object.raw("tracing", self.tracing.as_ref());
             object.raw("encryption", self.encryption.as_ref());
+            object.optional("publication", self.publication.as_ref());
         })
     }
 
@@ -278,6 +279,7 @@ impl StateMachineRecord {
             logging: text.logging.map(JsonText::from_raw),
             tracing: text.tracing.map(JsonText::from_raw),
             encryption: text.encryption.map(JsonText::from_raw),
+            publication: text.publication,
         })
     }
 }
@@ -336,4 +338,5 @@ struct StateMachineText<'a> {
     tracing: Option<&'a RawValue>,
     #[serde(borrow)]
     encryption: Option<&'a RawValue>,
+    publication: Option<PublicationRecord>,
 }

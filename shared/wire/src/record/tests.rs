@@ -217,6 +217,7 @@ fn state_machine() -> StateMachineRecord {
         logging: Some(text("{\"level\" : \"ALL\"}")),
         tracing: Some(text("{\"enabled\":false}")),
         encryption: None,
+        publication: None,
     }
 }
 
@@ -408,7 +409,19 @@ fn records_are_as_the_golden_files_have_them() {
         ),
     ];
     check(executions, ExecutionRecord::encode, ExecutionRecord::decode);
-    check(vec![("state-machine.v1.json", state_machine())], StateMachineRecord::encode, StateMachineRecord::decode);
+    let publishing = |description: Option<&str>| {
+        let publication = Some(PublicationRecord { description: description.map(str::to_owned) });
+        StateMachineRecord { publication, ..state_machine() }
+    };
+    check(
+        vec![
+            ("state-machine.v1.json", state_machine()),
+            ("state-machine.v1.publishing.json", publishing(Some("the \"first\""))),
+            ("state-machine.v1.publishing-bare.json", publishing(None)),
+        ],
+        StateMachineRecord::encode,
+        StateMachineRecord::decode,
+    );
     let of_none = PublishedRecord::of(&state_machine());
     let published = vec![("published.v1.json", published()), ("published.v1.nothing.json", of_none)];
     check(published, PublishedRecord::encode, PublishedRecord::decode);
