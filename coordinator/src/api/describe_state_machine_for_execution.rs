@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use store::ExecutionHead;
-use wire::record::StateMachineRecord;
+use wire::record::{ExecutionRecord, StateMachineRecord};
 
 use super::Api;
 use super::answer::{Answer, seconds};
@@ -16,7 +16,7 @@ use super::members::Members;
 
 impl Api {
     /// Answers DescribeStateMachineForExecution. Definition, role and revision are those that the execution started with; logging and the like are
-    /// those of the state machine as it is.
+    /// those of its version, or of the state machine as it is.
     pub(super) async fn describe_state_machine_for_execution(&self, members: Members) -> Result<Answer, ApiError> {
         let (arn, with_data) = described(members, "executionArn")?;
         let head = self.execution(&execution_arn(&arn)?).await?;
@@ -27,13 +27,25 @@ impl Api {
         } else {
             "".into()
         };
-        let machine = self.store()?.state_machine_alone(&head.record.state_machine).await?.map(|(machine, _)| machine);
+        let machine = self.machine_of(&head.record).await?;
         let references = self.variable_references(&definition).await;
         let mut view = view(&head, &definition, machine.as_ref());
         if let Some(references) = references {
             view["variableReferences"] = references;
         }
         Answer::render(&view)
+    }
+
+    /// Gives the state machine that an execution is of, without the text of its definition: as its version has it, or else as it is now.
+    async fn machine_of(&self, execution: &ExecutionRecord) -> Result<Option<StateMachineRecord>, ApiError> {
+        let found = self.store()?.state_machine_alone(&execution.state_machine).await?;
+        let (Some((now, _)), Some(number)) = (&found, execution.version) else {
+            return Ok(found.map(|(now, _)| now));
+        };
+        let (published, _) = self.published(now).await?;
+        // A later state machine of the name may have a version of the number.
+        let version = published.version(number).filter(|version| version.hash == execution.definition);
+        Ok(Some(version.map_or_else(|| now.clone(), |version| version.machine(now))))
     }
 }
 

@@ -203,6 +203,25 @@ async fn only_the_revision_that_a_creation_made_is_published_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_execution_shows_the_configuration_of_its_version() {
+    let fixture = two_versions().await;
+    for (name, of) in [("a", "S:1"), ("b", "S")] {
+        let request = json!({ "stateMachineArn": format!("{MACHINE}:{of}"), "name": name });
+        answered(&fixture, "StartExecution", request).await;
+    }
+    let machine = json!({ "stateMachineArn": format!("{MACHINE}:S"), "tracingConfiguration": { "enabled": true } });
+    answered(&fixture, "UpdateStateMachine", machine).await;
+    let shown = async |name: &str| {
+        let request = json!({ "executionArn": format!("{}:S:{name}", MACHINE.replace("stateMachine", "execution")) });
+        answered(&fixture, "DescribeStateMachineForExecution", request).await["tracingConfiguration"]["enabled"].clone()
+    };
+    assert_eq!((shown("a").await, shown("b").await), (json!(false), json!(true)));
+    let first = json!({ "stateMachineVersionArn": format!("{MACHINE}:S:1") });
+    answered(&fixture, "DeleteStateMachineVersion", first).await;
+    assert_eq!(shown("a").await, true);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_would_be_one_too_many_is_refused() {
     let settings = ApiSettings { versions_max: 2, aliases_max: 1, tags_max: 1, ..ApiSettings::default() };
     let fixture = two_versions_of(Fixture::with(settings)).await;
