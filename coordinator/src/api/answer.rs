@@ -13,7 +13,7 @@ use super::error::{ApiError, ErrorCode};
 const RETRY_AFTER_SECONDS: u16 = 1;
 
 /// Is the body of a good answer, as JSON text.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer(Vec<u8>);
 
 impl Answer {

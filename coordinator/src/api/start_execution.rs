@@ -1,7 +1,7 @@
 //! StartExecution: begins an execution, or finds the one that was begun by the same request before. StartSyncExecution, which
 //! no state machine takes.
 
-use model::JsonText;
+use model::{ExecutionArn, JsonText, QualifiedArn, Timestamp};
 use serde_json::json;
 use store::ExecutionHead;
 use telemetry::TraceContext;
@@ -49,7 +49,16 @@ impl Api {
     /// Answers StartExecution. Repeated with the same name and input while the execution runs, it gives the same answer.
     pub(super) async fn start_execution(&self, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
         let Input { arn, name, input, trace_header } = Input::read(members, self.settings().payload_bytes_max)?;
-        let Resolved { machine, version, alias } = self.resolve(&qualified_arn(&arn)?).await?;
+        let of = qualified_arn(&arn)?;
+        let resolved = self.resolve(&of).await;
+        let name = name.or_else(|| caller.task.as_ref().map(name_of));
+        if let (Err(error), Some(task), Some(name)) = (&resolved, &caller.task, &name)
+            && error.code == ErrorCode::StateMachineDoesNotExist
+            && let Some((arn, at)) = self.own_execution(&of, name, task).await?
+        {
+            return started(&arn, at);
+        }
+        let Resolved { machine, version, alias } = resolved?;
         if let Some(name) = &name {
             check_name(name)?;
         }
@@ -61,7 +70,7 @@ impl Api {
             machine,
             version: version.map(|version| version.number),
             alias,
-            name: name.or_else(|| caller.task.as_ref().map(name_of)).unwrap_or_else(|| self.runtime().uuid()),
+            name: name.unwrap_or_else(|| self.runtime().uuid()),
             input: input.clone(),
             trace: named.or(caller.trace),
             trace_header: trace_header.or_else(|| caller.trace_header.clone()),
@@ -72,7 +81,22 @@ impl Api {
             StartOutcome::Exists(head) => same_request(&head, &input, caller.task.as_ref())?,
         };
         tracing::debug!("execution started");
-        Answer::render(&json!({ "executionArn": arn.as_str(), "startDate": seconds(at) }))
+        started(&arn, at)
+    }
+
+    /// Finds the execution that a task started by a version or an alias that is gone since: the call may be made again.
+    async fn own_execution(
+        &self,
+        of: &QualifiedArn,
+        name: &str,
+        task: &StarterRecord,
+    ) -> Result<Option<(ExecutionArn, Timestamp)>, ApiError> {
+        if of.qualifier.is_none() || check_name(name).is_err() {
+            return Ok(None);
+        }
+        let head = self.store()?.execution(&of.machine.execution(name)).await?;
+        let own = head.filter(|head| is_own(head, Some(task)));
+        Ok(own.map(|head| (head.record.arn.clone(), head.record.started_at)))
     }
 
     /// Answers StartSyncExecution: every state machine is of type STANDARD, which it is not for.
@@ -82,6 +106,10 @@ impl Api {
         let message = "This operation is not supported by this type of state machine";
         Err(ApiError::new(ErrorCode::StateMachineTypeNotSupported, message))
     }
+}
+
+fn started(arn: &ExecutionArn, at: Timestamp) -> Result<Answer, ApiError> {
+    Answer::render(&json!({ "executionArn": arn.as_str(), "startDate": seconds(at) }))
 }
 
 pub(super) fn payload(input: Option<String>) -> Result<JsonText, ApiError> {
@@ -100,15 +128,19 @@ fn same_request(
     head: &ExecutionHead,
     input: &JsonText,
     task: Option<&StarterRecord>,
-) -> Result<(model::ExecutionArn, model::Timestamp), ApiError> {
+) -> Result<(ExecutionArn, Timestamp), ApiError> {
     let record = &head.record;
-    let is_own = task.is_some() && record.started_by.as_ref() == task;
     // A task waits for the end of none but its own: nobody else's would tell it.
     let waits = task.is_some_and(|task| task.waits != Waits::No);
-    if is_own || (head.end.is_none() && record.input == *input && !waits) {
+    if is_own(head, task) || (head.end.is_none() && record.input == *input && !waits) {
         return Ok((record.arn.clone(), record.started_at));
     }
     Err(ApiError::quoting(ErrorCode::ExecutionAlreadyExists, "Execution Already Exists", &record.arn))
+}
+
+/// Tells whether a task started an execution.
+fn is_own(head: &ExecutionHead, task: Option<&StarterRecord>) -> bool {
+    task.is_some() && head.record.started_by.as_ref() == task
 }
 
 impl From<StartError> for ApiError {

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use model::{StateMachineArn, Timestamp};
+use model::{AttemptId, BranchPath, ExecutionArn, Nonce, StateMachineArn, Timestamp};
 use serde_json::{Value, json};
 use store::{ExecutionStore as _, ResourceKey};
-use wire::record::{PublishedRecord, VersionRecord};
+use wire::record::{PublishedRecord, StarterRecord, VersionRecord, Waits};
 
 use super::fixture::{Fixture, MACHINE, ROLE, post_to};
 use crate::api::ApiSettings;
+use crate::api::caller::Caller;
+use crate::api::error::ErrorCode;
+use crate::api::members::Members;
 
 fn definition(result: usize) -> String {
     format!(r#"{{"StartAt":"S","States":{{"S":{{"Type":"Pass","Result":{result},"End":true}}}}}}"#)
@@ -200,6 +203,39 @@ async fn only_the_revision_that_a_creation_made_is_published_with_it() {
     let first = json!({ "stateMachineVersionArn": format!("{MACHINE}:S:1") });
     answered(&fixture, "DeleteStateMachineVersion", first).await;
     assert_eq!(fixture.call("CreateStateMachine", &request).await.error(), "ConflictException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_starts_again_finds_its_execution_when_the_version_is_gone() {
+    let fixture = two_versions().await;
+    let task = |number: u32| StarterRecord {
+        execution: ExecutionArn::parse("arn:aws:states:eu-west-1:123456789012:execution:P:p").expect("is an ARN"),
+        branch: BranchPath::root(),
+        attempt: AttemptId { number, nonce: Nonce(1) },
+        waits: Waits::No,
+    };
+    let start = async |number: u32, name: Option<&str>| {
+        let Value::Object(members) = json!({ "stateMachineArn": format!("{MACHINE}:S:1"), "name": name }) else {
+            unreachable!("is an object")
+        };
+        let caller = Caller {
+            account: "123456789012".to_owned(),
+            region: "eu-west-1".to_owned(),
+            trace: None,
+            trace_header: None,
+            task: Some(task(number)),
+        };
+        fixture.api.start_execution(Members::of(members), &caller).await.map_err(|error| error.code)
+    };
+    let unnamed = start(1, None).await.expect("starts");
+    let named = start(2, Some("n")).await.expect("starts");
+    let version = json!({ "stateMachineVersionArn": format!("{MACHINE}:S:1") });
+    answered(&fixture, "DeleteStateMachineVersion", version).await;
+    assert_eq!(start(1, None).await, Ok(unnamed));
+    assert_eq!(start(2, Some("n")).await, Ok(named));
+    for (number, name) in [(3, None), (3, Some("n")), (1, Some("a b"))] {
+        assert_eq!(start(number, name).await, Err(ErrorCode::StateMachineDoesNotExist), "{number} {name:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
