@@ -4,8 +4,8 @@ use model::{ActivityArn, ExecutionArn, QualifiedArn, StateMachineArn};
 
 use super::error::{ApiError, ErrorCode};
 
-/// Reads the ARN of a state machine. One with a version or alias is well-formed, but names nothing that has a definition of its own to
-/// change, versions and so on.
+/// Reads the ARN of a state machine for an operation that takes no version and no alias: one that names such is well-formed, and there is no
+/// state machine of it.
 pub(super) fn state_machine_arn(text: &str) -> Result<StateMachineArn, ApiError> {
     let QualifiedArn { machine, qualifier } = QualifiedArn::parse(text)?;
     if qualifier.is_some() { Err(does_not_exist(text)) } else { Ok(machine) }

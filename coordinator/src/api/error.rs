@@ -41,7 +41,7 @@ macro_rules! error_codes {
 error_codes! {
     ActivityAlreadyExists, SERVICE, 400, "An activity of this name has another encryption.";
     ActivityDoesNotExist, SERVICE, 400, "There is no such activity.";
-    ConflictException, SERVICE, 400, "Others change the resource all the time.";
+    ConflictException, SERVICE, 400, "Others change the resource all the time, or it is not as the request takes it to be.";
     ExecutionAlreadyExists, SERVICE, 400, "An execution of this name exists, with another input or ended.";
     ExecutionDoesNotExist, SERVICE, 400, "There is no such execution.";
     InternalFailure, PROTOCOL, 500, "We failed: a defect.";
@@ -54,11 +54,11 @@ error_codes! {
     InvalidOutput, SERVICE, 400, "The output of a task is not JSON.";
     InvalidToken, SERVICE, 400, "A page token is not one that we gave for this list, or a task token is none.";
     MissingRequiredParameter, SERVICE, 400, "An update changes nothing.";
-    ResourceNotFound, SERVICE, 400, "There is no such resource.";
     RequestEntityTooLargeException, PROTOCOL, 413, "The body is larger than any request.";
+    ResourceNotFound, SERVICE, 400, "There is no such resource.";
     SerializationException, PROTOCOL, 400, "The body is not JSON, or a member has another type.";
-    ServiceUnavailable, AVAILABILITY, 503, "The store can't be reached, or has no room; to be tried again.";
     ServiceQuotaExceededException, SERVICE, 400, "More versions or aliases than a state machine may have.";
+    ServiceUnavailable, AVAILABILITY, 503, "The store can't be reached, or has no room; to be tried again.";
     StateMachineAlreadyExists, SERVICE, 400, "A state machine of this name has another content.";
     StateMachineDeleting, SERVICE, 400, "The state machine is being deleted.";
     StateMachineDoesNotExist, SERVICE, 400, "There is no such state machine.";
