@@ -1,6 +1,6 @@
 //! Events of the core, made from what came in.
 
-use engine::{Callback, ChildResult, ChildrenPhase, Completion, Event, Outcome, Phase, Timer};
+use engine::{Callback, ChildResult, ChildrenPhase, Completion, Delivery, Event, Outcome, Phase, Timer};
 use model::{AttemptId, JsonText, Timestamp};
 use store::StoredBranch;
 use telemetry::TraceContext;
@@ -88,6 +88,8 @@ impl Inner {
         patience: Patience<'_>,
     ) -> Result<Prepared, Unable> {
         let event = match trigger {
+            // No worker of a pool has what waits in the queue of an activity: `started` is for who polls it to say.
+            Trigger::Report(_) if is_queued(&held.branch.phase) => return Ok(Prepared::Void),
             Trigger::Report(report) => event_of_report(report),
             Trigger::Taken { attempt, worker } => {
                 let worker = worker.map(str::to_owned);
@@ -191,6 +193,10 @@ fn succeeded(completion: &Completion) -> Option<u64> {
         ChildResult::Succeeded { bytes } => Some(bytes),
         ChildResult::Failed { .. } => None,
     }
+}
+
+fn is_queued(phase: &Phase) -> bool {
+    matches!(phase, Phase::Task(task) if task.delivery == Delivery::Queued)
 }
 
 fn event_of_report(report: &Report) -> Event {

@@ -191,7 +191,7 @@ pub(crate) fn report(turn: &mut Turn<'_>, branch: Branch, state: &State, report:
     let has_no_item = matches!(phase.delivery, Delivery::Waiting | Delivery::Queued);
     match outcome {
         // An item that was delivered twice has made its call twice; the first report counts. Of what waits in the queue of its activity
-        // there is no item at all.
+        // there is no item at all; who takes it from there says so by `Started`.
         Outcome::Holding { .. }
         | Outcome::Unhandled
         | Outcome::Submitted { .. }

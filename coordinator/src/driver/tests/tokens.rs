@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use broker::WorkQueue as _;
 use engine::Callback;
-use model::{ActivityArn, ExecutionArn, ExecutionStatus, JsonText, TaskToken};
+use model::{ActivityArn, BranchPath, ExecutionArn, ExecutionStatus, JsonText, TaskToken};
 use store::{ExecutionStore, Resource, ResourceKey};
 use telemetry::TraceContext;
-use wire::message::Outcome;
-use wire::record::ActivityRecord;
+use wire::message::{Outcome, Report};
+use wire::record::{ActivityRecord, PhaseRecord};
 
 use super::traces::{check, spans_of, traced};
 use super::world::*;
@@ -80,6 +81,34 @@ async fn a_poller_is_given_a_task_and_ends_it() {
     ];
     assert_eq!(kinds(&world.history(&arn).await), expected);
     assert_eq!(succeed(&node, &taken.token, "8").await, CallbackOutcome::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_worker_of_a_pool_starts_what_waits_in_the_queue_of_an_activity() {
+    let world = World::new();
+    make_activity(&world).await;
+    let node = world.started("a");
+    let arn = world.start(&node, ACTIVITY, "e", "{}").await;
+    let (_, root) = world.store.load(&arn, &BranchPath::root()).await.expect("the store answers").expect("is there");
+    let PhaseRecord::Task(task) = root.expect("is open").record.phase else { panic!("it waits for its task") };
+    for outcome in [Outcome::Started, Outcome::Heartbeat, Outcome::Holding] {
+        let report = Report {
+            execution: arn.clone(),
+            branch: BranchPath::root(),
+            attempt: task.attempt,
+            traceparent: None,
+            deliveries: 1,
+            worker: None,
+            started_at: None,
+            at: world.runtime.now(),
+            outcome,
+        };
+        let reply_to = world.broker.reply_to(arn.partition(4));
+        world.broker.publish_reports(&reply_to, &[report]).await.expect("the broker is there");
+    }
+    world.until("all are dropped", async || node.driver.metrics().stale_reports.get() == 3).await;
+    assert_eq!(kinds(&world.history(&arn).await).last(), Some(&"ActivityScheduled"));
+    assert!(poll(&node, "w").await.is_some(), "it waits on");
 }
 
 #[tokio::test(start_paused = true)]
@@ -234,7 +263,7 @@ async fn a_token_of_no_execution_is_missing() {
     let node = world.started("a");
     let arn = ExecutionArn::parse("arn:aws:states:us-east-1:123456789012:execution:M:none").expect("is an ARN");
     let attempt = "1-0000000000000001".parse().expect("is an attempt");
-    let token = TaskToken::render(arn.as_str(), &model::BranchPath::root(), attempt);
+    let token = TaskToken::render(arn.as_str(), &BranchPath::root(), attempt);
     assert_eq!(succeed(&node, &token, "1").await, CallbackOutcome::Missing);
 }
 
