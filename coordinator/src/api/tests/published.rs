@@ -66,21 +66,21 @@ async fn an_alias_shares_executions_out_by_weight() {
 async fn executions_of_a_version_are_found_among_many_others() {
     let fixture = two_versions().await;
     let mut expected = Vec::new();
-    for index in 0..60 {
+    for index in 0..1_200 {
         fixture.runtime.sleep(Duration::from_millis(1)).await;
-        let number = if index % 20 == 7 { 2 } else { 1 };
+        let number = if [7, 27, 47].contains(&index) { 2 } else { 1 };
         let request = json!({ "stateMachineArn": format!("{MACHINE}:S:{number}"), "name": format!("e-{index}") });
         let arn = answered(&fixture, "StartExecution", request).await["executionArn"].clone();
         expected.extend((number == 2).then(|| arn.as_str().expect("is a text").to_owned()));
     }
     expected.reverse();
-    let mut found = Vec::new();
+    let (mut found, mut sizes) = (Vec::new(), Vec::new());
     let mut token = Value::Null;
     loop {
         let request = json!({ "stateMachineArn": format!("{MACHINE}:S:2"), "maxResults": 2, "nextToken": token });
         let page = answered(&fixture, "ListExecutions", request).await;
         let arns = texts(&page["executions"], "executionArn");
-        assert!(arns.len() <= 2);
+        sizes.push(arns.len());
         found.extend(arns);
         token = page["nextToken"].clone();
         if token.is_null() {
@@ -88,6 +88,7 @@ async fn executions_of_a_version_are_found_among_many_others() {
         }
     }
     assert_eq!(found, expected);
+    assert_eq!(sizes, [0, 2, 1], "the first page looked at so many others that it gave up");
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,19 +292,56 @@ async fn aliases_are_listed_of_state_machines_and_versions_alone() {
         let route = json!({ "stateMachineVersionArn": format!("{MACHINE}:S:{number}"), "weight": 100 });
         json!({ "name": name, "routingConfiguration": [route] })
     };
-    answered(&fixture, "CreateStateMachineAlias", create("A", 1)).await;
-    answered(&fixture, "CreateStateMachineAlias", create("B", 2)).await;
+    for (name, number) in [("C", 2), ("B", 2), ("A", 1)] {
+        fixture.runtime.sleep(Duration::from_millis(1)).await;
+        answered(&fixture, "CreateStateMachineAlias", create(name, number)).await;
+    }
     let list = |of: &str| json!({ "stateMachineArn": format!("{MACHINE}:{of}") });
-    for (of, expected) in [("S", &["A", "B"][..]), ("S:1", &["A"]), ("S:2", &["B"])] {
+    for (of, expected) in [("S", &["C", "B", "A"][..]), ("S:1", &["A"]), ("S:2", &["C", "B"])] {
         let listed = answered(&fixture, "ListStateMachineAliases", list(of)).await;
         let expected: Vec<String> = expected.iter().map(|name| format!("{MACHINE}:S:{name}")).collect();
         assert_eq!(texts(&listed["stateMachineAliases"], "stateMachineAliasArn"), expected, "{of}");
     }
-    for of in ["S:3", "S:A", "S:C"] {
+    let mut page = list("S");
+    for name in ["C", "B", "A"] {
+        page["maxResults"] = json!(1);
+        let listed = answered(&fixture, "ListStateMachineAliases", page.clone()).await;
+        let found = texts(&listed["stateMachineAliases"], "stateMachineAliasArn");
+        assert_eq!(found, [format!("{MACHINE}:S:{name}")], "the oldest first");
+        page["nextToken"] = listed["nextToken"].clone();
+    }
+    assert_eq!(page["nextToken"], Value::Null);
+    for of in ["S:3", "S:A", "S:D"] {
         assert_eq!(
             fixture.call("ListStateMachineAliases", &list(of)).await.error(),
             "StateMachineDoesNotExist",
             "{of}"
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alias_was_updated_when_something_of_it_changed() {
+    let fixture = two_versions().await;
+    let route = |number: u32| json!([{ "stateMachineVersionArn": format!("{MACHINE}:S:{number}"), "weight": 100 }]);
+    let request = json!({ "name": "A", "description": "d", "routingConfiguration": route(1) });
+    let created = answered(&fixture, "CreateStateMachineAlias", request).await["creationDate"].clone();
+    let mut last = created.clone();
+    for (change, changes) in [
+        (json!({ "description": "d" }), false),
+        (json!({ "routingConfiguration": route(1) }), false),
+        (json!({ "routingConfiguration": route(2) }), true),
+        (json!({ "description": "d", "routingConfiguration": route(2) }), false),
+        (json!({ "description": "" }), true),
+    ] {
+        fixture.runtime.sleep(Duration::from_secs(1)).await;
+        let mut request = change.clone();
+        request["stateMachineAliasArn"] = json!(format!("{MACHINE}:S:A"));
+        let updated = answered(&fixture, "UpdateStateMachineAlias", request).await["updateDate"].clone();
+        assert_eq!(updated != last, changes, "{change}");
+        let described = json!({ "stateMachineAliasArn": format!("{MACHINE}:S:A") });
+        let described = answered(&fixture, "DescribeStateMachineAlias", described).await;
+        assert_eq!((&described["updateDate"], &described["creationDate"]), (&updated, &created));
+        last = updated;
     }
 }
