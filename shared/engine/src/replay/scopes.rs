@@ -181,10 +181,7 @@ impl Replay<'_> {
 }
 
 fn index_of(event: &HistoryEvent) -> Option<u64> {
-    match event.details {
-        Details::MapIteration { index, .. } => Some(index),
-        _ => None,
-    }
+    if let Details::MapIteration { index, .. } = event.details { Some(index) } else { None }
 }
 
 fn is_cut_off(kind: EventKind) -> bool {

@@ -3,6 +3,7 @@
 mod bounds;
 mod histories;
 mod properties;
+mod replays;
 mod reports;
 mod tokens;
 mod variables;

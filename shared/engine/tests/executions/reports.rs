@@ -376,9 +376,9 @@ fn every_iteration_that_has_ended_when_one_has_failed_is_told() {
     let tasks: Vec<(BranchPath, AttemptId)> = world
         .branches
         .iter()
-        .filter_map(|(path, branch)| match &branch.phase {
-            Phase::Task(task) => Some((path.clone(), task.attempt)),
-            _ => None,
+        .filter_map(|(path, branch)| {
+            let Phase::Task(task) = &branch.phase else { return None };
+            Some((path.clone(), task.attempt))
         })
         .collect();
     for ((path, attempt), outcome) in tasks.iter().zip([failed(), ok(), failed()]) {
