@@ -20,24 +20,22 @@ pub enum ReadError {
     #[error("Missing property in path {0}")]
     MissingProperty(String),
     /// A name was asked of a value that is no object.
-    #[error(
-        "Expected to find an object with property ['{property}'] in path {path} but found '{found}'. This is not a json \
-         object according to the JsonProvider: 'com.jayway.jsonpath.spi.json.JacksonJsonNodeJsonProvider'."
-    )]
+    #[error("Property {property} not found in path {path}")]
     NotAnObject {
-        /// The name that was asked for.
+        /// The normalised name that was asked for, such as `['a']`.
         property: String,
         /// The normalised path of the value.
         path: String,
-        /// The kind of the value as Jayway's provider names it.
-        found: &'static str,
     },
+    /// Something follows several names in one bracket. Holds the normalised path up to them.
+    #[error("Multi properties can only be used as path leafs: {0}")]
+    NamesNotLast(String),
     /// An index was asked of a value that is no array.
     #[error("Filter: {selector} can only be applied to arrays. Current context is: {value}")]
     NotAnArray {
-        /// The normalised selector, such as `[0]`.
+        /// The index with all that follows it, normalised, such as `[0]['a']`.
         selector: String,
-        /// The value as compact JSON.
+        /// The value as compact JSON, a string without its quotes.
         value: String,
     },
     /// An index was asked of null. Holds the normalised path of the null.
@@ -54,15 +52,14 @@ pub enum ReadError {
 /// Says why a value could not be put at a reference path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
-    /// The path leads through a value that is neither an object nor missing. Holds the normalised path of that value.
-    #[error("the value at {0} is not an object")]
-    NotAnObject(String),
-    /// The path leads into an array that is missing or is no array. Holds the normalised path of that value.
-    #[error("the value at {0} is not an array")]
-    NotAnArray(String),
-    /// The path names an array element that does not exist. Holds its normalised path.
-    #[error("there is no array element at {0}")]
-    NoElement(String),
+    /// A name leads into what is neither an object nor missing, or an index to no element of an array.
+    #[error("the step \"{step}\" leads nowhere from {from}")]
+    Conflict {
+        /// The name or the index.
+        step: String,
+        /// The normalised path of the value that it leads nowhere from.
+        from: String,
+    },
     /// The document that was to be written to is not JSON.
     #[error("the document is not JSON: {0}")]
     NotJson(String),

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use serde_json::Value;
 
 use crate::error::ReadError;
+use crate::java::plain_text;
 use crate::path::normalise;
 use crate::segment::Segment;
 
@@ -48,12 +49,28 @@ impl<'a> Reading<'a> {
 /// Reads from the whole document. An indefinite path finds nothing where the definite part that it begins with is missing;
 /// Jayway fails there, Step Functions does not.
 pub(crate) fn read<'a>(segments: &[Segment], document: &'a Value) -> Result<Cow<'a, Value>, ReadError> {
-    match read_under(segments, document, &Reading::new(document)) {
-        Err(error) if error != ReadError::TooMuch && !segments.iter().all(Segment::is_definite) => {
-            Ok(Cow::Owned(Value::Array(Vec::new())))
-        }
+    names_come_last(segments)?;
+    let reading = Reading::new(document);
+    if segments.iter().all(Segment::gives_one) {
+        return read_under(segments, document, &reading);
+    }
+    match read_under(&bound(segments, &reading), document, &reading) {
+        Err(error) if error != ReadError::TooMuch => Ok(Cow::Owned(Value::Array(Vec::new()))),
         result => result,
     }
+}
+
+fn names_come_last(segments: &[Segment]) -> Result<(), ReadError> {
+    let inner = segments.split_last().map_or(&[][..], |(_, inner)| inner);
+    match inner.iter().position(|segment| segment.names().is_some()) {
+        None => Ok(()),
+        Some(position) => Err(ReadError::NamesNotLast(normalise(&segments[..=position]))),
+    }
+}
+
+/// Looks up what begins with `$` in filters.
+pub(crate) fn bound(segments: &[Segment], reading: &Reading<'_>) -> Vec<Segment> {
+    segments.iter().map(|segment| segment.bound(reading)).collect()
 }
 
 /// Reads from `start`, with an error where the definite part is missing.
@@ -64,8 +81,11 @@ pub(crate) fn read_under<'a>(
 ) -> Result<Cow<'a, Value>, ReadError> {
     let definite = segments.iter().take_while(|segment| segment.is_definite()).count();
     let node = read_definite(segments, definite, start)?;
-    if definite == segments.len() {
-        return Ok(Cow::Borrowed(node));
+    match &segments[definite..] {
+        [] => return Ok(Cow::Borrowed(node)),
+        [Segment::Names(names)] if node.is_object() => return Ok(Cow::Owned(picked(names, node))),
+        [names @ Segment::Names(_)] => return Err(not_an_object(names, &segments[..definite])),
+        _ => {}
     }
     let mut nodes = vec![node];
     for segment in &segments[definite..] {
@@ -77,7 +97,15 @@ pub(crate) fn read_under<'a>(
     if reading.is_spent() {
         return Err(ReadError::TooMuch);
     }
-    Ok(Cow::Owned(Value::Array(nodes.into_iter().cloned().collect())))
+    let names = segments.last().and_then(Segment::names);
+    let copy = |node: &Value| names.map_or_else(|| node.clone(), |names| picked(names, node));
+    Ok(Cow::Owned(Value::Array(nodes.into_iter().map(copy).collect())))
+}
+
+/// Makes an object of those members that are there.
+fn picked(names: &[Box<str>], node: &Value) -> Value {
+    let there = names.iter().filter_map(|name| node.get(&**name).map(|value| (name.to_string(), value.clone())));
+    Value::Object(there.collect())
 }
 
 /// Counts what copying a value will cost.
@@ -114,11 +142,7 @@ fn read_definite<'a>(segments: &[Segment], count: usize, start: &'a Value) -> Re
 
 fn property<'a>(segments: &[Segment], position: usize, name: &str, node: &'a Value) -> Result<&'a Value, ReadError> {
     let Some(object) = node.as_object() else {
-        return Err(ReadError::NotAnObject {
-            property: name.into(),
-            path: normalise(&segments[..position]),
-            found: jackson_class(node),
-        });
+        return Err(not_an_object(&segments[position], &segments[..position]));
     };
     object.get(name).ok_or_else(|| {
         if position + 1 == segments.len() {
@@ -129,6 +153,10 @@ fn property<'a>(segments: &[Segment], position: usize, name: &str, node: &'a Val
     })
 }
 
+fn not_an_object(name: &Segment, before: &[Segment]) -> ReadError {
+    ReadError::NotAnObject { property: name.to_string(), path: normalise(before) }
+}
+
 fn element<'a>(segments: &[Segment], position: usize, index: i64, node: &'a Value) -> Result<&'a Value, ReadError> {
     match node {
         Value::Array(items) => resolve(index, items.len())
@@ -136,7 +164,8 @@ fn element<'a>(segments: &[Segment], position: usize, index: i64, node: &'a Valu
             .ok_or_else(|| ReadError::NoResults(normalise(segments))),
         Value::Null => Err(ReadError::Null(normalise(&segments[..position]))),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            Err(ReadError::NotAnArray { selector: format!("[{index}]"), value: node.to_string() })
+            let selector = segments[position..].iter().map(Segment::to_string).collect();
+            Err(ReadError::NotAnArray { selector, value: plain_text(node) })
         }
     }
 }
@@ -149,21 +178,6 @@ pub(crate) fn resolve(index: i64, len: usize) -> Option<usize> {
     }
 }
 
-fn jackson_class(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "com.fasterxml.jackson.databind.node.NullNode",
-        Value::Bool(_) => "com.fasterxml.jackson.databind.node.BooleanNode",
-        Value::Number(number) if number.is_f64() => "com.fasterxml.jackson.databind.node.DoubleNode",
-        Value::Number(number) if number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) => {
-            "com.fasterxml.jackson.databind.node.IntNode"
-        }
-        Value::Number(_) => "com.fasterxml.jackson.databind.node.LongNode",
-        Value::String(_) => "com.fasterxml.jackson.databind.node.TextNode",
-        Value::Array(_) => "com.fasterxml.jackson.databind.node.ArrayNode",
-        Value::Object(_) => "com.fasterxml.jackson.databind.node.ObjectNode",
-    }
-}
-
 /// Applies one segment behind the definite part, where what is missing is left out.
 fn select<'a>(segment: &Segment, node: &'a Value, reading: &Reading<'_>) -> Vec<&'a Value> {
     if !reading.visit() {
@@ -171,10 +185,16 @@ fn select<'a>(segment: &Segment, node: &'a Value, reading: &Reading<'_>) -> Vec<
     }
     match segment {
         Segment::Name(name) => node.get(&**name).into_iter().collect(),
-        Segment::Names(names) => names.iter().filter_map(|name| node.get(&**name)).collect(),
+        Segment::Names(_) => {
+            if node.is_object() {
+                vec![node]
+            } else {
+                Vec::new()
+            }
+        }
         Segment::Index(index) => at(node, *index).into_iter().collect(),
         Segment::Indexes(indexes) => indexes.iter().filter_map(|index| at(node, *index)).collect(),
-        Segment::Slice { from, to, step } => slice(node, *from, *to, *step),
+        Segment::Slice { from, to } => slice(node, *from, *to),
         Segment::Wildcard => children(node),
         Segment::Filter(filter) => match node {
             Value::Array(items) => items.iter().filter(|item| filter.accepts(item, reading)).collect(),
@@ -195,14 +215,19 @@ fn at(node: &Value, index: i64) -> Option<&Value> {
     items.get(resolve(index, items.len())?)
 }
 
-fn slice(node: &Value, from: Option<i64>, to: Option<i64>, step: i64) -> Vec<&Value> {
+/// Gives the elements of a slice. With both ends there, Jayway counts from one to the other as they are written and takes the
+/// indexes on the way, of which negative ones count from the end.
+fn slice(node: &Value, from: Option<i64>, to: Option<i64>) -> Vec<&Value> {
     let Some(items) = node.as_array() else {
         return Vec::new();
     };
-    let bound = |index: i64| resolve(index, items.len()).unwrap_or(0).min(items.len());
-    let (from, to) = (from.map_or(0, bound), to.map_or(items.len(), bound));
-    let step = usize::try_from(step).unwrap_or(1).max(1);
-    items.get(from..to).unwrap_or_default().iter().step_by(step).collect()
+    let len = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    let counted = |index: i64| if index < 0 { index.saturating_add(len) } else { index };
+    let (from, to) = match (from, to) {
+        (Some(from), Some(to)) => (from.max(-len), to.min(len)),
+        (from, to) => (from.map_or(0, counted).max(0), to.map_or(len, counted).min(len)),
+    };
+    (from..to).filter_map(|index| at(node, index)).collect()
 }
 
 fn children(node: &Value) -> Vec<&Value> {
@@ -221,6 +246,8 @@ fn descend<'a>(inner: &Segment, node: &'a Value, reading: &Reading<'_>, found: &
     match (inner, node) {
         // Every object is tested once, by itself and not as the element of an array.
         (Segment::Filter(_), Value::Array(_)) => {}
+        // Jayway looks for objects that have all of the names.
+        (Segment::Names(names), _) if names.iter().any(|name| node.get(&**name).is_none()) => {}
         _ => found.extend(select(inner, node, reading)),
     }
     for child in children(node) {

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::error::ParseError;
 use crate::eval::{self, Reading};
+use crate::java::number_text;
 use crate::parse::{self, Cursor, Place};
 use crate::segment::Segment;
 
@@ -28,6 +29,8 @@ pub(crate) enum Operand {
     /// `$.a`, from the whole document.
     Root(Vec<Segment>),
     Literal(Value),
+    /// A path that was looked up and gave nothing.
+    Nothing,
 }
 
 /// Is a comparison operator.
@@ -54,14 +57,44 @@ impl Filter {
             }
         }
     }
+
+    /// Looks up what begins with `$`, which is the same for all values under test.
+    pub(crate) fn bound(&self, reading: &Reading<'_>) -> Filter {
+        let all = |parts: &[Filter]| parts.iter().map(|part| part.bound(reading)).collect();
+        match self {
+            Filter::And(parts) => Filter::And(all(parts)),
+            Filter::Or(parts) => Filter::Or(all(parts)),
+            Filter::Not(inner) => Filter::Not(Box::new(inner.bound(reading))),
+            Filter::Exists(operand) => Filter::Exists(operand.bound(reading)),
+            Filter::Compare(left, comparison, right) => {
+                Filter::Compare(left.bound(reading), *comparison, right.bound(reading))
+            }
+        }
+    }
 }
 
 impl Operand {
     fn value<'a>(&'a self, current: &'a Value, reading: &Reading<'a>) -> Option<Cow<'a, Value>> {
         match self {
+            // `@` matches no scalars, only objects:
+            // <https://docs.aws.amazon.com/step-functions/latest/dg/amazon-states-language-paths.html>
+            Operand::Current(segments) if segments.is_empty() && !current.is_object() => None,
             Operand::Current(segments) => eval::read_under(segments, current, reading).ok(),
             Operand::Root(segments) => eval::read_under(segments, reading.root(), reading).ok(),
             Operand::Literal(value) => Some(Cow::Borrowed(value)),
+            Operand::Nothing => None,
+        }
+    }
+
+    fn bound(&self, reading: &Reading<'_>) -> Operand {
+        match self {
+            Operand::Current(segments) => Operand::Current(eval::bound(segments, reading)),
+            Operand::Root(segments) => {
+                let segments = eval::bound(segments, reading);
+                eval::read_under(&segments, reading.root(), reading)
+                    .map_or(Operand::Nothing, |found| Operand::Literal(found.into_owned()))
+            }
+            Operand::Literal(_) | Operand::Nothing => self.clone(),
         }
     }
 }
@@ -82,8 +115,16 @@ impl Comparison {
     }
 }
 
+/// A number equals a text that spells its value, a text a number whose digits it is: in Jayway the left side decides.
 fn equal(left: &Value, right: &Value) -> bool {
-    left == right || (left.is_number() && order(left, right) == Some(Ordering::Equal))
+    match (left, right) {
+        (Value::Number(_), Value::String(text)) => {
+            serde_json::from_str(text).is_ok_and(|number: Number| equal(left, &Value::Number(number)))
+        }
+        (Value::String(text), Value::Number(number)) => *text == number_text(number),
+        (Value::Number(_), Value::Number(_)) => order(left, right) == Some(Ordering::Equal),
+        (_, _) => left == right,
+    }
 }
 
 fn order(left: &Value, right: &Value) -> Option<Ordering> {
@@ -151,15 +192,10 @@ fn comparison(cursor: &mut Cursor<'_>) -> Result<Filter, ParseError> {
     let Some(operator) = operator(cursor)? else {
         return match left {
             Operand::Current(_) | Operand::Root(_) => Ok(Filter::Exists(left)),
-            Operand::Literal(_) => Err(cursor.error("a comparison was expected")),
+            Operand::Literal(_) | Operand::Nothing => Err(cursor.error("a comparison was expected")),
         };
     };
-    let right = operand(cursor)?;
-    let bare = |operand: &Operand| matches!(operand, Operand::Current(segments) if segments.is_empty());
-    if bare(&left) || bare(&right) {
-        return Err(cursor.error("'@' alone cannot be compared"));
-    }
-    Ok(Filter::Compare(left, operator, right))
+    Ok(Filter::Compare(left, operator, operand(cursor)?))
 }
 
 fn operator(cursor: &mut Cursor<'_>) -> Result<Option<Comparison>, ParseError> {

@@ -10,6 +10,7 @@ mod compact;
 mod error;
 mod eval;
 mod filter;
+mod java;
 mod parse;
 mod path;
 mod raw;
@@ -19,6 +20,7 @@ mod write;
 
 pub use compact::compact;
 pub use error::{ParseError, ReadError, WriteError};
+pub use java::{json_text, number_text, plain_text};
 pub use path::{Path, ReferencePath};
 pub use raw::{elements, members};
 pub use value::parse;

@@ -73,6 +73,10 @@ fn name(cursor: &mut Cursor<'_>, place: Place) -> Result<Segment, ParseError> {
     if name.is_empty() {
         return Err(cursor.error("a name was expected"));
     }
+    // Step Functions has no functions: what looks like one is a name, parentheses and all.
+    if cursor.take_text("()") {
+        return Ok(Segment::Name(format!("{name}()").into()));
+    }
     if cursor.peek() == Some('(') {
         return Err(cursor.error("functions are not supported"));
     }
@@ -210,18 +214,18 @@ fn numbers(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
     Ok(if indexes.len() == 1 { Segment::Index(first) } else { Segment::Indexes(indexes) })
 }
 
+/// Parses a slice. Jayway takes a step and does not look at it.
 fn slice(cursor: &mut Cursor<'_>, from: Option<i64>) -> Result<Segment, ParseError> {
     cursor.skip_blanks();
     let to = optional_integer(cursor)?;
-    let mut step = 1;
     if cursor.take_after_blanks(':') {
         cursor.skip_blanks();
-        step = optional_integer(cursor)?.unwrap_or(1);
+        optional_integer(cursor)?;
     }
-    if step < 1 {
-        return Err(cursor.error("a slice needs a positive step"));
+    if from.is_none() && to.is_none() {
+        return Err(cursor.error("a slice needs a start or an end"));
     }
-    Ok(Segment::Slice { from, to, step })
+    Ok(Segment::Slice { from, to })
 }
 
 fn optional_integer(cursor: &mut Cursor<'_>) -> Result<Option<i64>, ParseError> {

@@ -21,8 +21,8 @@ impl Path {
     /// Parses a path that begins with `$`.
     ///
     /// # Errors
-    /// `ParseError` for what is no path, and for what Step Functions refuses: functions, the operators `in` and `=~`,
-    /// a bare `@` in a comparison.
+    /// `ParseError` for what is no path, and for what Step Functions refuses: functions with arguments, the operators `in` and
+    /// `=~`.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let segments = parse::path(text)?;
         Ok(Self { text: text.into(), segments: segments.into() })
@@ -85,6 +85,13 @@ impl Path {
         }
         let value = crate::value::parse(document).map_err(|error| ReadError::NotJson(error.to_string()))?;
         Ok(Cow::Owned(self.read(&value)?.to_string()))
+    }
+
+    /// Gives the first name or index of a definite path that leads to nothing in JSON text.
+    pub fn missing_step(&self, document: &str) -> Option<String> {
+        let is_missing = |end: &usize| raw::read(&self.segments[..=*end], document).is_none();
+        let missing = (0..self.segments.len()).find(is_missing)?;
+        Some(self.segments[missing].step())
     }
 
     pub(crate) fn segments(&self) -> &[Segment] {
@@ -150,7 +157,7 @@ impl ReferencePath {
     ///
     /// # Errors
     /// `WriteError` if the path leads through something that is no object, or to an array element that is not there;
-    /// AWS calls all of these `States.ResultPathMatchFailure`.
+    /// AWS calls all of these `States.ReferencePathConflict`.
     pub fn write(&self, root: Value, value: Value) -> Result<Value, WriteError> {
         write::value(self.0.segments(), root, value)
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use crate::eval::Reading;
 use crate::filter::Filter;
 
 /// Is one part of a path.
@@ -15,8 +16,8 @@ pub(crate) enum Segment {
     Index(i64),
     /// `[0,2]`.
     Indexes(Vec<i64>),
-    /// `[from:to:step]`.
-    Slice { from: Option<i64>, to: Option<i64>, step: i64 },
+    /// `[from:to]`, of which at least one is there.
+    Slice { from: Option<i64>, to: Option<i64> },
     /// `.*` or `[*]`.
     Wildcard,
     /// `[?(...)]`.
@@ -28,6 +29,53 @@ pub(crate) enum Segment {
 impl Segment {
     pub(crate) fn is_definite(&self) -> bool {
         matches!(self, Segment::Name(_) | Segment::Index(_))
+    }
+
+    /// Tells whether the part gives one value: several names give one object.
+    pub(crate) fn gives_one(&self) -> bool {
+        self.is_definite() || matches!(self, Segment::Names(_))
+    }
+
+    /// Lists the names where there are several, also behind `..`.
+    pub(crate) fn names(&self) -> Option<&[Box<str>]> {
+        match self {
+            Segment::Names(names) => Some(names),
+            Segment::Descend(inner) => inner.names(),
+            Segment::Name(_)
+            | Segment::Index(_)
+            | Segment::Indexes(_)
+            | Segment::Slice { .. }
+            | Segment::Wildcard
+            | Segment::Filter(_) => None,
+        }
+    }
+
+    /// Gives the bare name or index.
+    pub(crate) fn step(&self) -> String {
+        match self {
+            Segment::Name(name) => name.to_string(),
+            Segment::Index(index) => index.to_string(),
+            Segment::Names(_)
+            | Segment::Indexes(_)
+            | Segment::Slice { .. }
+            | Segment::Wildcard
+            | Segment::Filter(_)
+            | Segment::Descend(_) => self.to_string(),
+        }
+    }
+
+    /// Looks up what begins with `$` in filters, which is the same for all values under test.
+    pub(crate) fn bound(&self, reading: &Reading<'_>) -> Segment {
+        match self {
+            Segment::Filter(filter) => Segment::Filter(filter.bound(reading)),
+            Segment::Descend(inner) => Segment::Descend(Box::new(inner.bound(reading))),
+            Segment::Name(_)
+            | Segment::Names(_)
+            | Segment::Index(_)
+            | Segment::Indexes(_)
+            | Segment::Slice { .. }
+            | Segment::Wildcard => self.clone(),
+        }
     }
 }
 
@@ -44,14 +92,11 @@ impl fmt::Display for Segment {
                 let indexes: Vec<String> = indexes.iter().map(i64::to_string).collect();
                 write!(formatter, "[{}]", indexes.join(","))
             }
-            Segment::Slice { from, to, step } => {
+            Segment::Slice { from, to } => {
                 formatter.write_char('[')?;
                 write_bound(formatter, *from)?;
                 formatter.write_char(':')?;
                 write_bound(formatter, *to)?;
-                if *step != 1 {
-                    write!(formatter, ":{step}")?;
-                }
                 formatter.write_char(']')
             }
             Segment::Wildcard => formatter.write_str("[*]"),

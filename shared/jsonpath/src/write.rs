@@ -14,33 +14,29 @@ pub(crate) fn value(segments: &[Segment], mut root: Value, value: Value) -> Resu
     for (position, segment) in segments.iter().enumerate() {
         let here = &segments[..position];
         slot = match segment {
-            Segment::Name(name) => object_at(here, slot)?.entry(&**name).or_insert_with(|| missing(segments, position)),
-            Segment::Index(index) => element_at(here, segment, slot, *index)?,
+            Segment::Name(name) => {
+                let object = slot.as_object_mut().ok_or_else(|| conflict(here, segment))?;
+                object.entry(&**name).or_insert_with(|| missing(segments, position))
+            }
+            Segment::Index(index) => {
+                let index = usize::try_from(*index).ok();
+                let element = slot.as_array_mut().zip(index).and_then(|(items, index)| items.get_mut(index));
+                element.ok_or_else(|| conflict(here, segment))?
+            }
             Segment::Names(_)
             | Segment::Indexes(_)
             | Segment::Slice { .. }
             | Segment::Wildcard
             | Segment::Filter(_)
-            | Segment::Descend(_) => return Err(WriteError::NotAnObject(normalise(here))),
+            | Segment::Descend(_) => return Err(conflict(here, segment)),
         };
     }
     *slot = value;
     Ok(root)
 }
 
-fn object_at<'a>(here: &[Segment], slot: &'a mut Value) -> Result<&'a mut Map<String, Value>, WriteError> {
-    slot.as_object_mut().ok_or_else(|| WriteError::NotAnObject(normalise(here)))
-}
-
-fn element_at<'a>(
-    here: &[Segment],
-    segment: &Segment,
-    slot: &'a mut Value,
-    index: i64,
-) -> Result<&'a mut Value, WriteError> {
-    let items = slot.as_array_mut().ok_or_else(|| WriteError::NotAnArray(normalise(here)))?;
-    let element = usize::try_from(index).ok().and_then(|index| items.get_mut(index));
-    element.ok_or_else(|| WriteError::NoElement(normalise(here) + &segment.to_string()))
+fn conflict(here: &[Segment], step: &Segment) -> WriteError {
+    WriteError::Conflict { step: step.step(), from: normalise(here) }
 }
 
 /// A missing value becomes an object if a name follows; otherwise null, which no index can enter.
@@ -77,7 +73,7 @@ impl Writer<'_> {
             }
             Some(Segment::Index(index)) => self.put_element(position, *index, old, written),
             Some(Segment::Name(name)) => self.put_member(position, name, old.unwrap_or("{}"), written),
-            Some(_) => Err(WriteError::NotAnObject(self.here(position))),
+            Some(_) => Err(self.conflict(position)),
         }
     }
 
@@ -120,9 +116,9 @@ impl Writer<'_> {
         old: Option<&str>,
         written: &mut String,
     ) -> Result<(), WriteError> {
-        let elements = old.and_then(raw::elements).ok_or_else(|| WriteError::NotAnArray(self.here(position)))?;
+        let elements = old.and_then(raw::elements).ok_or_else(|| self.conflict(position))?;
         let index = usize::try_from(index).ok().filter(|index| *index < elements.len());
-        let index = index.ok_or_else(|| WriteError::NoElement(self.here(position + 1)))?;
+        let index = index.ok_or_else(|| self.conflict(position))?;
         written.push('[');
         for (other, element) in elements.into_iter().enumerate() {
             separate(written);
@@ -140,11 +136,11 @@ impl Writer<'_> {
         if old.starts_with('{') {
             return WriteError::NotJson("an object does not end".into());
         }
-        WriteError::NotAnObject(self.here(position))
+        self.conflict(position)
     }
 
-    fn here(&self, position: usize) -> String {
-        normalise(&self.segments[..position])
+    fn conflict(&self, position: usize) -> WriteError {
+        conflict(&self.segments[..position], &self.segments[position])
     }
 }
 
