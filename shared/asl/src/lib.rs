@@ -11,6 +11,7 @@ mod diagnostics;
 #[cfg(test)]
 mod fixture;
 mod flow;
+mod hash_map;
 pub mod intrinsic;
 mod jackson;
 mod name;

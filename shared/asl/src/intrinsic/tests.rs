@@ -64,6 +64,8 @@ fn json_is_parsed_and_rendered() {
     check("States.StringToJson('{\"a\": \"b, c)\"}')", json!({"a": "b, c)"}));
     check("States.JsonToString($.o)", json!("{\"a\":1,\"l\":[true,\"x\"]}"));
     check("States.JsonMerge($.o, States.StringToJson($.json), false)", json!({"a": 1, "l": [true, "x"], "k": [1]}));
+    let merged = evaluate("States.JsonMerge($.o, States.StringToJson('{\"d\": 1, \"c\": 2, \"a\": 3}'), false)");
+    assert_eq!(merged.expect("merges").to_string(), r#"{"a":3,"c":2,"d":1,"l":[true,"x"]}"#);
     for blank in ["", " ", "\t \n\r"] {
         check(&format!("States.StringToJson('{blank}')"), json!(null));
     }

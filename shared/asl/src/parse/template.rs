@@ -1,9 +1,11 @@
 //! Payload templates.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use model::JsonText;
 
+use crate::hash_map;
 use crate::intrinsic::Intrinsic;
 use crate::parse::findings::Findings;
 use crate::parse::source::{Node as Source, Object};
@@ -41,16 +43,27 @@ fn node(source: &Source<'_>, findings: &mut Findings) -> Option<Node> {
     Some(literal(source))
 }
 
+/// Reads the members of an object. AWS writes what is not computed itself in the order of the definition, and then what is in that of
+/// a `HashMap`; of `a` and `a.$` the latter stays.
 fn object(source: &Object<'_>, findings: &mut Findings) -> Option<Node> {
-    let mut members = Vec::with_capacity(source.fields().len());
+    let mut stated: Vec<(&str, Node)> = Vec::new();
+    let mut looked_up: Vec<(&str, Node)> = Vec::new();
     for (name, value) in source.fields() {
-        let member = match name.strip_suffix(".$") {
-            Some(short) => computed(name, value, source.pointer(), findings).map(|node| (quote(short), node)),
-            None => node(value, findings).map(|node| (quote(name), node)),
-        };
-        members.extend(member);
+        match name.strip_suffix(".$") {
+            Some(short) => {
+                looked_up.extend(computed(name, value, source.pointer(), findings).map(|node| (short, node)));
+            }
+            None => stated.extend(node(value, findings).map(|node| (&**name, node))),
+        }
     }
-    (members.len() == source.fields().len()).then_some(Node::Object(members))
+    if stated.len() + looked_up.len() < source.fields().len() {
+        return None;
+    }
+    hash_map::sort(&mut looked_up, |(name, _)| name);
+    let replaced: HashSet<&str> = looked_up.iter().map(|(name, _)| *name).collect();
+    stated.retain(|(name, _)| !replaced.contains(name));
+    stated.extend(looked_up);
+    Some(Node::Object(stated.into_iter().map(|(name, node)| (quote(name), node)).collect()))
 }
 
 fn array(source: &Source<'_>, findings: &mut Findings) -> Option<Node> {
