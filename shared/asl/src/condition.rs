@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use model::Timestamp;
 use serde_json::Value;
 
-use crate::path::{DataPath, PathError};
+use crate::path::{DataPath, PathError, Reason};
 use crate::query::Query;
 use crate::scope::Scope;
 use crate::timestamp;
@@ -32,8 +32,8 @@ pub enum Condition {
     Matches {
         /// What is looked at.
         variable: DataPath,
-        /// The texts between the stars, escapes resolved.
-        pattern: Vec<Box<str>>,
+        /// The texts between the stars, escapes resolved; the pattern itself if it has a backslash that escapes nothing.
+        pattern: Result<Vec<Box<str>>, Box<str>>,
     },
     /// Tests the type of what a path names.
     IsType {
@@ -112,8 +112,20 @@ pub enum TypeTest {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
     /// A path names nothing, and the condition is none that tests for that; or what it leads into can't be parsed.
-    #[error("Invalid path '{}': The choice state's condition path references an invalid value.", .0.path)]
+    #[error("{}", invalid(.0))]
     Path(PathError),
+    /// A pattern has a backslash that escapes neither a star nor a backslash, which is an error when it is used:
+    /// <https://states-language.net/#choice-state>
+    #[error("Invalid pattern in StringMatches: open escape backslash found in '{0}'.")]
+    Pattern(Box<str>),
+}
+
+/// Says why a path can't be compared. AWS does not tell what is missing.
+fn invalid(error: &PathError) -> String {
+    if error.reason == Reason::Null {
+        return error.to_string();
+    }
+    format!("Invalid path '{}': The choice state's condition path references an invalid value.", error.path)
 }
 
 impl Condition {
@@ -132,6 +144,7 @@ impl Condition {
             }
             Condition::Matches { variable, pattern } => {
                 let value = variable.read_value(scope).map_err(ConditionError::Path)?;
+                let pattern = pattern.as_ref().map_err(|pattern| ConditionError::Pattern(pattern.clone()))?;
                 Ok(value.as_str().is_some_and(|text| matches(pattern, text)))
             }
             Condition::IsType { variable, test, expected } => {
@@ -171,12 +184,15 @@ fn any(parts: &[Condition], scope: &dyn Scope) -> Result<bool, ConditionError> {
 
 fn is_present(variable: &DataPath, scope: &dyn Scope) -> Result<bool, ConditionError> {
     if variable.path().is_definite() {
-        return Ok(variable.read(scope).is_ok());
+        return match variable.read(scope) {
+            Err(error) if error.reason == Reason::Null => Err(ConditionError::Path(error)),
+            found => Ok(found.is_ok()),
+        };
     }
     match variable.read_value(scope) {
-        Err(error) if error.is_unreadable() => Err(ConditionError::Path(error)),
+        Err(error) if error.is_fault() => Err(ConditionError::Path(error)),
         Err(_) => Ok(false),
-        Ok(value) => Ok(value.as_array().is_some_and(|found| !found.is_empty())),
+        Ok(value) => Ok(value.as_array().is_none_or(|found| !found.is_empty())),
     }
 }
 

@@ -31,7 +31,6 @@ pub struct DataPath {
 
 /// Says why a path gave no value. Its text is what AWS prints.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid path '{path}' : {reason}")]
 pub struct PathError {
     /// The path as the definition writes it.
     pub path: Arc<str>,
@@ -51,6 +50,10 @@ pub enum Reason {
     /// The document holds what can't be parsed, such as a number that no double holds.
     #[error("The document could not be read: {0}.")]
     Unreadable(String),
+    /// The input is null, into which no path leads, not even `$`:
+    /// <https://github.com/awslabs/states-language/issues/29>
+    #[error("Unable to apply Path transformation to null or empty input.")]
+    Null,
 }
 
 impl DataPath {
@@ -93,7 +96,7 @@ impl DataPath {
     /// whole; else a compact array.
     ///
     /// # Errors
-    /// `PathError` if the path, or the definite part it begins with, is missing.
+    /// `PathError` if the path, or the definite part it begins with, is missing, or the input is null.
     pub fn read(&self, scope: &dyn Scope) -> Result<JsonText, PathError> {
         let document = self.document(scope)?;
         if self.path.is_root() {
@@ -128,6 +131,7 @@ impl DataPath {
 
     fn document<'a>(&self, scope: &'a dyn Scope) -> Result<&'a Document, PathError> {
         match &self.root {
+            Root::Input if scope.input().text().as_str().trim() == "null" => Err(self.error(Reason::Null)),
             Root::Input => Ok(scope.input()),
             Root::Context => Ok(scope.context()),
             Root::Variable(name) => {
@@ -146,13 +150,24 @@ impl PathError {
     pub(crate) fn read(&self) -> Option<&ReadError> {
         match &self.reason {
             Reason::Read(error) => Some(error),
-            Reason::NoVariable(_) | Reason::Unreadable(_) => None,
+            Reason::NoVariable(_) | Reason::Unreadable(_) | Reason::Null => None,
         }
     }
 
-    /// Tells whether the document could not be parsed.
-    pub(crate) fn is_unreadable(&self) -> bool {
-        matches!(self.reason, Reason::Unreadable(_))
+    /// Tells whether there could be no reading, so that nothing is known to be missing.
+    pub fn is_fault(&self) -> bool {
+        matches!(self.reason, Reason::Unreadable(_) | Reason::Null | Reason::Read(ReadError::TooMuch))
+    }
+}
+
+impl fmt::Display for PathError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Reason::Null => self.reason.fmt(formatter),
+            Reason::Read(_) | Reason::NoVariable(_) | Reason::Unreadable(_) => {
+                write!(formatter, "Invalid path '{}' : {}", self.path, self.reason)
+            }
+        }
     }
 }
 
@@ -241,6 +256,20 @@ mod tests {
         check("$.no.such", "Invalid path '$.no.such' : Missing property in path $['no']");
         check("$$.Execution.x", "Invalid path '$$.Execution.x' : No results for path: $['Execution']['x']");
         check("$other.x", "Invalid path '$other.x' : The variable '$other' is not defined.");
+    }
+
+    #[test]
+    fn no_path_leads_into_a_null_input() {
+        let fixture = Fixture::new(" null ");
+        let read = |path: &str| DataPath::parse(path).expect(path).read(&fixture).map_err(|error| error.to_string());
+        for path in ["$", "$.a", "$[*]"] {
+            assert_eq!(
+                read(path).expect_err(path),
+                "Unable to apply Path transformation to null or empty input.",
+                "{path}"
+            );
+        }
+        assert_eq!(read("$$.Execution.Input.n").expect("reads").as_str(), "1.0");
     }
 
     #[test]

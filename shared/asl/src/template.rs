@@ -51,7 +51,7 @@ pub enum TemplateError {
         /// What exactly was missing.
         source: Box<PathError>,
     },
-    /// A document that a path leads into can't be parsed.
+    /// A path could not be read at all.
     #[error(transparent)]
     Unreadable(Box<PathError>),
     /// What comes of the template is larger than any payload.
@@ -140,7 +140,7 @@ fn look_up(field: &str, path: &DataPath, scope: &dyn Scope) -> Result<String, Te
         Err(error) if path.path().ends_in_index() && matches!(error.read(), Some(ReadError::NoResults(_))) => {
             Ok("null".to_owned())
         }
-        Err(error) if error.is_unreadable() => Err(TemplateError::Unreadable(Box::new(error))),
+        Err(error) if error.is_fault() => Err(TemplateError::Unreadable(Box::new(error))),
         Err(source) => Err(TemplateError::Missing {
             path: path.to_string(),
             field: field.into(),
@@ -161,13 +161,16 @@ mod tests {
     use crate::fixture::Fixture;
 
     fn evaluate(template: &str) -> Result<String, String> {
+        evaluate_in(template, "{\"a\": {\"b\": [1.0, \"x y\"]}, \"n\": 1.50, \"s\": \"t\\u00e9\"}")
+    }
+
+    fn evaluate_in(template: &str, input: &str) -> Result<String, String> {
         let text = format!(
             r#"{{"StartAt": "P", "States": {{"P": {{"Type": "Pass", "Parameters": {template}, "End": true}}}}}}"#
         );
         let definition = Definition::parse(&text).map_err(|diagnostics| diagnostics.to_string())?;
         let state = definition.machine.state("P").expect("is there");
         let template = state.flow.parameters.as_ref().expect("is there");
-        let input = "{\"a\": {\"b\": [1.0, \"x y\"]}, \"n\": 1.50, \"s\": \"t\\u00e9\"}";
         let result = template.evaluate(&Fixture::new(input));
         result.map(|text| text.as_str().to_owned()).map_err(|error| format!("{}: {error}", error.error_name()))
     }
@@ -234,6 +237,15 @@ mod tests {
         let error =
             template.evaluate(&Fixture::new(&format!("\"{}\"", "x".repeat(256 * 1024)))).expect_err("is too large");
         assert_eq!(error.error_name(), "States.DataLimitExceeded");
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_called_missing() {
+        let input = (0..60).fold("[1, 2]".to_owned(), |inner, _| format!("[{inner}, [1]]"));
+        let error = evaluate_in("{\"x.$\": \"$..*..*..*..*..*..*\"}", &input).expect_err("is too much");
+        assert_eq!(error, "States.Runtime: Invalid path '$..*..*..*..*..*..*' : the path matches too many values");
+        let error = evaluate_in("{\"x.$\": \"$\"}", "null").expect_err("is null");
+        assert_eq!(error, "States.Runtime: Unable to apply Path transformation to null or empty input.");
     }
 
     #[test]

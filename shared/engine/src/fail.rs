@@ -42,7 +42,7 @@ fn text(
     match value {
         Value::String(text) => Ok(Some(text)),
         other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            let message = format!("The field '{field}' must be a string, but was: {other}");
+            let message = format!("The field '{field}' must be a string, but was: {}", jsonpath::json_text(&other));
             Err(Failure::runtime(turn, branch, &message))
         }
     }
@@ -57,7 +57,10 @@ fn look_up(
 ) -> Result<Value, Failure> {
     let scope = dataflow::scope(turn, branch, input.clone(), Field::Other);
     let found = path.read_value(&scope).map(|value| value.into_owned());
-    found.map_err(|_| {
+    found.map_err(|error| {
+        if error.is_fault() {
+            return Failure::path(turn, branch, &error);
+        }
         let message = format!(
             "The JSONPath '{path}' specified for the field '{field}' could not be found in the input '{input}'"
         );

@@ -2,6 +2,7 @@
 
 use asl::{DataPath, State, Wait, WaitUntil};
 use jsonata::Kind;
+use jsonpath::plain_text;
 use model::{JsonText, Timestamp};
 use serde_json::Value;
 
@@ -72,7 +73,7 @@ fn until(
                 let message = format!(
                     "The {} field cannot be parsed as an ISO-8601 extended offset date-time format string: {}",
                     query.location(),
-                    plain(&text)
+                    plain_text(&text)
                 );
                 Failure::evaluated(turn, branch, Some(query.location()), &message)
             })
@@ -97,8 +98,8 @@ fn look_up(turn: &Turn<'_>, branch: &Branch, input: &JsonText, path: &DataPath) 
 fn seconds(path: &DataPath, value: Option<&Value>) -> Result<u64, String> {
     let missing = || format!("The SecondsPath parameter does not reference an input value: {path}");
     let value = value.ok_or_else(missing)?;
-    let number = value.as_i64().or_else(|| value.as_u64().map(|_| i64::MAX)).ok_or_else(|| {
-        format!("The SecondsPath parameter cannot be parsed as a long value: {path} == {}", plain(value))
+    let number = value.as_i64().ok_or_else(|| {
+        format!("The SecondsPath parameter cannot be parsed as a long value: {path} == {}", plain_text(value))
     })?;
     u64::try_from(number)
         .map_err(|_| format!("The SecondsPath parameter references a negative value: {path} == {number}"))
@@ -112,12 +113,7 @@ fn instant(path: &DataPath, value: Option<&Value>) -> Result<Timestamp, String> 
         format!(
             "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: \
              {path} == {}",
-            plain(value)
+            plain_text(value)
         )
     })
-}
-
-/// Renders a value for a text: a string without its quotes.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -43,6 +43,29 @@ fn strings_compare() {
 }
 
 #[test]
+fn nothing_is_asked_of_a_null_input() {
+    let variable = || DataPath::parse("$.a").expect("parses");
+    let conditions = [
+        Condition::IsPresent { variable: variable(), expected: true },
+        Condition::IsType { variable: DataPath::input(), test: TypeTest::Null, expected: true },
+    ];
+    for condition in conditions {
+        let error = condition.evaluate(&Fixture::new("null")).expect_err("is null").to_string();
+        assert_eq!(error, "Unable to apply Path transformation to null or empty input.");
+    }
+}
+
+#[test]
+fn several_names_are_present_if_they_can_be_asked() {
+    let is_present = |path: &str| {
+        let variable = DataPath::parse(path).expect(path);
+        Condition::IsPresent { variable, expected: true }.evaluate(&Fixture::new(INPUT))
+    };
+    assert_eq!(is_present("$['s','t']"), Ok(true));
+    assert_eq!(is_present("$.s['a','b']"), Ok(false));
+}
+
+#[test]
 fn numbers_compare() {
     check("$.n", "NumericEquals", "5", true);
     check("$.n", "NumericEquals", "5.0", true);
@@ -109,6 +132,10 @@ fn patterns_match() {
     check("$.star", "StringMatches", "\"a\\\\*b*\"", true);
     check("$.star", "StringMatches", "\"*\\\\\\\\c\"", true);
     check("$.s", "StringMatches", "\"foo\\\\*log\"", false);
+    for pattern in [r"a\\b*", r"*\\"] {
+        let error = evaluate(&format!(r#"{{"Variable": "$.s", "StringMatches": "{pattern}"}}"#)).expect_err(pattern);
+        assert!(error.to_string().starts_with("Invalid pattern in StringMatches: open escape backslash"), "{error}");
+    }
 }
 
 #[test]

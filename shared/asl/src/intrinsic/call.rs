@@ -65,6 +65,9 @@ pub enum Argument {
         written: Box<str>,
         /// With its escapes resolved.
         value: Value,
+        /// Whether a backslash escapes nothing, which is an error when the call is evaluated:
+        /// <https://states-language.net/#appendix-b>
+        is_open: bool,
     },
     /// A number, boolean or null.
     Literal(Value),

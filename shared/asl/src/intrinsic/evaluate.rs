@@ -82,6 +82,7 @@ impl Intrinsic {
 
     fn argument<'a>(&'a self, argument: &'a Argument, scope: &'a dyn Scope) -> Result<Cow<'a, Value>, IntrinsicError> {
         match argument {
+            Argument::Text { is_open: true, .. } => Err(self.error(Fault::Arguments.render(self.function()))),
             Argument::Text { value, .. } | Argument::Literal(value) => Ok(Cow::Borrowed(value)),
             Argument::Path(path) => path.read_value(scope).map_err(|error| self.error(missing(path, &error, scope))),
             // AWS names the whole call.
@@ -103,7 +104,7 @@ impl Intrinsic {
             (Function::Format, [template, rest @ ..]) => text::format(self.written_template(template)?, rest),
             (Function::Hash, [data, algorithm]) => hash::hash(data, algorithm),
             (Function::JsonMerge, [first, second, deep]) => json::merge(first, second, deep),
-            (Function::JsonToString, [value]) => Ok(Value::String(value.to_string())),
+            (Function::JsonToString, [value]) => Ok(Value::String(jsonpath::json_text(value))),
             (Function::MathAdd, [first, second]) => math::add(first, second),
             (Function::MathRandom, [start, end, seed @ ..]) => math::random(start, end, seed.first().copied(), scope),
             (Function::StringSplit, [text, splitters]) => text::split(text, splitters),
@@ -127,7 +128,7 @@ fn missing(path: &DataPath, error: &PathError, scope: &dyn Scope) -> String {
     if let Some(reason @ ReadError::NotAnArray { .. }) = error.read() {
         return reason.to_string();
     }
-    if error.is_unreadable() {
+    if error.is_fault() {
         return error.to_string();
     }
     let text = path.to_string();

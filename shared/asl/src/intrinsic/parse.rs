@@ -91,18 +91,19 @@ impl<'a> Parser<'a> {
         self.expect('\'')?;
         let start = self.offset;
         let mut value = String::new();
+        let mut is_open = false;
         loop {
             let end = self.offset;
             match self.next() {
                 None => return Err(error("a string does not end")),
                 Some('\'') => {
                     let written = self.text[start..end].into();
-                    return Ok(Argument::Text { written, value: Value::String(value) });
+                    return Ok(Argument::Text { written, value: Value::String(value), is_open });
                 }
                 Some('\\') => match self.next() {
                     None => return Err(error("a string does not end")),
                     Some(escaped @ ('\'' | '{' | '}' | '\\')) => value.push(escaped),
-                    Some(other) => value.extend(['\\', other]),
+                    Some(_) => is_open = true,
                 },
                 Some(character) => value.push(character),
             }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::fixture::Fixture;
 
-const INPUT: &str = r#"{"s": "a b", "n": 5, "f": 1.5, "list": [1, 2, 2, null], "o": {"a": 1, "l": [true, "x"]}, "json": "{\"k\": [1]}"}"#;
+const INPUT: &str = r#"{"s": "a b", "open": "a\\nb", "n": 5, "f": 1.5, "list": [1, 2, 2, null], "o": {"a": 1, "l": [true, "x"]}, "json": "{\"k\": [1]}"}"#;
 
 fn evaluate(call: &str) -> Result<Value, IntrinsicError> {
     Intrinsic::parse(call).expect(call).evaluate(&Fixture::new(INPUT))
@@ -46,6 +46,15 @@ fn text_is_formatted() {
     check(r"States.Format('\{\} \' \\ {}', true)", json!(r"{} ' \ true"));
     check("States.Format('{}', 'a\\'b')", json!("a'b"));
     check("States.Format($.s)", json!("a b"));
+    for call in [
+        r"Format('a\nb')",
+        r"Format($.open)",
+        r"Array('a\qb')",
+        r"Array(States.Array('\u0041'), 1)",
+        r"Hash('x', 'MD\5')",
+    ] {
+        check_error(&format!("States.{call}"), "Invalid arguments in States.");
+    }
     check("States.Format('{}', $$.Execution.Name)", json!("run-1"));
     check_error(
         "States.Format('{}')",
@@ -73,6 +82,11 @@ fn json_is_parsed_and_rendered() {
         check(zero, json!(0));
     }
     check("States.JsonToString(States.StringToJson('[-0, -0.0]'))", json!("[0,-0.0]"));
+    check(
+        "States.JsonToString(States.StringToJson('[12345678.5, 1e30, 0.0001, 5]'))",
+        json!("[1.23456785E7,1.0E30,1.0E-4,5]"),
+    );
+    check("States.Format('{} {}', 12345678.5, States.Array(1e3, 1e7))", json!("1.23456785E7 [1000.0, 1.0E7]"));
     check_error("States.StringToJson('\u{a0}')", "Invalid arguments in States.StringToJson");
     check_error("States.StringToJson('1e400')", "Invalid arguments in States.StringToJson");
     check_error("States.StringToJson($.s)", "Invalid arguments in States.StringToJson");

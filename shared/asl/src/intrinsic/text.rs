@@ -21,6 +21,7 @@ pub(crate) fn format(template: &str, values: &[&Value]) -> Outcome {
                 text.push_str(&java_text(value));
             }
             ('{' | '}', _) => return Err(Fault::Brace),
+            ('\\', _) => return Err(Fault::Arguments),
             (other, _) => text.push(other),
         }
     }
@@ -42,7 +43,8 @@ fn java_text(value: &Value) -> String {
             let elements = elements.iter().map(java_text);
             format!("[{}]", elements.collect::<Vec<_>>().join(", "))
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Number(number) => jsonpath::number_text(number),
+        Value::Null | Value::Bool(_) => value.to_string(),
     }
 }
 

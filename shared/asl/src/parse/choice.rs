@@ -229,8 +229,9 @@ impl Kind {
     }
 }
 
-/// Splits a pattern at its stars; `\*` and `\\` stand for the second character.
-fn pattern(text: &str) -> Vec<Box<str>> {
+/// Splits a pattern at its stars; `\*` and `\\` stand for the second character. Gives the pattern back if a backslash stands before
+/// anything else.
+fn pattern(text: &str) -> Result<Vec<Box<str>>, Box<str>> {
     let mut parts = vec![String::new()];
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
@@ -239,12 +240,12 @@ fn pattern(text: &str) -> Vec<Box<str>> {
                 parts.push(String::new());
                 continue;
             }
-            '\\' => characters.next().unwrap_or('\\'),
+            '\\' => characters.next().filter(|next| matches!(next, '*' | '\\')).ok_or(text)?,
             other => other,
         };
         if let Some(last) = parts.last_mut() {
             last.push(literal);
         }
     }
-    parts.into_iter().map(String::into_boxed_str).collect()
+    Ok(parts.into_iter().map(String::into_boxed_str).collect())
 }
