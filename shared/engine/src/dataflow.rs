@@ -3,7 +3,8 @@
 //! What no field looks inside is handed on as the same text, unparsed.
 
 use asl::{DataPath, State, Template};
-use model::{JsonText, error_name};
+use jsonpath::WriteError;
+use model::JsonText;
 
 use crate::branch::Branch;
 use crate::context_object::StateScope;
@@ -97,10 +98,8 @@ pub(crate) fn place(
 ) -> Result<JsonText, Failure> {
     match path.write_text(branch.input.as_str(), result.as_str()) {
         Ok(text) => Ok(JsonText::trusted(text)),
-        Err(_) => {
-            let message = format!("Unable to apply ReferencePath {path} to input {}", branch.input);
-            Err(Failure::evaluation(turn, branch, error_name::RESULT_PATH_MATCH_FAILURE, &message))
-        }
+        Err(WriteError::Conflict { step, .. }) => Err(Failure::conflict(path.as_path(), &step, &branch.input)),
+        Err(error @ WriteError::NotJson(_)) => Err(Failure::runtime(turn, branch, &error.to_string())),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The failure of a state, on its way through Retry and Catch.
 
 use asl::{PathError, QueryError, TemplateError};
-use model::error_name;
+use jsonpath::Path;
+use model::{JsonText, error_name};
 
 use crate::branch::Branch;
 use crate::turn::{EndFailure, Turn};
@@ -97,6 +98,16 @@ impl Failure {
             evaluation.after_entry = true;
         }
         self
+    }
+
+    /// Makes the failure of a reference path that leads nowhere in a payload, of which `step` is the first part that does not fit.
+    /// AWS does not tell the state.
+    pub(crate) fn conflict(path: &Path, step: &str, payload: &JsonText) -> Self {
+        let payload = jsonpath::compact(payload.as_str());
+        let what =
+            if payload.starts_with(['{', '[']) { format!("step \"{step}\"") } else { format!("ReferencePath {path}") };
+        let cause = format!("Unable to apply {what} to input {payload}");
+        Self::new(Some(error_name::REFERENCE_PATH_CONFLICT.to_owned()), Some(cause))
     }
 
     pub(crate) fn path(turn: &mut Turn<'_>, branch: &Branch, error: &PathError) -> Self {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use asl::{DataPath, Limit, Map, Payload, QueryLanguage, State};
+use asl::{DataPath, Limit, Map, Payload, QueryLanguage, Root, State};
 use jsonata::Kind;
 use model::{Details, EventKind, JsonText, ScopeKey};
 use serde_json::value::RawValue;
@@ -127,9 +127,13 @@ fn items(
     let text = match (&map.items_path, given) {
         (_, Some(items)) => items,
         (None, None) => JsonText::trusted("{}"),
+        (Some(path), None) if path.is_whole_input() => input.clone(),
         (Some(path), None) => {
             let found = path.read(&dataflow::scope(turn, branch, input.clone(), Field::Other));
-            found.map_err(|error| Failure::path(turn, branch, &error))?
+            found.map_err(|error| match path.path().missing_step(input.as_str()) {
+                Some(step) if path.root() == &Root::Input => Failure::conflict(path.path(), &step, input),
+                Some(_) | None => Failure::path(turn, branch, &error),
+            })?
         }
     };
     let elements = elements(&text);

@@ -12,6 +12,9 @@ pub const TASK_FAILED: &str = "States.TaskFailed";
 pub const PERMISSIONS: &str = "States.Permissions";
 /// ResultPath can't be applied to the state's input.
 pub const RESULT_PATH_MATCH_FAILURE: &str = "States.ResultPathMatchFailure";
+/// A reference path leads nowhere: ResultPath in the state's input, or ItemsPath. AWS has it where the States Language has
+/// `States.ResultPathMatchFailure`.
+pub const REFERENCE_PATH_CONFLICT: &str = "States.ReferencePathConflict";
 /// A `.$` field of a payload template names what the input does not hold.
 pub const PARAMETER_PATH_FAILURE: &str = "States.ParameterPathFailure";
 /// A branch of a Parallel state failed.
