@@ -49,9 +49,7 @@ impl Configuration {
 
     /// Checks what the model's constraints don't tell.
     pub(super) fn check(&self) -> Result<(), ApiError> {
-        if let Some(role) = self.role_arn.as_ref().filter(|role| !is_role(role)) {
-            return Err(ApiError::quoting(ErrorCode::InvalidArn, "Invalid Role Arn", role));
-        }
+        self.role_arn.as_deref().map_or(Ok(()), check_role)?;
         self.logging.as_ref().map_or(Ok(()), Logging::check)?;
         self.encryption.as_ref().map_or(Ok(()), Encryption::check)
     }
@@ -97,14 +95,17 @@ impl Logging {
         Ok(Some(Self { level, include_execution_data, destinations }))
     }
 
-    /// Refuses a level that nothing takes what is logged at.
+    /// Refuses a level that nothing takes what is logged at, and what is no log group. Whether there is such a group is not asked: nothing
+    /// is written to it.
     fn check(&self) -> Result<(), ApiError> {
         let off = self.level.as_deref().is_none_or(|level| level == "OFF");
-        let one = matches!(self.destinations.as_slice(), [Some(_)]);
-        if one || off && self.destinations.is_empty() {
-            return Ok(());
-        }
-        let message = "Invalid Logging Configuration: Must specify exactly one Log Destination.";
+        let fault = match self.destinations.as_slice() {
+            [Some(group)] => log_group_fault(group),
+            [] if off => None,
+            _ => Some("Must specify exactly one Log Destination."),
+        };
+        let Some(fault) = fault else { return Ok(()) };
+        let message = format!("Invalid Logging Configuration: {fault}");
         Err(ApiError::new(ErrorCode::InvalidLoggingConfiguration, message))
     }
 
@@ -207,6 +208,25 @@ impl Encryption {
     }
 }
 
+/// Refuses what is not the ARN of a role.
+pub(super) fn check_role(arn: &str) -> Result<(), ApiError> {
+    if is_role(arn) { Ok(()) } else { Err(ApiError::quoting(ErrorCode::InvalidArn, "Invalid Role Arn", arn)) }
+}
+
+/// Says why a text is not the ARN of a log group with all its streams: `arn:aws:logs:REGION:ACCOUNT:log-group:NAME:*`.
+///
+/// AWS's words about the qualifier are reported in <https://github.com/hashicorp/terraform-provider-aws/pull/17683>.
+fn log_group_fault(arn: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    let ["arn", partition, "logs", region, account, "log-group", name, qualifier @ ..] = parts.as_slice() else {
+        return Some("Log Destination not found.");
+    };
+    if !partition.starts_with("aws") || [region, account, name].into_iter().any(|part| part.is_empty()) {
+        return Some("Log Destination not found.");
+    }
+    (qualifier != ["*"]).then_some("Log Group ARN must be provided with '*' qualifier.")
+}
+
 /// Tells whether a text is the ARN of a role; whether there is such a role can't be known.
 fn is_role(arn: &str) -> bool {
     let mut parts = arn.splitn(6, ':');
@@ -236,6 +256,24 @@ mod tests {
         for other in ["", "role", "arn:aws:iam::1:user/U", "arn:aws:iam::1:role/", "arn:aws:states:r:1:stateMachine:S"]
         {
             assert!(!is_role(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn log_groups_are_told_from_other_texts() {
+        let (missing, unqualified) =
+            (Some("Log Destination not found."), Some("Log Group ARN must be provided with '*' qualifier."));
+        for (arn, expect) in [
+            ("arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/states/g:*", None),
+            ("arn:aws-cn:logs:cn-north-1:123456789012:log-group:g:*", None),
+            ("arn:aws:logs:us-east-1:123456789012:log-group:g", unqualified),
+            ("arn:aws:logs:us-east-1:123456789012:log-group:g:log-stream:s", unqualified),
+            ("arn:aws:logs:us-east-1:123456789012:log-group::*", missing),
+            ("arn:aws:logs:us-east-1::log-group:g:*", missing),
+            ("arn:aws:s3:::b", missing),
+            ("nope", missing),
+        ] {
+            assert_eq!(log_group_fault(arn), expect, "{arn}");
         }
     }
 }

@@ -96,6 +96,11 @@ async fn create_state_machine() {
                 "InvalidLoggingConfiguration",
                 "Invalid Logging Configuration: Must specify exactly one Log Destination.".to_owned(),
             ),
+            (
+                with("loggingConfiguration", json!({ "level": "ALL", "destinations": [{ "cloudWatchLogsLogGroup": { "logGroupArn": "arn:aws:s3:::b" } }] })),
+                "InvalidLoggingConfiguration",
+                "Invalid Logging Configuration: Log Destination not found.".to_owned(),
+            ),
             (with("loggingConfiguration", json!("x")), "SerializationException", "Expected null".to_owned()),
             (with("tags", json!({})), "SerializationException", "Start of structure or map found where not expected.".to_owned()),
             (
