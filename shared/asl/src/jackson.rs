@@ -7,7 +7,7 @@ const SOURCE_LETTERS_MAX: usize = 500;
 
 /// Explains the first fault of a text that should be JSON, as AWS does; nothing if there is none that Jackson would find.
 pub fn explain(text: &str) -> Option<String> {
-    Reader::new(text).document().err()
+    Reader { depth_max: model::JsonText::NESTING_MAX, ..Reader::new(text) }.document().err()
 }
 
 /// Explains the first fault of `text`, and says how far Jackson had read.
@@ -48,11 +48,13 @@ struct Reader<'a> {
     rest: std::iter::Peekable<std::str::CharIndices<'a>>,
     /// The structures around the place at hand, with their offsets; a stack of our own, so that depth can't overflow.
     open: Vec<(Kind, usize)>,
+    /// How deep a value may nest.
+    depth_max: usize,
 }
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str) -> Self {
-        Self { text, rest: text.char_indices().peekable(), open: Vec::new() }
+        Self { text, rest: text.char_indices().peekable(), open: Vec::new(), depth_max: usize::MAX }
     }
 
     fn document(&mut self) -> Result<(), String> {
@@ -125,12 +127,23 @@ impl<'a> Reader<'a> {
             '{' | '[' => {
                 self.rest.next();
                 self.open.push((if letter == '{' { Kind::Object } else { Kind::Array }, offset));
-                Ok(())
+                self.check_depth()
             }
             '-' | '0'..='9' => self.number(),
             _ if is_word(letter) => self.token(),
             _ => Err(unexpected(letter, &format!("expected a valid value {VALID_VALUES}"))),
         }
+    }
+
+    fn check_depth(&self) -> Result<(), String> {
+        let (depth, most) = (self.open.len(), self.depth_max);
+        if depth <= most {
+            return Ok(());
+        }
+        Err(format!(
+            "Document nesting depth ({depth}) exceeds the maximum allowed ({most}, from \
+             `StreamReadConstraints.getMaxNestingDepth()`)"
+        ))
     }
 
     fn close(&mut self, letter: char) -> Result<(), String> {
@@ -403,10 +416,20 @@ mod tests {
     }
 
     #[test]
+    fn what_nests_too_deep_is_told_first() {
+        let deep = "Document nesting depth (128) exceeds the maximum allowed (127, from `StreamReadConstraints.getMaxNestingDepth()`)";
+        check(&"[".repeat(100_000), deep);
+        check(&format!("{}1{}", "{\"a\":".repeat(128), "}".repeat(128)), deep);
+        let deepest = format!("{}{}", "[".repeat(127), "]".repeat(127));
+        assert_eq!(explain(&deepest), None);
+        assert_eq!(explain_with_place(&format!("[{deepest}]")), None, "definitions are not payloads");
+    }
+
+    #[test]
     fn json_has_no_faults() {
         for text in ["{}", " [ ] ", "{\"a\": [1, 2.5e+3, -0, true, null, \"\\u00e9\\n\"], \"b\": {}}", "0", "\"x\""] {
             assert_eq!(explain(text), None, "{text}");
         }
-        assert_eq!(explain(&"[".repeat(100_000)).map(|told| told.len() < 2_000), Some(true));
+        assert_eq!(explain_with_place(&"[".repeat(100_000)).map(|(told, _)| told.len() < 2_000), Some(true));
     }
 }

@@ -12,13 +12,10 @@ use serde_json::value::RawValue;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct JsonText(Arc<str>);
 
-/// How deep a value may nest: as deep as serde_json parses.
-const NESTING_MAX: usize = 127;
-
 fn nests_too_deep(text: &str) -> bool {
     // Each level takes two bytes, one of which opens it: counting those is far cheaper than to look where they are.
     let opened = || text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    text.len() > 2 * NESTING_MAX && opened() > NESTING_MAX && nesting(text) > NESTING_MAX
+    text.len() > 2 * JsonText::NESTING_MAX && opened() > JsonText::NESTING_MAX && nesting(text) > JsonText::NESTING_MAX
 }
 
 /// Counts how deep a value nests.
@@ -54,6 +51,9 @@ fn skip_string(bytes: &mut std::str::Bytes<'_>) {
 pub struct NotJson(#[from] serde_json::Error);
 
 impl JsonText {
+    /// How deep a value may nest: as deep as serde_json parses.
+    pub const NESTING_MAX: usize = 127;
+
     /// Takes a text over after checking that it is one JSON value, nested no deeper than can be parsed; blanks around it are
     /// dropped.
     ///
@@ -160,11 +160,11 @@ mod tests {
     #[test]
     fn what_nests_too_deep_to_be_parsed_is_refused() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        let deepest = JsonText::parse(&nested(NESTING_MAX)).expect("can be parsed");
+        let deepest = JsonText::parse(&nested(JsonText::NESTING_MAX)).expect("can be parsed");
         assert!(deepest.to_value().is_ok() && !deepest.is_too_deep());
-        assert!(JsonText::parse(&nested(NESTING_MAX + 1)).is_err());
+        assert!(JsonText::parse(&nested(JsonText::NESTING_MAX + 1)).is_err());
         assert!(JsonText::parse(&nested(100_000)).is_err());
-        let text = format!("{{\"a\": \"{}\\\"[\", \"b\": {}}}", "[{".repeat(200), nested(NESTING_MAX - 1));
+        let text = format!("{{\"a\": \"{}\\\"[\", \"b\": {}}}", "[{".repeat(200), nested(JsonText::NESTING_MAX - 1));
         assert!(JsonText::parse(&text).is_ok(), "strings don't nest");
         assert!(JsonText::trusted(nested(200)).is_too_deep());
     }

@@ -208,6 +208,11 @@ async fn start_execution() {
                 "InvalidExecutionInput",
                 invalid("Unexpected character ('}' (code 125)): was expecting double-quote to start field name"),
             ),
+            (
+                with("input", json!(format!("{}{}", "[".repeat(1_001), "]".repeat(1_001)))),
+                "InvalidExecutionInput",
+                invalid("Document nesting depth (128) exceeds the maximum allowed (127, from `StreamReadConstraints.getMaxNestingDepth()`)"),
+            ),
             (with("input", json!({})), "SerializationException", "Start of structure or map found where not expected.".to_owned()),
             (
                 with("input", json!(format!("\"{}\"", "a".repeat(262_144)))),
