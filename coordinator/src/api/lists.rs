@@ -28,7 +28,12 @@ const LOOKED_AT_MAX: usize = 1_000;
 /// How many of those are looked at in one go at least.
 const STEP_MIN: usize = 100;
 /// The statuses in the order in which AWS tells them.
-const STATUSES: [&str; 6] = ["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"];
+const STATUSES: [&str; 6] = ["SUCCEEDED", "TIMED_OUT", PENDING_REDRIVE, "ABORTED", "FAILED", "RUNNING"];
+/// The status of children of a Map Run alone.
+const PENDING_REDRIVE: &str = "PENDING_REDRIVE";
+/// That this is refused is documented of AWS; its words are not known.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html>
+const OF_A_MAP_RUN: &str = "Must provide a Map Run ARN with the status filter PENDING_REDRIVE";
 
 impl Api {
     /// Answers ListStateMachines.
@@ -145,7 +150,7 @@ struct Asked {
     /// The state machine, the version or the alias.
     of: QualifiedArn,
     status: Option<ExecutionStatus>,
-    /// Whether any execution can be as asked for; none is redriven or waits to be.
+    /// Whether any execution can be as asked for; none is redriven.
     can_match: bool,
     redrive: Option<String>,
     size: usize,
@@ -169,16 +174,18 @@ impl Asked {
         checks.finish()?;
         let invalid = |message: &str| Err(ApiError::new(ErrorCode::ValidationException, message));
         let arn = match (arn, map_run) {
+            (Some(_), None) if status.as_deref() == Some(PENDING_REDRIVE) => return invalid(OF_A_MAP_RUN),
             (Some(arn), None) => arn,
             (Some(_), Some(_)) => return invalid("Must provide either a State Machine ARN or a Map Run ARN, not both"),
             (None, None) => return invalid("Must provide a State Machine ARN or Map Run ARN"),
             (None, Some(map_run)) => {
+                model::check_map_run_arn(&map_run)?;
                 return Err(ApiError::quoting(ErrorCode::ResourceNotFound, "Resource not found", map_run));
             }
         };
         Ok(Self {
             of: qualified_arn(&arn)?,
-            can_match: status.as_deref() != Some("PENDING_REDRIVE") && redrive.as_deref() != Some("REDRIVEN"),
+            can_match: redrive.as_deref() != Some("REDRIVEN"),
             status: status.as_deref().and_then(ExecutionStatus::from_name),
             redrive,
             size: page::size(max_results),

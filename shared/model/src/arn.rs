@@ -39,6 +39,14 @@ fn parts<'a>(text: &'a str, wanted: &str, count: usize) -> Result<Vec<&'a str>, 
     Ok(parts)
 }
 
+/// Refuses what is not the ARN of a Map Run: `arn:aws:states:REGION:ACCOUNT:mapRun:STATEMACHINE/LABEL:ID`.
+///
+/// # Errors
+/// `ArnError` in AWS's words.
+pub fn check_map_run_arn(text: &str) -> Result<(), ArnError> {
+    parts(text, "mapRun", 8).map(|_| ())
+}
+
 /// Gives the partition of what an ARN names, of `count` partitions: the same on every machine and in every release.
 pub fn partition(arn: &str, count: u32) -> u32 {
     let hash = arn
@@ -226,5 +234,7 @@ mod tests {
         check("arn:aws:states:r:1:activity:x", "Resource type not valid in this context: activity");
         check("arn:aws:states:r:1:stateMachine:", "Invalid ARN format: arn:aws:states:r:1:stateMachine:");
         check("arn:aws:states", "Invalid ARN format: arn:aws:states");
+        assert_eq!(check_map_run_arn("arn:aws:states:r:1:mapRun:S/Map:0ab"), Ok(()));
+        assert_eq!(check_map_run_arn("x"), Err(ArnError::Prefix("x".to_owned())));
     }
 }

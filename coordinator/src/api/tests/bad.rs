@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::fixture::{Fixture, MACHINE, PASS, ROLE, Reply, TASK};
 use crate::api::ApiSettings;
 
+const MAP_RUN: &str = "arn:aws:states:eu-west-1:123456789012:mapRun:S/Map:0ab";
 const EXECUTION: &str = "arn:aws:states:eu-west-1:123456789012:execution:S:e";
 
 fn expect(reply: &Reply, status: u16, error: &str, message: &str, request: &dyn std::fmt::Debug) {
@@ -545,9 +546,22 @@ async fn the_everyday_operations() {
             (json!({ "stateMachineArn": "x", "statusFilter": "OPEN" }), "ValidationException", broken(statuses)),
             (json!({}), "ValidationException", "Must provide a State Machine ARN or Map Run ARN".to_owned()),
             (json!({ "stateMachineArn": "xyz" }), "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: xyz'".to_owned()),
+            (json!({ "mapRunArn": "x" }), "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: x'".to_owned()),
+            (json!({ "mapRunArn": MAP_RUN }), "ResourceNotFound", format!("Resource not found: '{MAP_RUN}'")),
+            (
+                json!({ "stateMachineArn": format!("{MACHINE}:S"), "statusFilter": "PENDING_REDRIVE" }),
+                "ValidationException",
+                "Must provide a Map Run ARN with the status filter PENDING_REDRIVE".to_owned(),
+            ),
         ],
     )
     .await;
+    let label = format!("{MACHINE}:S/Label");
+    let of_a_map = format!("State machine ARN must not refer to a Distributed Map state. Received: {label}");
+    for operation in ["StartExecution", "UpdateStateMachine", "DeleteStateMachine", "DescribeStateMachine"] {
+        let request = json!({ "stateMachineArn": label, "roleArn": ROLE });
+        check(operation, &[(request, "ValidationException", of_a_map.clone())]).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
