@@ -96,6 +96,27 @@ impl Checks {
         }
     }
 
+    /// Refuses a text with letters that tags may not have.
+    /// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_TagResource.html>; AWS's words are not known.
+    pub(crate) fn tag(&mut self, field: &str, value: Option<&str>) {
+        let fits = |letter: char| letter.is_alphanumeric() || letter.is_whitespace() || "_.:/=+-@".contains(letter);
+        let Some(value) = value.filter(|value| !value.chars().all(fits)) else { return };
+        let constraint =
+            "Member must only contain Unicode letters, digits, white space, or these symbols: _ . : / = + - @";
+        self.broken(field, value, constraint);
+    }
+
+    /// Refuses the key of a tag that AWS keeps for itself.
+    /// Source: <https://docs.aws.amazon.com/tag-editor/latest/userguide/reference.html>; AWS's words are not known.
+    pub(crate) fn tag_key(&mut self, field: &str, key: Option<&str>) {
+        self.required(field, key.as_ref());
+        self.tag(field, key);
+        let is_reserved = |key: &&str| key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+        if let Some(key) = key.filter(is_reserved) {
+            self.broken(field, key, "Member must not begin with aws:");
+        }
+    }
+
     /// Checks what all lists are asked with: how many at most, and where to go on.
     pub(crate) fn page(&mut self, max_results: Option<i64>, token: Option<&str>, token_max: usize) {
         self.range("maxResults", max_results, 0, 1_000);

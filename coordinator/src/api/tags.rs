@@ -111,7 +111,9 @@ pub(super) fn read(members: &mut Members, checks: &mut Checks) -> Result<Option<
         let (key, value) = (tag.text("key")?, tag.text("value")?);
         let field = |name: &str| format!("tags.{}.member.{name}", index + 1);
         checks.length(&field("key"), key.as_deref(), 1, 128);
+        checks.tag_key(&field("key"), key.as_deref());
         checks.length(&field("value"), value.as_deref(), 0, 256);
+        checks.tag(&field("value"), value.as_deref());
         tags.push((key.unwrap_or_default(), value.unwrap_or_default()));
     }
     Ok(Some(tags))

@@ -112,6 +112,14 @@ async fn create_state_machine() {
                 ),
             ),
             (
+                with("tags", json!([{ "key": "größe 1_.:/=+-@", "value": "" }, { "value": "a<b" }, { "key": "AWS:x" }])),
+                "ValidationException",
+                "3 validation errors detected: Value null at 'tags.2.member.key' failed to satisfy constraint: Member must not be null; \
+                 Value 'a<b' at 'tags.2.member.value' failed to satisfy constraint: Member must only contain Unicode letters, digits, \
+                 white space, or these symbols: _ . : / = + - @; \
+                 Value 'AWS:x' at 'tags.3.member.key' failed to satisfy constraint: Member must not begin with aws:".to_owned(),
+            ),
+            (
                 with("encryptionConfiguration", json!({ "type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "k" })),
                 "InvalidEncryptionConfiguration",
                 "Invalid Encryption Configuration: customer managed keys are not supported by this version of Stepwell".to_owned(),
