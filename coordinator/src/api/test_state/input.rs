@@ -5,6 +5,7 @@ use engine::Outcome;
 use model::JsonText;
 
 use super::super::checks::Checks;
+use super::super::configuration::check_role;
 use super::super::error::{ApiError, ErrorCode};
 use super::super::members::Members;
 use super::super::settings::ApiSettings;
@@ -57,20 +58,32 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn read(mut members: Members, settings: &ApiSettings) -> Result<Self, ApiError> {
         let mut checks = Checks::default();
+        let bytes_max = settings.payload_bytes_max;
         let definition = members.text("definition")?;
         let role_arn = members.text("roleArn")?;
         let input = members.text("input")?;
         let level = members.text("inspectionLevel")?;
+        let reveal_secrets = members.boolean("revealSecrets")?.unwrap_or_default();
+        let variables = members.text("variables")?;
         let state_name = members.text("stateName")?;
         checks.required("definition", definition.as_ref());
         checks.secret_length("definition", definition.as_deref(), 1, settings.definition_bytes_max);
         checks.length("roleArn", role_arn.as_deref(), 1, 256);
-        checks.payload("input", input.as_deref(), settings.payload_bytes_max);
+        checks.payload("input", input.as_deref(), bytes_max);
         checks.one_of("inspectionLevel", level.as_deref(), &["INFO", "DEBUG", "TRACE"]);
-        checks.length("stateName", state_name.as_deref(), 1, 80);
-        let (mock, validation) = read_mock(&mut members, &mut checks)?;
-        let configuration = Configuration::read(&mut members, &mut checks)?;
+        checks.payload("variables", variables.as_deref(), bytes_max);
+        checks.secret_length("stateName", state_name.as_deref(), 1, 80);
+        let mock = MockInput::read(&mut members, &mut checks, bytes_max)?;
+        let context = members.text("context")?;
+        checks.payload("context", context.as_deref(), bytes_max);
+        let configuration = Configuration::read(&mut members, &mut checks, bytes_max)?;
         checks.finish()?;
+        role_arn.as_deref().map_or(Ok(()), check_role)?;
+        let validation = mock.as_ref().map_or(Validation::None, |mock| mock.validation);
+        let mock = mock.map(MockInput::into_mock).transpose()?;
+        if mock.is_none() && context.is_some() {
+            return refuse("TestState does not support Context when a mock is not specified.");
+        }
         Ok(Self {
             definition: definition.unwrap_or_default(),
             state_name,
@@ -81,14 +94,14 @@ impl Input {
                 Some("TRACE") => Level::Trace,
                 Some(_) | None => Level::Info,
             },
-            variables: variables(members.text("variables")?)?,
-            context: json("context", members.text("context")?)?.map(checked).transpose()?,
+            variables: read_variables(variables)?,
+            context: json("context", context)?.map(checked).transpose()?,
             mock,
             validation,
             retries: configuration.retries,
             failures: configuration.failures,
             items: json("mapItemReaderData", configuration.items)?,
-            reveal_secrets: members.boolean("revealSecrets")?.unwrap_or_default(),
+            reveal_secrets,
         })
     }
 
@@ -141,47 +154,67 @@ struct Configuration {
 }
 
 impl Configuration {
-    fn read(members: &mut Members, checks: &mut Checks) -> Result<Self, ApiError> {
+    fn read(members: &mut Members, checks: &mut Checks, bytes_max: u64) -> Result<Self, ApiError> {
         let Some(mut members) = members.structure("stateConfiguration")? else { return Ok(Self::default()) };
         let retries = members.integer("retrierRetryCount")?;
-        let failures = members.integer("mapIterationFailureCount")?;
-        checks.range("stateConfiguration.retrierRetryCount", retries, 0, i64::from(i32::MAX));
-        checks.range("stateConfiguration.mapIterationFailureCount", failures, 0, i64::from(i32::MAX));
         // Which state of an iteration failed changes nothing of what the Map comes to.
-        members.text("errorCausedByState")?;
+        let caused_by = members.text("errorCausedByState")?;
+        let failures = members.integer("mapIterationFailureCount")?;
+        let items = members.text("mapItemReaderData")?;
+        checks.range("stateConfiguration.retrierRetryCount", retries, 0, i64::from(i32::MAX));
+        checks.secret_length("stateConfiguration.errorCausedByState", caused_by.as_deref(), 1, 80);
+        checks.range("stateConfiguration.mapIterationFailureCount", failures, 0, i64::from(i32::MAX));
+        checks.payload("stateConfiguration.mapItemReaderData", items.as_deref(), bytes_max);
         let count = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
-        Ok(Self {
-            retries: count(retries).unwrap_or_default(),
-            failures: count(failures),
-            items: members.text("mapItemReaderData")?,
-        })
+        Ok(Self { retries: count(retries).unwrap_or_default(), failures: count(failures), items })
     }
 }
 
-fn read_mock(members: &mut Members, checks: &mut Checks) -> Result<(Option<Mock>, Validation), ApiError> {
-    let Some(mut members) = members.structure("mock")? else { return Ok((None, Validation::None)) };
-    let mode = members.text("fieldValidationMode")?;
-    checks.one_of("mock.fieldValidationMode", mode.as_deref(), &["STRICT", "PRESENT", "NONE"]);
-    let validation = match mode.as_deref() {
-        Some("NONE") => Validation::None,
-        Some("PRESENT") => Validation::Present,
-        Some(_) | None => Validation::Strict,
-    };
-    let result = json("mock.result", members.text("result")?)?;
-    let error = members.structure("errorOutput")?;
-    let mock = match (result, error) {
-        (Some(_), Some(_)) => {
-            let message = "A test mock should have only one of the following fields: [result, errorOutput].";
-            return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
-        (Some(result), None) => Some(Mock::Result(result)),
-        (None, Some(mut error)) => Some(Mock::Error { error: error.text("error")?, cause: error.text("cause")? }),
-        (None, None) => None,
-    };
-    Ok((mock, validation))
+/// Is the member `mock`.
+struct MockInput {
+    result: Option<String>,
+    error: Option<(Option<String>, Option<String>)>,
+    validation: Validation,
 }
 
-fn variables(text: Option<String>) -> Result<Vec<(String, JsonText)>, ApiError> {
+impl MockInput {
+    fn read(members: &mut Members, checks: &mut Checks, bytes_max: u64) -> Result<Option<Self>, ApiError> {
+        let Some(mut members) = members.structure("mock")? else { return Ok(None) };
+        let result = members.text("result")?;
+        checks.payload("mock.result", result.as_deref(), bytes_max);
+        let error = members.structure("errorOutput")?.map(|error| error_output(error, checks)).transpose()?;
+        let mode = members.text("fieldValidationMode")?;
+        checks.one_of("mock.fieldValidationMode", mode.as_deref(), &["STRICT", "PRESENT", "NONE"]);
+        let validation = match mode.as_deref() {
+            Some("NONE") => Validation::None,
+            Some("PRESENT") => Validation::Present,
+            Some(_) | None => Validation::Strict,
+        };
+        Ok(Some(Self { result, error, validation }))
+    }
+
+    fn into_mock(self) -> Result<Mock, ApiError> {
+        match (json("mock.result", self.result)?, self.error) {
+            (Some(result), None) => Ok(Mock::Result(result)),
+            (None, Some((error, cause))) => Ok(Mock::Error { error, cause }),
+            (Some(_), Some(_)) | (None, None) => {
+                refuse("A test mock should have only one of the following fields: [result, errorOutput].")
+            }
+        }
+    }
+}
+
+/// Reads an error and its cause. That the error is required is documented of AWS.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_MockErrorOutput.html>
+fn error_output(mut members: Members, checks: &mut Checks) -> Result<(Option<String>, Option<String>), ApiError> {
+    let (error, cause) = (members.text("error")?, members.text("cause")?);
+    checks.required("mock.errorOutput.error", error.as_ref());
+    checks.secret_length("mock.errorOutput.error", error.as_deref(), 0, 256);
+    checks.secret_length("mock.errorOutput.cause", cause.as_deref(), 0, 32_768);
+    Ok((error, cause))
+}
+
+fn read_variables(text: Option<String>) -> Result<Vec<(String, JsonText)>, ApiError> {
     let Some(text) = json("variables", text)? else { return Ok(Vec::new()) };
     let parsed: Result<std::collections::BTreeMap<String, Box<serde_json::value::RawValue>>, _> =
         serde_json::from_str(text.as_str());
