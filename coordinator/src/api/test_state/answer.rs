@@ -40,7 +40,11 @@ fn inspection(input: &Input, definition: &Definition, tested: &Tested) -> Map<St
         }
     };
     match &state.kind {
-        StateKind::Task(_) | StateKind::Parallel(_) if is_jsonata => put("afterArguments", &seen.after_arguments),
+        StateKind::Task(_) if is_jsonata => {
+            put("afterArguments", &seen.after_arguments);
+            put("result", &seen.result);
+        }
+        StateKind::Parallel(_) if is_jsonata => put("afterArguments", &seen.after_arguments),
         StateKind::Map(_) if is_jsonata => put("afterItemSelector", &seen.after_item_selector),
         _ if is_jsonata => {}
         // What is fixed looks at no input.
