@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::error::ApiError;
 use super::input::{Validation, refuse};
 
-/// What services answer, made by `shapes.py` beside it.
+/// What services answer, a line each, made by `shapes.py` beside it.
 const SHAPES: &str = include_str!("shapes.json");
 
 /// Refuses a result that the state could not have.
@@ -61,8 +61,7 @@ fn check_answer(value: &Value, kind: &ResourceKind, validation: Validation) -> R
         | ResourceKind::Activity { .. }
         | ResourceKind::Other => return Ok(()),
     };
-    let shapes: Value = serde_json::from_str(SHAPES).unwrap_or_default();
-    let service = &shapes[service];
+    let Some(service) = shapes_of(service) else { return Ok(()) };
     let shape = &service["operations"][action];
     if shape.is_null() {
         return Ok(());
@@ -76,10 +75,17 @@ fn check_answer(value: &Value, kind: &ResourceKind, validation: Validation) -> R
 
 fn sdk_name(service: &str) -> &str {
     match service {
+        "emr-containers" => "emrcontainers",
+        "emr-serverless" => "emrserverless",
         "events" => "eventbridge",
         "states" => "sfn",
         other => other,
     }
+}
+
+fn shapes_of(service: &str) -> Option<Value> {
+    let shapes = SHAPES.lines().find_map(|line| line.strip_prefix('"')?.strip_prefix(service)?.strip_prefix("\":"))?;
+    serde_json::from_str(shapes.trim_end_matches(',')).ok()
 }
 
 struct Model<'a> {
@@ -146,6 +152,14 @@ mod tests {
     }
 
     #[test]
+    fn each_service_has_a_line_of_its_own() {
+        let all: serde_json::Map<String, Value> = serde_json::from_str(SHAPES).expect("is an object");
+        for (service, shapes) in &all {
+            assert_eq!(shapes_of(service).as_ref(), Some(shapes), "{service}");
+        }
+    }
+
+    #[test]
     fn results_are_held_against_the_model() {
         let s3 = "arn:aws:states:::aws-sdk:s3:getObject";
         check(
@@ -174,6 +188,13 @@ mod tests {
             Some("Field 'EventId' must be a string"),
         );
         check("arn:aws:states:::lambda:invoke", r#"{"Payload": {"any": 1}}"#, Validation::Strict, None);
+        let run = "arn:aws:states:::glue:startJobRun";
+        check(run, r#"{"JobRunId": 1}"#, Validation::Strict, Some("Field 'JobRunId' must be a string"));
+        let batch = "arn:aws:states:::batch:submitJob";
+        check(batch, r#"{"JobName": "n"}"#, Validation::Strict, Some("Required field 'JobId' is missing"));
+        let serverless = "arn:aws:states:::emr-serverless:startJobRun";
+        check(serverless, "{}", Validation::Strict, Some("Required field 'ApplicationId' is missing"));
+        check("arn:aws:states:::elasticmapreduce:addStep", "5", Validation::Strict, None);
         check("arn:aws:states:::ours:do", "5", Validation::Strict, None);
     }
 }

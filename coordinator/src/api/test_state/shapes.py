@@ -3,6 +3,10 @@
 
     pip install botocore && python3 shapes.py > shapes.json
 
+Of all services that would be more than 8 MB: these are the ones with optimised integrations, and each is a line of its own so that
+only what is asked for is parsed. The operations of Amazon EMR, Amazon Bedrock and API Gateway that optimised integrations call by names
+of their own are not among them.
+
 A shape is "s" (string, blob or timestamp), "n" (number), "b" (boolean), "d" (anything), ["l", shape] (list),
 ["m", shape] (map), ["e", words...] (one of these), or a name that "shapes" of the service explains:
 {"f": {field: shape}, "r": [required fields]}.
@@ -13,8 +17,18 @@ import botocore.loaders
 
 # The name in a Resource, and botocore's.
 SERVICES = {
-    "dynamodb": "dynamodb", "eventbridge": "events", "lambda": "lambda", "s3": "s3", "secretsmanager": "secretsmanager",
-    "sfn": "stepfunctions", "sns": "sns", "sqs": "sqs",
+    "apigateway": "apigateway", "athena": "athena", "batch": "batch", "bedrock": "bedrock",
+    "bedrockruntime": "bedrock-runtime", "codebuild": "codebuild", "databrew": "databrew", "dynamodb": "dynamodb",
+    "ecs": "ecs", "eks": "eks", "emr": "emr", "emrcontainers": "emr-containers", "emrserverless": "emr-serverless",
+    "eventbridge": "events", "glue": "glue", "lambda": "lambda", "mediaconvert": "mediaconvert", "s3": "s3",
+    "sagemaker": "sagemaker", "secretsmanager": "secretsmanager", "sfn": "stepfunctions", "sns": "sns", "sqs": "sqs",
+}
+# The operations of services whose others would take more than all other services together.
+OPERATIONS = {
+    "sagemaker": {
+        "CreateEndpoint", "CreateEndpointConfig", "CreateHyperParameterTuningJob", "CreateLabelingJob", "CreateModel",
+        "CreateProcessingJob", "CreateTrainingJob", "CreateTransformJob", "UpdateEndpoint",
+    },
 }
 PRIMITIVE = {"string": "s", "blob": "s", "timestamp": "s", "character": "s", "boolean": "b",
              "integer": "n", "long": "n", "float": "n", "double": "n", "bigdecimal": "n"}
@@ -52,13 +66,14 @@ def main():
     for name, own in SERVICES.items():
         model, shapes, operations = loader.load_service_model(own, "service-2"), {}, {}
         for operation, described in model["operations"].items():
-            if "output" in described:
+            if "output" in described and operation in OPERATIONS.get(name, {operation}):
                 action = operation[:1].lower() + operation[1:]
                 operations[action] = describe(described["output"]["shape"], model, shapes)
         services[name] = {"operations": operations, "shapes": shapes}
     # A function's answer is any JSON.
     services["lambda"]["shapes"]["InvocationResponse"]["f"]["Payload"] = "d"
-    print(json.dumps(services, separators=(",", ":"), sort_keys=True))
+    lines = (f"{json.dumps(name)}:{json.dumps(services[name], separators=(',', ':'), sort_keys=True)}" for name in sorted(services))
+    print("{\n" + ",\n".join(lines) + "\n}")
 
 
 if __name__ == "__main__":
