@@ -10,6 +10,7 @@ use crate::condition::Condition;
 use crate::definition::{Machine, QueryLanguage};
 use crate::flow::DataFlow;
 use crate::intrinsic::Intrinsic;
+use crate::item_reader::ItemReader;
 use crate::name::StateName;
 use crate::path::DataPath;
 use crate::query::{Query, QueryTemplate};
@@ -262,6 +263,8 @@ pub struct Map {
     pub tolerated_failure_count: Option<Limit>,
     /// How many of a hundred items may fail, from 0 to 100.
     pub tolerated_failure_percentage: Option<Limit<f64>>,
+    /// How items are read from elsewhere.
+    pub reader: Option<ItemReader>,
     /// Whether the results are written away (`ResultWriter`), so that its own result only tells where.
     pub writes_results: bool,
     /// What is tried again.

@@ -18,6 +18,8 @@ pub struct Inspection {
     pub after_arguments: Option<JsonText>,
     /// The items that ItemsPath named.
     pub after_items_path: Option<JsonText>,
+    /// What the ItemsPointer of an ItemReader points at.
+    pub after_items_pointer: Option<JsonText>,
     /// What ItemSelector made of each item, as one array.
     pub after_item_selector: Option<JsonText>,
     /// The raw result.

@@ -20,6 +20,7 @@ mod fail;
 mod failure;
 mod inspection;
 pub mod invariants;
+mod item_reader;
 mod kinds;
 mod limits;
 mod map;

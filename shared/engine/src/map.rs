@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use asl::{DataPath, Limit, Map, Payload, QueryLanguage, Root, State};
+use asl::{DataPath, ItemReader, Limit, Map, Payload, QueryLanguage, Root, State};
 use jsonata::Kind;
-use model::{Details, EventKind, JsonText, ScopeKey};
+use model::{Details, EventKind, JsonText, ScopeKey, error_name};
 use serde_json::value::RawValue;
 
 use crate::branch::Branch;
@@ -12,6 +12,7 @@ use crate::children::{self, Scope};
 use crate::context_object;
 use crate::dataflow::{self, Field};
 use crate::failure::Failure;
+use crate::item_reader;
 use crate::kinds;
 use crate::queries::Queries;
 use crate::step::Move;
@@ -120,15 +121,18 @@ fn items(
     state: &State,
     (map, input): (&Map, &JsonText),
 ) -> Result<Vec<JsonText>, Failure> {
-    let given = turn.test.as_ref().and_then(|test| test.items.clone());
-    if state.query_language == QueryLanguage::Jsonata && given.is_none() {
+    if let Some(data) = turn.test.as_ref().and_then(|test| test.items.clone())
+        && let Some(reader) = &map.reader
+    {
+        return read_items(turn, branch, state, (reader, input), &data);
+    }
+    if state.query_language == QueryLanguage::Jsonata {
         return computed_items(turn, branch, state, (map, input));
     }
-    let text = match (&map.items_path, given) {
-        (_, Some(items)) => items,
-        (None, None) => JsonText::trusted("{}"),
-        (Some(path), None) if path.is_whole_input() => input.clone(),
-        (Some(path), None) => {
+    let text = match &map.items_path {
+        None => JsonText::trusted("{}"),
+        Some(path) if path.is_whole_input() => input.clone(),
+        Some(path) => {
             let found = path.read(&dataflow::scope(turn, branch, input.clone(), Field::Other));
             found.map_err(|error| match path.path().missing_step(input.as_str()) {
                 Some(step) if path.root() == &Root::Input => Failure::conflict(path.path(), &step, input),
@@ -144,6 +148,32 @@ fn items(
         let path = map.items_path.as_ref().map_or("$", |path| path.path().as_str());
         Failure::runtime(turn, branch, &format!("Reference path \"{path}\" must point to array."))
     })
+}
+
+/// Reads the data that a test has given for those that its ItemReader would read.
+fn read_items(
+    turn: &mut Turn<'_>,
+    branch: &Branch,
+    state: &State,
+    (reader, input): (&ItemReader, &JsonText),
+    data: &str,
+) -> Result<Vec<JsonText>, Failure> {
+    let fail = |cause: String| Failure::new(Some(error_name::ITEM_READER_FAILED.to_owned()), Some(cause));
+    let most = match &reader.max_items {
+        None => 0,
+        Some(Limit::Fixed(most)) => i64::try_from(*most).unwrap_or(i64::MAX),
+        Some(Limit::Query(query)) => number(turn, branch, state, query)?,
+        Some(Limit::Path(path)) => looked_up(turn, branch, (path, input), ("MaxItems", "integer"))?,
+    };
+    let most = usize::try_from(most).map_err(|_| fail("field MaxItems must be positive".to_owned()))?;
+    let most = if most == 0 { usize::MAX } else { most };
+    let read = item_reader::read(data, reader, most).map_err(fail)?;
+    let all = Some(children::array(&read.items)).filter(|all| !turn.exceeds(all.len() as u64));
+    turn.note(|inspection| {
+        inspection.after_items_path = all;
+        inspection.after_items_pointer = read.pointed_at;
+    });
+    Ok(read.items)
 }
 
 fn computed_items(

@@ -29,8 +29,8 @@ pub struct StateTest {
     pub context: JsonText,
     /// The variables in sight, in order of their names.
     pub variables: Vec<(String, JsonText)>,
-    /// What a Map's ItemReader has read, if it reads.
-    pub items: Option<JsonText>,
+    /// The data that a Map's ItemReader is to read, as they are at their source.
+    pub items: Option<Arc<str>>,
     /// What a task came to, or all children together; without it a task's call is handed out.
     pub result: Option<Outcome>,
     /// How often the Retrier that takes the failure has retried before.
@@ -114,7 +114,7 @@ impl TestStatus {
 #[derive(Debug)]
 pub(crate) struct TestTurn {
     pub(crate) context: JsonText,
-    pub(crate) items: Option<JsonText>,
+    pub(crate) items: Option<Arc<str>>,
     pub(crate) inspection: Inspection,
 }
 

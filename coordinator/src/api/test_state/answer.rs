@@ -45,7 +45,10 @@ fn inspection(input: &Input, definition: &Definition, tested: &Tested) -> Map<St
             put("result", &seen.result);
         }
         StateKind::Parallel(_) if is_jsonata => put("afterArguments", &seen.after_arguments),
-        StateKind::Map(_) if is_jsonata => put("afterItemSelector", &seen.after_item_selector),
+        StateKind::Map(_) if is_jsonata => {
+            put("afterItemsPointer", &seen.after_items_pointer);
+            put("afterItemSelector", &seen.after_item_selector);
+        }
         _ if is_jsonata => {}
         // What is fixed looks at no input.
         StateKind::Pass(pass) if pass.result.is_some() => {
@@ -62,6 +65,7 @@ fn inspection(input: &Input, definition: &Definition, tested: &Tested) -> Map<St
         StateKind::Map(_) => {
             put("afterInputPath", &seen.after_input_path);
             put("afterItemsPath", &seen.after_items_path);
+            put("afterItemsPointer", &seen.after_items_pointer);
             put("afterItemSelector", &seen.after_item_selector);
             put_results(seen, &mut put);
         }

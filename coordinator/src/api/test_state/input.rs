@@ -1,5 +1,7 @@
 //! The request of TestState, and what AWS refuses of it.
 
+use std::sync::Arc;
+
 use asl::{IntegrationPattern, ResourceKind, StateKind};
 use engine::Outcome;
 use model::JsonText;
@@ -51,7 +53,7 @@ pub(crate) struct Input {
     pub(crate) validation: Validation,
     pub(crate) retries: u32,
     pub(crate) failures: Option<u32>,
-    pub(crate) items: Option<JsonText>,
+    pub(crate) items: Option<Arc<str>>,
     reveal_secrets: bool,
 }
 
@@ -100,7 +102,7 @@ impl Input {
             validation,
             retries: configuration.retries,
             failures: configuration.failures,
-            items: json("mapItemReaderData", configuration.items)?,
+            items: configuration.items.map(Into::into),
             reveal_secrets,
         })
     }
@@ -112,6 +114,10 @@ impl Input {
         }
         if self.mock.is_none() && self.failures.is_some() {
             return refuse("TestState does not support MapIterationFailureCount when a mock is not specified.");
+        }
+        let has_reader = matches!(kind, StateKind::Map(map) if map.reader.is_some());
+        if self.items.is_some() && !has_reader {
+            return refuse("TestState does not support MapItemReaderData when the state has no ItemReader.");
         }
         let has_children = matches!(kind, StateKind::Map(_) | StateKind::Parallel(_));
         match &self.mock {

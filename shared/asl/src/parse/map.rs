@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::assign::Payload;
 use crate::definition::{Machine, QueryLanguage};
+use crate::item_reader::{ItemFormat, ItemReader};
 use crate::parse::findings::Findings;
 use crate::parse::source::Object;
 use crate::parse::state::transition;
@@ -30,6 +31,7 @@ pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<State
         max_concurrency: max_concurrency(state, findings),
         tolerated_failure_count: path::limit(state, "ToleratedFailureCount", (0, u64::MAX), findings),
         tolerated_failure_percentage: path::percentage(state, "ToleratedFailurePercentage", findings),
+        reader: reader(state, findings),
         writes_results: state.has("ResultWriter"),
         retry: retry::retriers(state, findings),
         catch: retry::catchers(state, findings),
@@ -71,6 +73,43 @@ fn check_distributed_fields(state: &Object<'_>, findings: &mut Findings) {
             findings.unsupported(message, node.pointer());
         }
     }
+}
+
+fn reader(state: &Object<'_>, findings: &mut Findings) -> Option<ItemReader> {
+    let reader = state.get("ItemReader")?.object(findings)?;
+    let Some(config) = reader.get("ReaderConfig").and_then(|config| config.object(findings)) else {
+        return Some(ItemReader { format: ItemFormat::Json, items_pointer: None, max_items: None });
+    };
+    Some(ItemReader {
+        format: format(&config, findings),
+        items_pointer: word(&config, "ItemsPointer", findings),
+        max_items: path::limit(&config, "MaxItems", (0, u64::MAX), findings),
+    })
+}
+
+/// Reads what the data look like. A manifest and Parquet are taken for JSON: they can only be given as the items that they come to.
+fn format(config: &Object<'_>, findings: &mut Findings) -> ItemFormat {
+    match word(config, "InputType", findings).as_deref() {
+        Some("CSV") => {
+            let delimiter = match word(config, "CSVDelimiter", findings).as_deref() {
+                Some("PIPE") => '|',
+                Some("SEMICOLON") => ';',
+                Some("SPACE") => ' ',
+                Some("TAB") => '\t',
+                Some(_) | None => ',',
+            };
+            let are_given = word(config, "CSVHeaderLocation", findings).as_deref() == Some("GIVEN");
+            let headers = config.get("CSVHeaders").filter(|_| are_given).and_then(|headers| headers.array(findings));
+            let headers = headers.map(|headers| headers.iter().filter_map(|name| name.string(findings)).collect());
+            ItemFormat::Csv { delimiter, headers }
+        }
+        Some("JSONL") => ItemFormat::JsonLines,
+        Some(_) | None => ItemFormat::Json,
+    }
+}
+
+fn word(config: &Object<'_>, name: &str, findings: &mut Findings) -> Option<String> {
+    config.get(name)?.string(findings)
 }
 
 fn items_path(state: &Object<'_>, findings: &mut Findings) -> Option<DataPath> {
