@@ -110,8 +110,9 @@ pub struct ResourceQuery {
     pub limit: usize,
 }
 
-/// Asks for executions of a state machine in a partition, the newest first; those started in one millisecond come in the reverse
-/// order of their ARNs.
+/// Asks for executions of a state machine in a partition, the newest first: those that run count by their start, others by their end, as
+/// with AWS. Those of one millisecond come in the reverse order of their ARNs.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionQuery {
     /// The state machine.

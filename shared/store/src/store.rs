@@ -71,8 +71,8 @@ pub trait ExecutionStore: Send + Sync + 'static {
     /// `Error` when the store can't be reached.
     async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, Error>;
 
-    /// Lists executions of a state machine that lie in a partition, with the times of their start, as a commit under way may show
-    /// them or not.
+    /// Lists executions of a state machine that lie in a partition, with the times of their start, or of their end if they have ended,
+    /// as a commit under way may show them or not.
     ///
     /// # Errors
     /// `Error` when the store can't be reached.

@@ -145,12 +145,12 @@ fn drop_execution(
     now: Timestamp,
 ) -> Result<(usize, u64), Error> {
     let Some(head) = map.get(&keys::head(arn))? else { return Ok((0, 0)) };
-    let Head { chunks, bytes, .. } = Head::decode(&head)?;
+    let Head { chunks, bytes, at, .. } = Head::decode(&head)?;
     for index in 0..chunks {
         map.remove(&keys::chunk(arn, index))?;
     }
     if let (Some(record), Some(end)) = (read::record(map, arn)?, read::end(map, arn)?) {
-        lists::list_execution(map, partition, &record, Some(end.end.status), None)?;
+        lists::list_no_more(map, partition, &record, (end.end.status, end.at.max(at)))?;
         definitions::release(map, &record.definition, now)?;
     }
     for key in [keys::head(arn), keys::record(arn), keys::end(arn)] {

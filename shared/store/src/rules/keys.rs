@@ -236,9 +236,9 @@ pub(super) fn listed(
     partition: u32,
     machine: &StateMachineArn,
     status: Option<ExecutionStatus>,
-    (started, arn): (Timestamp, &ExecutionArn),
+    (at, arn): (Timestamp, &ExecutionArn),
 ) -> Vec<u8> {
-    [&all_listed(partition, machine, status)[..], &instant(started), arn.as_str().as_bytes()].concat()
+    [&all_listed(partition, machine, status)[..], &instant(at), arn.as_str().as_bytes()].concat()
 }
 
 /// Begins the keys of the tasks of an activity.

@@ -42,30 +42,48 @@ pub(crate) fn executions(
         if found.len() >= query.limit {
             return Ok(ControlFlow::Break(()));
         }
-        let (started, arn) = keys::split_instant(suffix(key, &prefix))?;
-        found.push((started, text::execution(utf8(arn)?)?));
+        let (at, arn) = keys::split_instant(suffix(key, &prefix))?;
+        found.push((at, text::execution(utf8(arn)?)?));
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(found)
 }
 
-/// Lists an execution under its status, and no more under the one that it had.
-pub(super) fn list_execution(
+/// Lists an execution that begins, by its start.
+pub(super) fn list_begun(map: &mut dyn Map, partition: u32, record: &ExecutionRecord) -> Result<(), Error> {
+    for status in [None, Some(ExecutionStatus::Running)] {
+        map.put(&keys::listed(partition, &record.state_machine, status, (record.started_at, &record.arn)), &[])?;
+    }
+    Ok(())
+}
+
+/// Lists an execution that has ended by its end, and no more by its start.
+pub(super) fn list_ended(
     map: &mut dyn Map,
     partition: u32,
     record: &ExecutionRecord,
-    before: Option<ExecutionStatus>,
-    now: Option<ExecutionStatus>,
+    (status, at): (ExecutionStatus, Timestamp),
 ) -> Result<(), Error> {
-    let key = |status| keys::listed(partition, &record.state_machine, status, (record.started_at, &record.arn));
-    match (before, now) {
-        (None, _) => map.put(&key(None), &[])?,
-        (Some(before), _) => map.remove(&key(Some(before)))?,
+    let key = |status, at| keys::listed(partition, &record.state_machine, status, (at, &record.arn));
+    map.remove(&key(None, record.started_at))?;
+    map.remove(&key(Some(ExecutionStatus::Running), record.started_at))?;
+    map.put(&key(None, at), &[])?;
+    map.put(&key(Some(status), at), &[])
+}
+
+/// Lists an execution no more. One that ended before ends were what counts is listed by its start.
+pub(super) fn list_no_more(
+    map: &mut dyn Map,
+    partition: u32,
+    record: &ExecutionRecord,
+    (status, at): (ExecutionStatus, Timestamp),
+) -> Result<(), Error> {
+    for status in [None, Some(status)] {
+        for at in [record.started_at, at] {
+            map.remove(&keys::listed(partition, &record.state_machine, status, (at, &record.arn)))?;
+        }
     }
-    match now {
-        None => map.remove(&key(None)),
-        Some(now) => map.put(&key(Some(now)), &[]),
-    }
+    Ok(())
 }
 
 /// Lists due timers, the oldest first.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{BranchPath, EventId, ExecutionArn, ExecutionStatus, ScopeKey, Timestamp};
+use model::{BranchPath, EventId, ExecutionArn, ScopeKey, Timestamp};
 
 use super::commit::{Prepared, Seen};
 use super::map::{Map, View};
@@ -281,8 +281,7 @@ impl<'a> Writing<'a> {
         let ended = read::ended_bytes(self.map, partition)? + self.head.bytes;
         self.map.put(&keys::ended_bytes(partition), &values::of_number(ended))?;
         if let (Some((end, _)), Some(record)) = (&commit.end, read::record(self.map, &commit.execution)?) {
-            let running = Some(ExecutionStatus::Running);
-            lists::list_execution(self.map, partition, &record, running, Some(end.status))?;
+            lists::list_ended(self.map, partition, &record, (end.status, at))?;
         }
         let view: &dyn View = self.map;
         let leaves_branches = !view.suffixes(&keys::branches(&commit.execution, None), 1)?.is_empty();
@@ -312,7 +311,7 @@ fn create(map: &mut dyn Map, prepared: &Prepared) -> Result<Head, Error> {
     map.put(&keys::record(&commit.execution), prepared.texts.execution.as_deref().unwrap_or_default())?;
     if let Subject::Creation { record, .. } = &commit.subject {
         definitions::refer(map, &record.definition)?;
-        lists::list_execution(map, partition, record, None, Some(ExecutionStatus::Running))?;
+        lists::list_begun(map, partition, record)?;
     }
     Ok(Head {
         last_event: EventId(0),

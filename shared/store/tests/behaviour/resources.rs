@@ -17,6 +17,7 @@ crate::on_all_stores!(
     deletions_are_listed_wherever_their_state_machines_are,
     executions_are_listed_from_the_newest_and_in_pages,
     executions_are_listed_by_status,
+    executions_that_have_ended_are_listed_by_their_end,
     removed_executions_leave_the_lists,
 );
 
@@ -181,8 +182,24 @@ async fn executions_are_listed_by_status(stage: Stage) {
     let of = async |status| executions(&stage, Some(status), 10).await;
     assert_eq!(of(ExecutionStatus::Running).await, [running.arn.name()]);
     assert_eq!(of(ExecutionStatus::Aborted).await, [stopped.arn.name()]);
-    assert_eq!(of(ExecutionStatus::Succeeded).await, [ended.arn.name(), at_once.arn.name()]);
+    assert_eq!(of(ExecutionStatus::Succeeded).await, [at_once.arn.name(), ended.arn.name()]);
     assert!(of(ExecutionStatus::Failed).await.is_empty());
+}
+
+async fn executions_that_have_ended_are_listed_by_their_end(stage: Stage) {
+    let begun = [("first", 1), ("second", 2), ("third", 3), ("fourth", 4)];
+    let mut all = Vec::new();
+    for (name, millis) in begun {
+        all.push(started(&stage, name, millis).await);
+    }
+    for (index, millis) in [(0, 20), (1, 10)] {
+        let mut end = all[index].end();
+        end.end = Some((succeeded(), at(millis)));
+        stage.made(&end).await;
+    }
+    assert_eq!(executions(&stage, None, 1).await, ["first", "second", "fourth", "third"]);
+    assert_eq!(executions(&stage, Some(ExecutionStatus::Running), 1).await, ["fourth", "third"]);
+    assert_eq!(executions(&stage, Some(ExecutionStatus::Succeeded), 1).await, ["first", "second"]);
 }
 
 async fn removed_executions_leave_the_lists(stage: Stage) {

@@ -330,9 +330,10 @@ if has_end == 1 then
     local account, name = match(arn, '^(.*):execution:([^:]*):[^:]*$')
     local of_machine = account .. ':stateMachine:' .. name
     call('ZREM', prefix .. 'j:RUNNING;' .. of_machine, arn)
-    started_at = started_at or call('ZSCORE', prefix .. 'i:' .. of_machine, arn)
-    if started_at then call('ZADD', prefix .. 'j:' .. end_status .. ';' .. of_machine, started_at, arn) end
-    call('ZADD', prefix .. 'closed', format('%d', math.max(tonumber(end_at), latest, tonumber(clamp))), arn)
+    local ended_at = format('%d', math.max(tonumber(end_at), latest, tonumber(clamp)))
+    call('ZADD', prefix .. 'i:' .. of_machine, ended_at, arn)
+    call('ZADD', prefix .. 'j:' .. end_status .. ';' .. of_machine, ended_at, arn)
+    call('ZADD', prefix .. 'closed', ended_at, arn)
     for _, value in ipairs({ 'status', end_status, 'end', end_text }) do
         set_count = set_count + 1
         set[set_count] = value
