@@ -8,3 +8,4 @@ mod hostile;
 mod logging;
 mod outage;
 mod published;
+mod refusals;
