@@ -20,7 +20,8 @@ pub(crate) fn run(bytes: &[u8]) {
     let closed_at_once = draw.pick(&[usize::MAX, usize::MAX, 1, 2]);
     let definition = sketch::definition(&mut draw).to_string();
     let input = JsonText::from_value(&sketch::input(&mut draw));
-    let Ok(definition) = Definition::parse(&definition) else { return };
+    // As what is stored is: it may have been taken by an earlier version.
+    let Ok(definition) = Definition::load(&definition) else { return };
     let mut world = World::start_parsed(Vec::new(), definition, input, limits, 7);
     world.closed_at_once = closed_at_once;
     for _ in 0..HAPPENINGS_MAX {

@@ -108,7 +108,7 @@ fn each_target<'a>(state: &'a Tree, place: Place<'_>, visit: &mut impl FnMut(&'a
 }
 
 /// Visits the machines in a state, each with its place.
-fn each_nested<'a>(state: &'a Tree, place: Place<'_>, visit: &mut impl FnMut(&'a Object, Place<'_>)) {
+pub(crate) fn each_nested<'a>(state: &'a Tree, place: Place<'_>, visit: &mut impl FnMut(&'a Object, Place<'_>)) {
     let Some(state) = state.object() else { return };
     let here = place.field("Branches");
     let branches = state.get("Branches").and_then(Tree::array).unwrap_or_default();

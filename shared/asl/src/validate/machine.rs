@@ -6,7 +6,7 @@ use crate::validate::fields::{self, SECONDS_MAX};
 use crate::validate::place::Place;
 use crate::validate::report::Report;
 use crate::validate::tree::{Object, Tree};
-use crate::validate::{graph, state};
+use crate::validate::{graph, scopes, state};
 
 /// The longest name of a state in characters, as AWS has it.
 const STATE_NAME_LENGTH_MAX: usize = 80;
@@ -35,6 +35,7 @@ pub(crate) fn definition(root: &Tree, report: &mut Report) {
     machine(object, Outer { language, may_go_back: false }, Place::ROOT, report);
     if !report.has_errors() || report.options().thorough {
         graph::check(object, report);
+        scopes::check(object, report);
     }
 }
 

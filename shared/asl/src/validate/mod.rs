@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! text ─► tree ─► machine ─► state ─► task, choice, wait, fail, parallel, map ─► retry, path, template, expression
-//!                    └─► graph (transitions, names)
+//!                    └─► graph (transitions, names), scopes (variables)
 //! ```
 //! Nothing here depends on the typed definition: the tree is looked at as it stands, so that one fault hides no other.
 
@@ -20,6 +20,7 @@ mod place;
 mod report;
 mod resource;
 mod retry;
+mod scopes;
 mod state;
 mod task;
 mod template;

@@ -188,6 +188,47 @@ fn variables_have_names() {
 }
 
 #[test]
+fn a_variable_is_assigned_in_one_of_nested_scopes() {
+    let taken = |place: &str| format!("The variable name 'x' is already assigned in an outer scope at {place}");
+    let check = |assign: &str, next: &str, expect: &[&str]| {
+        let text = format!(
+            r#"{{"StartAt": "A", "States": {{"A": {{"Type": "Pass", "Assign": {assign}, "Next": "B"}}, {next}, "Z": {{"Type": "Succeed"}}}}}}"#
+        );
+        schema(
+            &text,
+            &expect.iter().map(|place| taken(place)).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+    };
+    let inner = |name: &str| {
+        format!(
+            r#"{{"StartAt": "{name}", "States": {{"{name}": {{"Type": "Pass", "End": true, "Assign": {{"x.$": "$"}}}}}}}}"#
+        )
+    };
+    let parallel = |branches: &str| format!(r#""B": {{"Type": "Parallel", "Next": "Z", "Branches": [{branches}]}}"#);
+    let map = |field: &str, machine: &str| format!(r#""B": {{"Type": "Map", "Next": "Z", "{field}": {machine}}}"#);
+    check(r#"{"x": 1}"#, &parallel(&inner("C")), &["/States/B/Branches[0]/States/C/Assign/x.$"]);
+    check(r#"{"y": 1}"#, &parallel(&format!("{}, {}", inner("C"), inner("D"))), &[]);
+    check(r#"{"x.$": "$"}"#, &map("Iterator", &inner("C")), &["/States/B/Iterator/States/C/Assign/x.$"]);
+    let deep = format!(
+        r#"{{"StartAt": "D", "States": {{"D": {{"Type": "Parallel", "End": true, "Branches": [{}]}}}}}}"#,
+        inner("C")
+    );
+    let place = "/States/B/ItemProcessor/States/D/Branches[0]/States/C/Assign/x.$";
+    check(r#"{"x": 1}"#, &map("ItemProcessor", &deep), &[place]);
+    let distributed = |machine: &str| {
+        let config = r#""ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}"#;
+        map("ItemProcessor", &machine.replacen('{', &format!("{{{config}, "), 1))
+    };
+    check(r#"{"x": 1}"#, &distributed(&deep), &[]);
+    let within = deep.replacen(r#""End": true"#, r#""End": true, "Assign": {"x": 1}"#, 1);
+    check(r#"{"y": 1}"#, &distributed(&within), &[place]);
+    let later = r#""B": {"Type": "Map", "Next": "Z", "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Z", "Assign": {"x": 1}}],
+        "ItemProcessor": {"StartAt": "C", "States": {"D": {"Type": "Succeed"}, "C": {"Type": "Choice", "Default": "D",
+        "Choices": [{"Variable": "$", "IsNull": true, "Next": "D", "Assign": {"x": 2}}]}}}}"#;
+    check(r#"{"y": 1}"#, later, &["/States/B/ItemProcessor/States/C/Choices[0]/Assign/x"]);
+}
+
+#[test]
 fn maps_over_other_sources_are_checked() {
     let map = |fields: &str| {
         with_state(&format!(
