@@ -6,7 +6,7 @@ use crate::definition::QueryLanguage;
 use crate::diagnostics::Code;
 use crate::timestamp;
 use crate::validate::place::Place;
-use crate::validate::report::Report;
+use crate::validate::report::{Report, Visible};
 use crate::validate::tree::{Object, Tree};
 
 /// Checks the expressions in a field, if it is there.
@@ -104,9 +104,11 @@ fn text_of(text: &str, place: Place<'_>, report: &mut Report) {
 
 /// Finds fault with what Step Functions does not offer to expressions.
 fn references(expression: &Expression, place: Place<'_>, report: &mut Report) {
-    if expression.uses().states.contains("errorOutput") && !report.has_error_output() {
-        let message = "Field '$states.errorOutput' does not exist.";
-        report.error(Code::UnsupportedJsonataExpression, message, place);
+    for (member, visible) in [("result", Visible::Result), ("errorOutput", Visible::ErrorOutput)] {
+        if expression.uses().states.contains(member) && !report.sees(visible) {
+            let message = format!("Field '$states.{member}' does not exist.");
+            report.error(Code::UnsupportedJsonataExpression, message, place);
+        }
     }
     if names_root(expression.as_str()) {
         report.error(Code::UnsupportedJsonataExpression, "Reference to '$$' is not supported.", place);

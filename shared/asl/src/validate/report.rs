@@ -14,21 +14,31 @@ pub(crate) struct Report {
     options: Options,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
-    error_output: bool,
+    visible: Visible,
+}
+
+/// Says which members of `$states` the expressions at hand see beside `input` and `context`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visible {
+    Neither,
+    Result,
+    ErrorOutput,
 }
 
 impl Report {
     pub(crate) fn new(options: Options) -> Self {
-        Self { options, errors: Vec::new(), warnings: Vec::new(), error_output: false }
+        Self { options, errors: Vec::new(), warnings: Vec::new(), visible: Visible::Neither }
     }
 
-    /// Says whether the expressions that follow see `$states.errorOutput`.
-    pub(crate) fn set_error_output(&mut self, is_there: bool) {
-        self.error_output = is_there;
+    /// Checks something whose expressions see a member of `$states`.
+    pub(crate) fn seeing(&mut self, visible: Visible, check: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.visible, visible);
+        check(self);
+        self.visible = before;
     }
 
-    pub(crate) fn has_error_output(&self) -> bool {
-        self.error_output
+    pub(crate) fn sees(&self, visible: Visible) -> bool {
+        self.visible == visible
     }
 
     pub(crate) fn options(&self) -> Options {

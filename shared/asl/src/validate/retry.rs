@@ -7,7 +7,7 @@ use crate::validate::fields::{self, SECONDS_MAX};
 use crate::validate::machine::comment;
 use crate::validate::path::{self, Required};
 use crate::validate::place::Place;
-use crate::validate::report::Report;
+use crate::validate::report::{Report, Visible};
 use crate::validate::state::State;
 use crate::validate::tree::Object;
 use crate::validate::{expression, variables};
@@ -48,13 +48,13 @@ pub(crate) fn catchers(state: State<'_>, report: &mut Report) {
         if let Some(next) = entry.get("Next") {
             report.string(next, place.field("Next"));
         }
-        report.set_error_output(true);
-        match state.language {
-            QueryLanguage::JsonPath => path::optional(entry, "ResultPath", Required::Place, place, report),
-            QueryLanguage::Jsonata => expression::field(entry, "Output", place, report),
-        }
-        variables::check(entry, state.language, place, report);
-        report.set_error_output(false);
+        report.seeing(Visible::ErrorOutput, |report| {
+            match state.language {
+                QueryLanguage::JsonPath => path::optional(entry, "ResultPath", Required::Place, place, report),
+                QueryLanguage::Jsonata => expression::field(entry, "Output", place, report),
+            }
+            variables::check(entry, state.language, place, report);
+        });
     });
 }
 

@@ -5,7 +5,7 @@ use crate::validate::fields::{self, TYPES};
 use crate::validate::machine::{Outer, comment};
 use crate::validate::path::{self, Required};
 use crate::validate::place::Place;
-use crate::validate::report::Report;
+use crate::validate::report::{Report, Visible};
 use crate::validate::tree::{Object, Tree};
 use crate::validate::{choice, expression, map, retry, task, template, variables, wait};
 
@@ -24,6 +24,16 @@ pub(crate) struct State<'a> {
 impl<'a> State<'a> {
     pub(crate) fn get(&self, name: &str) -> Option<&'a Tree> {
         self.object.get(name)
+    }
+
+    /// Says whether there is a result that `Output` and `Assign` see.
+    ///
+    /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>
+    fn result(&self) -> Visible {
+        match self.kind {
+            "Task" | "Parallel" | "Map" => Visible::Result,
+            _ => Visible::Neither,
+        }
     }
 }
 
@@ -48,7 +58,7 @@ pub(crate) fn check(value: &Tree, outer: Outer, place: Place<'_>, report: &mut R
     comment(object, place, report);
     let state = State { kind, object, language, outer, place };
     data_flow(state, report);
-    variables::check(object, language, place, report);
+    report.seeing(state.result(), |report| variables::check(object, language, place, report));
     own(state, report);
 }
 
@@ -95,9 +105,8 @@ fn data_flow(state: State<'_>, report: &mut Report) {
             }
         }
         QueryLanguage::Jsonata => {
-            for name in ["Arguments", "Output"] {
-                expression::field(object, name, place, report);
-            }
+            expression::field(object, "Arguments", place, report);
+            report.seeing(state.result(), |report| expression::field(object, "Output", place, report));
         }
     }
 }

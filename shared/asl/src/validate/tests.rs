@@ -137,13 +137,65 @@ fn expressions_are_parsed() {
     errors(&output("zip & $sum(phone) & zip & $states.input.(a & b)"), &[&top_level("zip"), &top_level("phone")]);
     errors(&output("$.a"), &[&top_level("$")]);
     errors(&output("*"), &[&top_level("*")]);
-    errors(
-        &output("$states.errorOutput.Error"),
-        &[&format!("{unsupported} Field '$states.errorOutput' does not exist. at /States/S/Output/a")],
+}
+
+#[test]
+fn members_of_states_are_there_where_there_is_something() {
+    let missing = |member: &str, place: &str| {
+        format!("UNSUPPORTED_JSONATA_EXPRESSION: Field '$states.{member}' does not exist. at /States/S/{place}")
+    };
+    let check = |state: &str, expect: &[&str]| {
+        let text = format!(
+            r#"{{"QueryLanguage": "JSONata", "StartAt": "S", "States": {{"S": {state}, "Z": {{"Type": "Succeed"}}}}}}"#
+        );
+        let findings = validate(&text, Options::default());
+        let found: Vec<String> = findings
+            .iter()
+            .filter(|finding| finding.code == crate::Code::UnsupportedJsonataExpression)
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(found, expect, "{text}");
+    };
+    let (result, error) = (r#""{% $states.result.a %}""#, r#""{% $states.errorOutput.Error %}""#);
+    let both = |value: &str| format!(r#""Output": {value}, "Assign": {{"v": {value}}}"#);
+    let machine = r#"{"StartAt": "I", "States": {"I": {"Type": "Succeed"}}}"#;
+    let with_result = [
+        r#""Type": "Task", "Resource": "arn:aws:states:::lambda:invoke""#.to_owned(),
+        format!(r#""Type": "Parallel", "Branches": [{machine}]"#),
+        format!(r#""Type": "Map", "ItemProcessor": {machine}"#),
+    ];
+    for state in with_result {
+        check(&format!(r#"{{{state}, "Next": "Z", {}}}"#, both(result)), &[]);
+        check(
+            &format!(r#"{{{state}, "Next": "Z", {}}}"#, both(error)),
+            &[&missing("errorOutput", "Output"), &missing("errorOutput", "Assign/v")],
+        );
+        let catch = |value: &str| {
+            let catch = format!(r#"[{{"ErrorEquals": ["E"], "Next": "Z", {}}}]"#, both(value));
+            format!(r#"{{{state}, "Next": "Z", "Catch": {catch}, "Output": {result}}}"#)
+        };
+        check(&catch(error), &[]);
+        check(&catch(result), &[&missing("result", "Catch[0]/Output"), &missing("result", "Catch[0]/Assign/v")]);
+    }
+    let arguments = format!(r#""Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": {result}"#);
+    check(&format!(r#"{{{arguments}, "Next": "Z"}}"#), &[&missing("result", "Arguments")]);
+    let items = format!(r#""Type": "Map", "ItemProcessor": {machine}, "Items": {result}, "ItemSelector": {result}"#);
+    check(&format!(r#"{{{items}, "Next": "Z"}}"#), &[&missing("result", "ItemSelector"), &missing("result", "Items")]);
+    for state in [r#""Type": "Pass""#, r#""Type": "Wait", "Seconds": 1"#] {
+        check(
+            &format!(r#"{{{state}, "Next": "Z", {}}}"#, both(result)),
+            &[&missing("result", "Output"), &missing("result", "Assign/v")],
+        );
+    }
+    check(
+        &format!(r#"{{"Type": "Choice", "Choices": [{{"Condition": {result}, "Next": "Z", {}}}]}}"#, both(result)),
+        &[
+            &missing("result", "Choices[0]/Assign/v"),
+            &missing("result", "Choices[0]/Output"),
+            &missing("result", "Choices[0]/Condition"),
+        ],
     );
-    let catch = r#"[{"ErrorEquals": ["E"], "Next": "S", "Output": "{% $states.errorOutput %}"}]"#;
-    let task = r#""Type": "Task", "End": true, "Resource": "arn:aws:states:::lambda:invoke""#;
-    errors(&jsonata(&format!("{{{task}, \"Catch\": {catch}}}")), &[]);
+    check(r#"{"Type": "Pass", "Next": "Z", "Output": "{% $states %}"}"#, &[]);
 }
 
 #[test]
