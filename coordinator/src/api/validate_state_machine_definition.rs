@@ -28,7 +28,7 @@ impl Input {
         let severity = members.text("severity")?;
         let results_max = members.integer("maxResults")?;
         checks.required("definition", definition.as_ref());
-        checks.secret_length("definition", definition.as_deref(), 0, definition_bytes_max);
+        checks.secret_length("definition", definition.as_deref(), 1, definition_bytes_max);
         checks.one_of("type", kind.as_deref(), &["STANDARD", "EXPRESS"]);
         checks.one_of("severity", severity.as_deref(), &["ERROR", "WARNING"]);
         checks.range("maxResults", results_max, 0, RESULTS_MAX as i64);
@@ -58,12 +58,14 @@ impl Api {
 }
 
 fn answer(findings: &Diagnostics, warnings: bool, results_max: usize) -> Value {
-    let told: Vec<&Diagnostic> =
-        findings.iter().filter(|finding| warnings || finding.severity == Severity::Error).collect();
+    let is_told = |severity: Severity| warnings || severity == Severity::Error;
+    let told: Vec<&Diagnostic> = findings.iter().filter(|finding| is_told(finding.severity)).collect();
+    let is_cut =
+        [Severity::Error, Severity::Warning].into_iter().any(|severity| is_told(severity) && findings.is_cut(severity));
     json!({
         "result": if findings.has_errors() { "FAIL" } else { "OK" },
         "diagnostics": told.iter().take(results_max).map(|finding| render(finding)).collect::<Vec<Value>>(),
-        "truncated": told.len() > results_max,
+        "truncated": is_cut || told.len() > results_max,
     })
 }
 
@@ -77,4 +79,28 @@ fn render(finding: &Diagnostic) -> Value {
         rendered["location"] = json!(location);
     }
     rendered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_that_are_left_out_are_told_of() {
+        let states = |count: usize| -> String {
+            let states = (0..count).map(|number| format!(r#""S{number}": {{"Type": "Succeed", "X": 1}}"#));
+            format!(r#"{{"StartAt": "S0", "States": {{{}}}}}"#, states.collect::<Vec<_>>().join(","))
+        };
+        for (count, results_max, told, truncated) in
+            [(100, 100, 100, false), (101, 100, 100, true), (5, 5, 5, false), (5, 4, 4, true)]
+        {
+            let answer = answer(&asl::validate(&states(count), Options::default()), false, results_max);
+            let listed = answer["diagnostics"].as_array().map(Vec::len);
+            assert_eq!(
+                (listed, answer["truncated"].as_bool()),
+                (Some(told), Some(truncated)),
+                "{count}, {results_max}"
+            );
+        }
+    }
 }

@@ -110,38 +110,46 @@ impl fmt::Display for Diagnostic {
 ///
 /// Its text is the message of AWS's `InvalidDefinition`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Diagnostics(Vec<Diagnostic>);
+pub struct Diagnostics {
+    findings: Vec<Diagnostic>,
+    cut: Vec<Severity>,
+}
 
 impl Diagnostics {
-    /// Collects findings.
-    pub fn new(findings: Vec<Diagnostic>) -> Self {
-        Self(findings)
+    /// Collects findings, of which more were found of the severities in `cut`.
+    pub fn new(findings: Vec<Diagnostic>, cut: Vec<Severity>) -> Self {
+        Self { findings, cut }
+    }
+
+    /// Tells whether there are more findings of a severity than are kept.
+    pub fn is_cut(&self, severity: Severity) -> bool {
+        self.cut.contains(&severity)
     }
 
     /// Lists the findings.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
-        self.0.iter()
+        self.findings.iter()
     }
 
     /// Tells whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.findings.is_empty()
     }
 
     /// Counts them.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.findings.len()
     }
 
     /// Tells whether any finding refuses the definition.
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|finding| finding.severity == Severity::Error)
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 }
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let errors = self.0.iter().filter(|finding| finding.severity == Severity::Error);
+        let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
         let errors: Vec<String> = errors.map(Diagnostic::to_string).collect();
         write!(formatter, "Invalid State Machine Definition: '{}'", errors.join(", "))
     }
@@ -154,6 +162,6 @@ impl<'a> IntoIterator for &'a Diagnostics {
     type IntoIter = std::slice::Iter<'a, Diagnostic>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.findings.iter()
     }
 }

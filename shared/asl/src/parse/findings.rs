@@ -77,7 +77,7 @@ impl Findings {
     }
 
     pub(crate) fn into_diagnostics(self) -> Diagnostics {
-        Diagnostics::new(self.list)
+        Diagnostics::new(self.list, Vec::new())
     }
 
     fn add(&mut self, code: Code, message: String, pointer: Option<String>) {

@@ -14,6 +14,8 @@ pub(crate) struct Report {
     options: Options,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
+    /// The severities of which more was found than is kept.
+    cut: Vec<Severity>,
     visible: Visible,
 }
 
@@ -27,7 +29,7 @@ pub(crate) enum Visible {
 
 impl Report {
     pub(crate) fn new(options: Options) -> Self {
-        Self { options, errors: Vec::new(), warnings: Vec::new(), visible: Visible::Neither }
+        Self { options, errors: Vec::new(), warnings: Vec::new(), cut: Vec::new(), visible: Visible::Neither }
     }
 
     /// Checks something whose expressions see a member of `$states`.
@@ -71,7 +73,7 @@ impl Report {
 
     pub(crate) fn into_diagnostics(mut self) -> Diagnostics {
         self.errors.append(&mut self.warnings);
-        Diagnostics::new(self.errors)
+        Diagnostics::new(self.errors, self.cut)
     }
 
     /// Tells whether a value is filled in later, by CloudFormation or Terraform, so that nothing is known of it yet.
@@ -190,8 +192,13 @@ impl Report {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
-        if findings.len() < FINDINGS_MAX && !findings.contains(&finding) {
+        if findings.contains(&finding) {
+            return;
+        }
+        if findings.len() < FINDINGS_MAX {
             findings.push(finding);
+        } else if !self.cut.contains(&severity) {
+            self.cut.push(severity);
         }
     }
 }

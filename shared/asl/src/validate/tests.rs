@@ -439,6 +439,24 @@ fn a_loop_beside_an_unreached_end_is_told_as_aws_does() {
 }
 
 #[test]
+fn what_is_beyond_the_list_is_known_to_be_there() {
+    let check = |count: usize, result: &str, expect: (usize, bool, bool)| {
+        let states = (0..count)
+            .map(|number| format!(r#""S{number}": {{"Type": "Pass", "Next": "S{}", {result}}}"#, number + 1))
+            .collect::<Vec<_>>()
+            .join(",");
+        let text = format!(r#"{{"StartAt": "S0", "States": {{{states}, "S{count}": {{"Type": "Succeed"}}}}}}"#);
+        let findings = validate(&text, Options::default());
+        let found = (findings.len(), findings.is_cut(Severity::Error), findings.is_cut(Severity::Warning));
+        assert_eq!(found, expect, "{count} {result}");
+    };
+    check(100, r#""X": 1"#, (100, false, false));
+    check(101, r#""X": 1"#, (100, true, false));
+    check(100, r#""Result": "$.x""#, (100, false, false));
+    check(101, r#""Result": "$.x""#, (100, false, true));
+}
+
+#[test]
 fn states_alone_lead_anywhere() {
     let state = r#"{"Type": "Pass", "Next": "Elsewhere"}"#;
     assert!(validate_state(state, Options::default()).is_empty());
