@@ -214,6 +214,15 @@ mod tests {
     }
 
     #[test]
+    fn an_object_has_one_member_of_a_name() {
+        check("{\"a\": 1, \"b\": 2, \"a\": 3.0}", "{\"a\":3.0,\"b\":2}");
+        check("{\"a.$\": \"$.none\", \"b.$\": \"$.n\", \"a.$\": \"$.s\"}", "{\"a\":\"t\\u00e9\",\"b\":1.50}");
+        check("{\"a.$\": \"$.n\", \"b\": 2, \"a\": 1}", "{\"b\":2,\"a\":1.50}");
+        check("{\"a\": 1, \"b\": 2, \"a.$\": \"$.n\"}", "{\"b\":2,\"a\":1.50}");
+        check("[{\"x.$\": \"$.n\", \"y\": {\"a\": 1, \"a\": 2}}]", "[{\"y\":{\"a\":2},\"x\":1.50}]");
+    }
+
+    #[test]
     fn missing_paths_are_worded_as_aws_does() {
         let error = evaluate("{\"x\": {\"y.$\": \"$.none\"}}").expect_err("is missing");
         let expect = "States.Runtime: The JSONPath '$.none' specified for the field 'y.$' could not be found in the input \

@@ -11,6 +11,7 @@ mod choice;
 mod document;
 mod fields;
 mod findings;
+mod literal;
 mod map;
 mod path;
 mod query;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use jsonata::Expression;
-use model::JsonText;
 
 use crate::assign::{Assignment, Payload};
 use crate::definition::QueryLanguage;
 use crate::diagnostics::Code;
 use crate::parse::findings::Findings;
+use crate::parse::literal::{last_of_each, literal};
 use crate::parse::source::{Node, Object};
 use crate::parse::template;
 use crate::query::{Query, QueryNode, QueryTemplate};
@@ -62,7 +62,7 @@ fn compile(text: &str, location: &str, pointer: &str, findings: &mut Findings) -
 
 fn node(source: &Node<'_>, location: &str, findings: &mut Findings) -> Option<QueryNode> {
     if !source.text().contains("%}") && !source.text().contains('\\') {
-        return Some(literal(source));
+        return Some(QueryNode::Literal(literal(source.text())));
     }
     if source.is_object() {
         return object(&source.object(findings)?, location, findings);
@@ -73,7 +73,7 @@ fn node(source: &Node<'_>, location: &str, findings: &mut Findings) -> Option<Qu
     if is_expression(source, findings) {
         return expression(source, location, findings).map(QueryNode::Query);
     }
-    Some(literal(source))
+    Some(QueryNode::Literal(literal(source.text())))
 }
 
 fn object(source: &Object<'_>, location: &str, findings: &mut Findings) -> Option<QueryNode> {
@@ -91,10 +91,6 @@ fn array(source: &Node<'_>, location: &str, findings: &mut Findings) -> Option<Q
         nodes.extend(node(element, &format!("{location}[{position}]"), findings));
     }
     (nodes.len() == elements.len()).then_some(QueryNode::Array(nodes))
-}
-
-fn literal(source: &Node<'_>) -> QueryNode {
-    QueryNode::Literal(JsonText::trusted(jsonpath::compact(source.text())))
 }
 
 /// Reads a payload in the language at hand.
@@ -122,5 +118,5 @@ pub(crate) fn assignment(object: &Object<'_>, place: &str, findings: &mut Findin
         };
         variables.push((short.into(), payload));
     }
-    Some(Assignment::new(variables))
+    Some(Assignment::new(last_of_each(variables)))
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::parse::findings::Findings;
+use crate::parse::literal::last_of_each;
 
 /// Is one value of the text with its place.
 #[derive(Clone, Debug)]
@@ -11,7 +12,7 @@ pub(crate) struct Node<'a> {
     pointer: String,
 }
 
-/// Is one object of the text with its place. Of fields with the same name the last one counts, as everywhere in JSON.
+/// Is one object of the text with its place. Of fields with the same name only the last one is there.
 #[derive(Debug)]
 pub(crate) struct Object<'a> {
     pointer: String,
@@ -55,7 +56,7 @@ impl<'a> Node<'a> {
             let node = Node { text, pointer: child_pointer(&self.pointer, &name) };
             fields.push((name, node));
         }
-        Some(Object { pointer: self.pointer.clone(), fields })
+        Some(Object { pointer: self.pointer.clone(), fields: last_of_each(fields) })
     }
 
     pub(crate) fn array(&self, findings: &mut Findings) -> Option<Vec<Node<'a>>> {
@@ -162,7 +163,7 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Node<'a>> {
-        self.fields.iter().rev().find(|(field, _)| field == name).map(|(_, node)| node)
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, node)| node)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {

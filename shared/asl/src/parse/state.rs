@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use model::JsonText;
-
 use crate::definition::{Machine, QueryLanguage};
 use crate::flow::DataFlow;
 use crate::name::StateName;
 use crate::parse::findings::Findings;
+use crate::parse::literal::literal;
 use crate::parse::source::{Node, Object};
 use crate::parse::{choice, fields, map, parse_machine, parse_query_language, path, query, retry, task, template};
 use crate::state::{Fail, Parallel, Pass, State, StateKind, Succeed, Transition, Wait, WaitUntil};
@@ -87,7 +86,7 @@ pub(crate) fn transition(object: &Object<'_>, findings: &mut Findings) -> Option
 }
 
 fn pass(object: &Object<'_>, findings: &mut Findings) -> Option<StateKind> {
-    let result = object.get("Result").map(|result| JsonText::trusted(jsonpath::compact(result.text())));
+    let result = object.get("Result").map(|result| literal(result.text()));
     Some(StateKind::Pass(Pass { result, next: transition(object, findings)? }))
 }
 

@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use model::JsonText;
-
 use crate::hash_map;
 use crate::intrinsic::Intrinsic;
 use crate::parse::findings::Findings;
+use crate::parse::literal::{last_of_each, literal};
 use crate::parse::source::{Node as Source, Object};
 use crate::path::DataPath;
 use crate::template::{Node, Template, quote};
@@ -32,7 +31,7 @@ pub(crate) fn member<'n>(
 
 fn node(source: &Source<'_>, findings: &mut Findings) -> Option<Node> {
     if !source.text().contains(".$") && !source.text().contains('\\') {
-        return Some(literal(source));
+        return Some(Node::Literal(literal(source.text())));
     }
     if source.is_object() {
         return object(&source.object(findings)?, findings);
@@ -40,7 +39,7 @@ fn node(source: &Source<'_>, findings: &mut Findings) -> Option<Node> {
     if source.is_array() {
         return array(source, findings);
     }
-    Some(literal(source))
+    Some(Node::Literal(literal(source.text())))
 }
 
 /// Reads the members of an object. AWS writes what is not computed itself in the order of the definition, and then what is in that of
@@ -62,8 +61,8 @@ fn object(source: &Object<'_>, findings: &mut Findings) -> Option<Node> {
     hash_map::sort(&mut looked_up, |(name, _)| name);
     let replaced: HashSet<&str> = looked_up.iter().map(|(name, _)| *name).collect();
     stated.retain(|(name, _)| !replaced.contains(name));
-    stated.extend(looked_up);
-    Some(Node::Object(stated.into_iter().map(|(name, node)| (quote(name), node)).collect()))
+    let members = stated.into_iter().chain(looked_up).map(|(name, node)| (quote(name), node));
+    Some(Node::Object(last_of_each(members.collect())))
 }
 
 fn array(source: &Source<'_>, findings: &mut Findings) -> Option<Node> {
@@ -89,8 +88,4 @@ fn computed(name: &str, value: &Source<'_>, place: &str, findings: &mut Findings
         findings.schema(format!("The value for the field '{name}' {message}"), place);
     }
     node
-}
-
-fn literal(source: &Source<'_>) -> Node {
-    Node::Literal(JsonText::trusted(jsonpath::compact(source.text())))
 }

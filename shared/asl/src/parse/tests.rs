@@ -35,6 +35,24 @@ fn check_state(state: &str, expect: &[&str]) {
     check_refused(&with_state(state), &expect);
 }
 
+#[test]
+fn an_object_has_one_member_of_a_name() {
+    let StateKind::Pass(pass) = state_kind(r#"{"Type": "Pass", "End": true, "Result": {"a": 1, "b": 2, "a": 3}}"#)
+    else {
+        panic!("is a Pass");
+    };
+    assert_eq!(pass.result.as_ref().map(|result| result.as_str()), Some(r#"{"a":3,"b":2}"#));
+    let names = |text: &str| -> Vec<String> {
+        let definition = accepted(text);
+        let state = definition.machine.state("S").expect("is there");
+        state.assign.variables().map(|(name, _)| name.to_owned()).collect()
+    };
+    let assign = r#""Type": "Pass", "End": true, "Assign""#;
+    assert_eq!(names(&with_state(&format!(r#"{{{assign}: {{"a.$": "$", "b": 2, "a": 1}}}}"#))), ["a", "b"]);
+    let query = r#""QueryLanguage": "JSONata""#;
+    assert_eq!(names(&with_state(&format!(r#"{{{query}, {assign}: {{"a": 1, "b": 2, "a": 1}}}}"#))), ["a", "b"]);
+}
+
 const LAMBDA: &str = r#""Type": "Task", "End": true, "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f""#;
 
 /// Has a state of each type.
