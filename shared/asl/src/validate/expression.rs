@@ -110,10 +110,12 @@ fn references(expression: &Expression, place: Place<'_>, report: &mut Report) {
             report.error(Code::UnsupportedJsonataExpression, message, place);
         }
     }
-    if names_root(expression.as_str()) {
+    let (roots, others): (Vec<&String>, Vec<&String>) =
+        expression.uses().top_level.iter().partition(|name| *name == "$$");
+    if !roots.is_empty() {
         report.error(Code::UnsupportedJsonataExpression, "Reference to '$$' is not supported.", place);
     }
-    for name in expression.uses().top_level.iter().filter(|name| *name != "$$") {
+    for name in others {
         let message = format!("Reference to '{name}' at the top level is not supported.");
         report.error(Code::UnsupportedJsonataExpression, message, place);
     }
@@ -126,23 +128,4 @@ fn without_code(message: &str) -> &str {
         Some((code, rest)) if code.is_ascii() && is_code(code) => rest,
         Some(_) | None => message,
     }
-}
-
-/// Tells whether an expression names `$$`, other than in a string.
-fn names_root(text: &str) -> bool {
-    let mut quote = None;
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match (letter, quote) {
-            ('\\', Some(_)) => {
-                letters.next();
-            }
-            (_, Some(open)) if letter == open => quote = None,
-            (_, Some(_)) => {}
-            ('"' | '\'' | '`', None) => quote = Some(letter),
-            ('$', None) if letters.peek() == Some(&'$') => return true,
-            (_, None) => {}
-        }
-    }
-    false
 }

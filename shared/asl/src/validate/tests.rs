@@ -129,8 +129,24 @@ fn expressions_are_parsed() {
         assert!(!finding.message.starts_with("S0"), "{}", finding.message);
     }
     let unsupported = "UNSUPPORTED_JSONATA_EXPRESSION:";
-    errors(&output("$$"), &[&format!("{unsupported} Reference to '$$' is not supported. at /States/S/Output/a")]);
-    errors(&output("'$$'"), &[]);
+    let root = format!("{unsupported} Reference to '$$' is not supported. at /States/S/Output/a");
+    for expression in [
+        "$$",
+        "$$.a",
+        "$sum($$.a[0])",
+        "$states.input.($$)",
+        "$map([1], function($v) { $$ })",
+        "[1][$$ = 1]",
+        "{'a': $$}",
+        "$$[0]",
+        "$$ ~> $sum",
+        "$states.input^($$.a)",
+    ] {
+        errors(&output(expression), &[&root]);
+    }
+    for expression in ["'$$'", "/* costs $$ */ 1", "$match('a', /$$/)"] {
+        errors(&output(expression), &[]);
+    }
     let top_level = |name: &str| {
         format!("{unsupported} Reference to '{name}' at the top level is not supported. at /States/S/Output/a")
     };
