@@ -26,6 +26,8 @@ impl Severity {
 pub enum Code {
     /// The text is not JSON, or not an object.
     InvalidJsonDescription,
+    /// Objects and arrays are nested too deeply.
+    TooDeeplyNested,
     /// A field is missing, superfluous or malformed.
     SchemaValidationFailed,
     /// A transition leads nowhere, or no transition leads to a state.
@@ -61,6 +63,7 @@ impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Code::InvalidJsonDescription => "INVALID_JSON_DESCRIPTION",
+            Code::TooDeeplyNested => "TOO_DEEPLY_NESTED",
             Code::SchemaValidationFailed => "SCHEMA_VALIDATION_FAILED",
             Code::MissingTransitionTarget => "MISSING_TRANSITION_TARGET",
             Code::DuplicateStateName => "DUPLICATE_STATE_NAME",

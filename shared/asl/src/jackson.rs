@@ -21,6 +21,12 @@ pub(crate) fn explain_with_place(text: &str) -> Option<(String, String)> {
     Some((message, place))
 }
 
+/// Words a place that is given by its line and the bytes of the line before it.
+pub(crate) fn place(text: &str, line: usize, bytes: usize) -> String {
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    reader_place(text, before + bytes)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Array,

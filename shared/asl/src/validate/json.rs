@@ -14,14 +14,33 @@ pub(crate) fn parse(text: &str, report: &mut Report) -> Option<Tree> {
         Ok(tree @ Tree::Object(_)) => Some(tree),
         Ok(Tree::Null | Tree::Boolean(_) | Tree::Number(_) | Tree::String(_) | Tree::Array(_)) => no_object(report),
         Err(error) => {
-            let (message, place) = match jackson::explain_with_place(text) {
-                Some((message, place)) => (format!("{message}\n at {place}"), place),
-                None => (error.to_string(), format!("line: {}, column: {}", error.line(), error.column())),
-            };
-            report.error_at(Code::InvalidJsonDescription, message, Some(place));
+            unreadable(text, &error, report);
             None
         }
     }
+}
+
+fn unreadable(text: &str, error: &serde_json::Error, report: &mut Report) {
+    let (message, place) = match jackson::explain_with_place(text) {
+        Some(explained) => explained,
+        None if is_too_deep(error) => {
+            return report.error_at(Code::TooDeeplyNested, "The definition is too deeply nested", None);
+        }
+        None => (reason(error), jackson::place(text, error.line(), error.column())),
+    };
+    report.error_at(Code::InvalidJsonDescription, format!("{message}\n at {place}"), Some(place));
+}
+
+fn is_too_deep(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with("recursion limit")
+}
+
+/// Words what Jackson does not find fault with, without the place.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let reason = text.split(" at line ").next().unwrap_or_default();
+    let mut letters = reason.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 fn no_object(report: &mut Report) -> Option<Tree> {

@@ -495,6 +495,23 @@ fn texts_that_are_no_json_are_told_with_the_place() {
 }
 
 #[test]
+fn json_that_is_not_read_is_told_likewise() {
+    let nested = |depth: usize| {
+        let value = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        with_state(&format!(r#"{{"Type": "Pass", "End": true, "Result": {value}}}"#))
+    };
+    errors(&nested(124), &[]);
+    errors(&nested(125), &["TOO_DEEPLY_NESTED: The definition is too deeply nested at null"]);
+    for (text, reason, place) in [
+        ("{\n \"é\": [1, -1e400]}", "Number out of range", "line: 2, column: 17"),
+        ("{\"a\": \"\\ud800\"}", "Unexpected end of hex escape", "line: 1, column: 15"),
+    ] {
+        let place = format!("[Source: (String)\"{text}\"; {place}]");
+        errors(text, &[&format!("INVALID_JSON_DESCRIPTION: {reason}\n at {place} at {place}")]);
+    }
+}
+
+#[test]
 fn calls_of_step_functions_itself_are_known() {
     let task = |resource: &str| {
         let arn = format!("arn:aws:states:::{resource}");
