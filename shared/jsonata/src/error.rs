@@ -92,7 +92,7 @@ const TEXTS: &[&str] = &[
 pub(crate) fn worded(message: &str, function: Option<&str>) -> String {
     let message = message.strip_prefix("Signature validation failed: ").unwrap_or(message);
     let Some(code) = jsonata_core::evaluator::error_code_prefix(message) else {
-        return message.to_owned();
+        return unsupported_pattern(message).unwrap_or_else(|| message.to_owned());
     };
     match code {
         "D1011" | "U1001" => STACK.to_owned(),
@@ -104,6 +104,13 @@ pub(crate) fn worded(message: &str, function: Option<&str>) -> String {
         "D3100" => last_word(message, "The radix of the formatBase function must be between 2 and 36.  It was given"),
         _ => TEXTS.iter().find(|text| text.starts_with(code)).map_or(message, |text| text).to_owned(),
     }
+}
+
+/// Says in one line why a regular expression can't be run.
+fn unsupported_pattern(message: &str) -> Option<String> {
+    let (_, reason) = message.split_once("Invalid regex: ")?;
+    let reason = reason.rsplit("error: ").next().unwrap_or(reason);
+    Some(format!("Invalid regular expression: {reason}"))
 }
 
 /// Names what cannot become a number, as JSON: `Cannot convert 'x' to number`.
@@ -194,6 +201,16 @@ mod tests {
             "D3100: Radix must be between 2 and 36, got 99",
             None,
             "D3100: The radix of the formatBase function must be between 2 and 36.  It was given 99",
+        );
+        check(
+            "Argument error: Invalid regex: regex parse error:\n    (?=b)\n    ^^^\nerror: look-around is not supported",
+            None,
+            "Invalid regular expression: look-around is not supported",
+        );
+        check(
+            "Invalid regex: Compiled regex exceeds size limit of 10 bytes.",
+            None,
+            "Invalid regular expression: Compiled regex exceeds size limit of 10 bytes.",
         );
         check(
             "T2002: The right side of the + operator must evaluate to a number",

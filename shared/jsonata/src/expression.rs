@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jsonata_core::ast::{AstNode, BinaryOp, Stage};
 
 use crate::error::SyntaxError;
+use crate::grammar;
 use crate::guard;
 use crate::syntax;
 
@@ -22,6 +23,7 @@ pub struct Expression {
     text: Arc<str>,
     ast: Arc<AstNode>,
     uses: Arc<Uses>,
+    unsupported: Option<Arc<str>>,
 }
 
 /// Is what an expression looks at beyond what it binds itself.
@@ -91,23 +93,33 @@ impl Expression {
     /// Parses an expression, the text between `{%` and `%}`; blanks around it don't matter.
     ///
     /// # Errors
-    /// `SyntaxError` for what is no expression, and what is too long.
+    /// `SyntaxError` for what is no expression of JSONata 2.0.6, and what is too long.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let text = text.trim();
-        if text.len() > LENGTH_MAX {
-            return Err(SyntaxError { message: format!("The expression is longer than {LENGTH_MAX} bytes") });
-        }
+        check_length(text)?;
+        let unsupported = grammar::check(text).map_err(|message| SyntaxError { message })?;
+        Ok(Self { unsupported: unsupported.map(Arc::from), ..Self::load(text)? })
+    }
+
+    /// Parses an expression that was taken before, as one of a definition that is stored: it may be in a later version of
+    /// JSONata, and hold regular expressions that fail when they are run.
+    ///
+    /// # Errors
+    /// `SyntaxError` for what can't be parsed at all, and what is too long.
+    pub fn load(text: &str) -> Result<Self, SyntaxError> {
+        let text = text.trim();
+        check_length(text)?;
         let parsed = std::panic::catch_unwind(|| jsonata_core::parser::parse(text));
         let ast = match parsed {
             Ok(Ok(ast)) => ast,
             Ok(Err(error)) => return Err(SyntaxError { message: syntax::message(&error) }),
-            Err(_) => return Err(SyntaxError { message: "S0500: The expression can't be parsed".to_owned() }),
+            Err(_) => return Err(SyntaxError { message: syntax::UNPARSED.to_owned() }),
         };
         let mut reader = Reader::default();
         reader.node(&ast);
         let uses = reader.into_uses();
         let ast = guard::guarded(ast, &uses);
-        Ok(Self { text: text.into(), ast: Arc::new(ast), uses: Arc::new(uses) })
+        Ok(Self { text: text.into(), ast: Arc::new(ast), uses: Arc::new(uses), unsupported: None })
     }
 
     /// Gives the text that was parsed.
@@ -120,9 +132,21 @@ impl Expression {
         &self.uses
     }
 
+    /// Says what of it is right, but not supported.
+    pub fn unsupported(&self) -> Option<&str> {
+        self.unsupported.as_deref()
+    }
+
     pub(crate) fn ast(&self) -> &AstNode {
         &self.ast
     }
+}
+
+fn check_length(text: &str) -> Result<(), SyntaxError> {
+    if text.len() > LENGTH_MAX {
+        return Err(SyntaxError { message: format!("The expression is longer than {LENGTH_MAX} bytes") });
+    }
+    Ok(())
 }
 
 /// Tells whether a function of ours may be called for a node: one that it names, or one that the guard puts in.

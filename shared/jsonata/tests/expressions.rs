@@ -17,7 +17,11 @@ fn evaluate(text: &str) -> String {
         Ok(expression) => expression,
         Err(error) => return format!("no expression: {error}"),
     };
-    match session(&expression).evaluate(&expression) {
+    given(&expression)
+}
+
+fn given(expression: &Expression) -> String {
+    match session(expression).evaluate(expression) {
         Ok(Outcome::Nothing) => "nothing".to_owned(),
         Ok(Outcome::Function) => "function".to_owned(),
         Ok(Outcome::Value { kind, text }) => format!("{} {text}", kind.as_str()),
@@ -56,6 +60,23 @@ fn expressions_give_json() {
     check("0.0000001", "number 1e-7");
     check("-0", "number 0");
     check("100000000000000000000", "number 100000000000000000000");
+}
+
+#[test]
+fn what_was_taken_before_is_still_read() {
+    for (text, expect) in [
+        ("$none ?? 5", "number 5"),
+        ("0 ?: 5", "number 5"),
+        (
+            "$match('a', /(?=a)/)",
+            "error Invalid regular expression: look-around, including look-ahead and look-behind, is not supported",
+        ),
+    ] {
+        let expression = Expression::load(text).expect("is read");
+        assert_eq!(given(&expression), expect, "{text}");
+        let is_refused = Expression::parse(text).map_or(true, |parsed| parsed.unsupported().is_some());
+        assert!(is_refused, "{text}");
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(crate) fn is_expression(source: &Node<'_>, findings: &mut Findings) -> bool 
 }
 
 fn compile(text: &str, location: &str, pointer: &str, findings: &mut Findings) -> Option<Query> {
-    match Expression::parse(text) {
+    match Expression::load(text) {
         Ok(expression) => {
             let top_level = &expression.uses().top_level;
             for name in top_level {

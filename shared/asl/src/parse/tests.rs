@@ -53,6 +53,15 @@ fn an_object_has_one_member_of_a_name() {
     assert_eq!(names(&with_state(&format!(r#"{{{query}, {assign}: {{"a": 1, "b": 2, "a": 1}}}}"#))), ["a", "b"]);
 }
 
+#[test]
+fn a_definition_that_was_taken_before_is_loaded() {
+    let text = with_state(
+        r#"{"Type": "Pass", "QueryLanguage": "JSONata", "End": true, "Output": "{% $states.input.a ?? 5 %}"}"#,
+    );
+    assert!(Definition::load(&text).is_ok());
+    assert!(Definition::parse(&text).is_err());
+}
+
 const LAMBDA: &str = r#""Type": "Task", "End": true, "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f""#;
 
 /// Has a state of each type.

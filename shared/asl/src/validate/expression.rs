@@ -98,7 +98,12 @@ fn text_of(text: &str, place: Place<'_>, report: &mut Report) {
     }
     match Expression::parse(inner) {
         Err(error) => report.error(Code::InvalidJsonataExpression, without_code(&error.message), place),
-        Ok(expression) => references(&expression, place, report),
+        Ok(expression) => {
+            if let Some(message) = expression.unsupported() {
+                report.error(Code::Unsupported, message, place);
+            }
+            references(&expression, place, report);
+        }
     }
 }
 

@@ -121,6 +121,15 @@ fn expressions_are_parsed() {
     let output = |expression: &str| {
         jsonata(&format!(r#"{{"Type": "Pass", "End": true, "Output": {{"a": "{{% {expression} %}}"}}}}"#))
     };
+    for (expression, message) in [
+        ("1 ?? 2", r#"The symbol "?" cannot be used as a unary operator"#),
+        ("/(/]/)/", "Invalid regular expression: /(/]/: unclosed group"),
+        ("'a' ~> /(/", "No terminating / in regular expression"),
+    ] {
+        errors(&output(expression), &[&format!("INVALID_JSONATA_EXPRESSION: {message} at /States/S/Output/a")]);
+    }
+    let message = "The regular expression /(?=b)/ is not supported: look-around, including look-ahead and look-behind, is not supported";
+    errors(&output("$match('a', /(?=b)/)"), &[&format!("UNSUPPORTED: {message} at /States/S/Output/a")]);
     for expression in ["1 +", "a[1,2)", "$sum($states.input.items", "10 + * 2"] {
         let findings = validate(&output(expression), Options::default());
         let finding = findings.iter().next().expect("is refused");
