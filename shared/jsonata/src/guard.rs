@@ -12,8 +12,9 @@ use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 use crate::expression::Uses;
 
 /// Builtins whose cost or safety depends on what their arguments say.
-pub(crate) const CHECKED: [&str; 10] = [
+pub(crate) const CHECKED: [&str; 11] = [
     "pad",
+    "base64decode",
     "fromMillis",
     "toMillis",
     "formatInteger",
@@ -41,7 +42,7 @@ pub(crate) const OWN: &str = "checked own";
 pub(crate) const WALKERS: [&str; 1] = ["string"];
 
 /// Builtins that make texts, and are not checked.
-const TEXT_MAKERS: [&str; 14] = [
+const TEXT_MAKERS: [&str; 13] = [
     "substring",
     "substringBefore",
     "substringAfter",
@@ -51,7 +52,6 @@ const TEXT_MAKERS: [&str; 14] = [
     "split",
     "match",
     "base64encode",
-    "base64decode",
     "encodeUrl",
     "encodeUrlComponent",
     "decodeUrl",

@@ -63,6 +63,18 @@ fn expressions_give_json() {
 }
 
 #[test]
+fn base64_is_decoded_and_nothing_else() {
+    check("$base64decode('SGk=') & $base64decode('SGk') & $base64decode('')", "string \"HiHi\"");
+    check("['SGk='].$base64decode()", "string \"Hi\"");
+    check("$map(['SGk=', 'YQ=='], $base64decode)", "array [\"Hi\",\"a\"]");
+    check("$base64decode($none)", "nothing");
+    for text in ["!!!", "SGk==", "S", "SG k", "SGk=SGk="] {
+        let error = "error Argument 1 of function \"base64decode\" is not valid Base64";
+        check(&format!("$base64decode('{text}')"), error);
+    }
+}
+
+#[test]
 fn what_was_taken_before_is_still_read() {
     for (text, expect) in [
         ("$none ?? 5", "number 5"),

@@ -38,7 +38,7 @@ pub(super) fn with_context(name: &str, args: &[JValue], terms: &Terms) -> Functi
 /// Calls a builtin that was taken as a value: functions such as `$map` give it more arguments than it has parameters.
 pub(super) fn as_value(name: &str, args: &[JValue], terms: &Terms) -> FunctionResult {
     let most = match name {
-        "distinct" => 1,
+        "distinct" | "base64decode" => 1,
         // `$map($values, $string)` gives an index, `$f := $string; $f($value, true)` a wish.
         "string" if !args.get(1).is_some_and(|wish| matches!(wish, JValue::Bool(_))) => 1,
         "string" | "toMillis" | "formatInteger" | "parseInteger" | "now" | "join" => 2,
@@ -61,10 +61,11 @@ pub(super) fn call(name: &str, args: &[JValue], context: &JValue, terms: &Terms)
         "join" => joined_size(args, bounds)?,
         "replace" => replaced_size(args, context, bounds)?,
         "formatInteger" => roman(args)?,
+        "base64decode" => base64(args.first().unwrap_or(context))?,
         "string" | "distinct" => drop(walk(args.first().unwrap_or(context), bounds)?),
         _ => {}
     }
-    if !matches!(name, "pad" | "join" | "replace" | "string" | "distinct") {
+    if !matches!(name, "pad" | "join" | "replace" | "string" | "distinct" | "base64decode") {
         args.iter().filter_map(JValue::as_str).try_for_each(picture)?;
     }
     if let ("distinct", JValue::Array(elements)) = (name, args.first().unwrap_or(context))
@@ -169,6 +170,20 @@ fn roman(args: &[JValue]) -> Result<(), EvaluatorError> {
     let is_roman = args.iter().filter_map(JValue::as_str).any(|picture| picture.contains(['i', 'I']));
     let is_large = args.iter().filter_map(JValue::as_f64).any(|number| number.abs() > ROMAN_MAX);
     if is_roman && is_large { Err(too_long()) } else { Ok(()) }
+}
+
+/// Refuses what is no Base64, of which jsonata-core decodes the rest. The padding may be missing.
+fn base64(value: &JValue) -> Result<(), EvaluatorError> {
+    let Some(text) = value.as_str() else { return Ok(()) };
+    let letters = text.trim_end_matches('=');
+    let is_known = letters.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'+' | b'/'));
+    let padding = text.len() - letters.len();
+    let fits = match letters.len() % 4 {
+        0 => padding == 0,
+        1 => false,
+        used => padding == 0 || used + padding == 4,
+    };
+    if is_known && fits { Ok(()) } else { Err(failed("Argument 1 of function \"base64decode\" is not valid Base64")) }
 }
 
 /// Checks a picture: its length, and the widths behind the commas within its brackets.
