@@ -184,7 +184,7 @@ fn split_root(text: &str) -> Result<(Root, &str), ParseError> {
     if let Some(rest) = rest.strip_prefix('$') {
         return Ok((Root::Context, rest));
     }
-    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    let is_part = |character: char| character.is_alphanumeric() || unicode_ident::is_xid_continue(character);
     let end = rest.find(|character| !is_part(character)).unwrap_or(rest.len());
     let (name, rest) = rest.split_at(end);
     let root = if name.is_empty() { Root::Input } else { Root::Variable(name.into()) };
@@ -206,6 +206,14 @@ mod tests {
         let read = text.as_ref().map_or_else(PathError::to_string, |text| text.as_str().to_owned());
         assert_eq!(read, expect, "{path}");
         assert_eq!(value, text.map(|text| text.to_value().expect("is JSON")), "{path}");
+    }
+
+    #[test]
+    fn names_of_variables_are_identifiers() {
+        let variable = |path: &str| DataPath::parse(path).map(|path| path.root().clone()).ok();
+        for name in ["a_1", "e\u{301}", "变量", "ⅷ"] {
+            assert_eq!(variable(&format!("${name}.x")), Some(Root::Variable(name.into())), "{name}");
+        }
     }
 
     #[test]

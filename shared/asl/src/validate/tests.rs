@@ -245,15 +245,18 @@ fn rules_of_a_language_are_not_those_of_the_other() {
 #[test]
 fn variables_have_names() {
     let pass = |assign: &str| with_state(&format!(r#"{{"Type": "Pass", "End": true, "Assign": {assign}}}"#));
-    errors(&pass(r#"{"a": 1, "b.$": "$.x", "été_2": {"c.$": "$$.Execution"}}"#), &[]);
+    errors(&pass(r#"{"a": 1, "b.$": "$.x", "e\u0301": 1, "变量": 1, "été_2": {"c.$": "$$.Execution"}}"#), &[]);
     schema(&pass(r#"{"states": 1}"#), &["The variable name 'states' is reserved at /States/S/Assign/states"]);
     let wrong = |name: &str| {
         format!(
-            "The name of a variable must begin with a letter, go on with letters, digits and '_', and have at most 80 \
+            "The name of a variable must begin with a letter, go on with letters, marks, digits and '_', and have at most 80 \
              characters: '{name}' at /States/S/Assign/{name}"
         )
     };
-    schema(&pass(r#"{"a b": 1, "1a": 1}"#), &[&wrong("a b"), &wrong("1a")]);
+    schema(
+        &pass(r#"{"a b": 1, "1a": 1, "_a": 1, "a²": 1}"#),
+        &[&wrong("a b"), &wrong("1a"), &wrong("_a"), &wrong("a²")],
+    );
     schema(
         &pass(r#"{"a.$": "nope"}"#),
         &[

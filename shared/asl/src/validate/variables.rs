@@ -31,16 +31,20 @@ fn names(assigned: &Object, language: QueryLanguage, place: Place<'_>, report: &
         if name == "states" {
             report.schema("The variable name 'states' is reserved", place.field(written));
         } else if !is_identifier(name) {
-            let rule =
-                format!("begin with a letter, go on with letters, digits and '_', and have at most {NAME_LENGTH_MAX}");
+            let rule = format!(
+                "begin with a letter, go on with letters, marks, digits and '_', and have at most {NAME_LENGTH_MAX}"
+            );
             report.schema(format!("The name of a variable must {rule} characters: '{name}'"), place.field(written));
         }
     }
 }
 
+/// Tells whether a name is an identifier as Unicode has it (UAX #31), as AWS demands.
+///
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>, Variable name syntax.
 fn is_identifier(name: &str) -> bool {
     let mut letters = name.chars();
-    letters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
-        && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
+    letters.next().is_some_and(unicode_ident::is_xid_start)
+        && letters.all(unicode_ident::is_xid_continue)
         && name.chars().count() <= NAME_LENGTH_MAX
 }
