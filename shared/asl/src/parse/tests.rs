@@ -368,6 +368,19 @@ fn choices_are_checked() {
             "There should only be one of the following fields: [IsNull, IsString] at /States/S/Choices[0]",
         ),
         (
+            r#"{"And": [{"Variable": "$.a", "IsNull": true}], "IsNull": true, "Next": "S"}"#,
+            "There should only be one of the following fields: [And, IsNull] at /States/S/Choices[0]",
+        ),
+        (
+            r#"{"Not": {"Not": {"Variable": "$.a", "IsNull": true}, "IsNull": true, "StringEquals": "x"}, "Next": "S"}"#,
+            "There should only be one of the following fields: [Not, IsNull, StringEquals] at /States/S/Choices[0]/Not",
+        ),
+        (
+            r#"{"Or": [{"Variable": "$.a", "IsNull": true}], "Variable": "$.a", "Next": "S"}"#,
+            "The object must have only one of the following fields, [And, Or, Not, Variable, Condition] at \
+             /States/S/Choices[0]",
+        ),
+        (
             r#"{"Variable": "States.UUID()", "IsNull": true, "Next": "S"}"#,
             "Value is not a Reference Path: Reference path didn't start with '$' at /States/S/Choices[0]/Variable",
         ),

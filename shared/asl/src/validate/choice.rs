@@ -87,6 +87,9 @@ fn condition(rule: &Object, fields: Fields, state: State<'_>, depth: usize, plac
         let selectors = SELECTORS.join(", ");
         return report.schema(format!("The object must have only one of the following fields, [{selectors}]"), place);
     }
+    if let Some(selector) = ["And", "Or", "Not"].into_iter().find(|name| rule.has(name)) {
+        only(selector, &operators, place, report);
+    }
     for name in ["And", "Or"] {
         if let Some(parts) = rule.get(name) {
             conditions(parts, state, depth, place.field(name), report);
@@ -101,6 +104,14 @@ fn condition(rule: &Object, fields: Fields, state: State<'_>, depth: usize, plac
     if let Some(variable) = rule.get("Variable") {
         path::check(variable, Required::Reference, place.field("Variable"), report);
         comparison(rule, &operators, state, place, report);
+    }
+}
+
+/// Finds fault with operators beside `And`, `Or` or `Not`.
+fn only(selector: &str, operators: &[&str], place: Place<'_>, report: &mut Report) {
+    if !operators.is_empty() {
+        let names = operators.join(", ");
+        report.schema(format!("There should only be one of the following fields: [{selector}, {names}]"), place);
     }
 }
 
