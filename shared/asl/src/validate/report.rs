@@ -120,11 +120,11 @@ impl Report {
     /// Checks a whole number within bounds.
     pub(crate) fn integer(&mut self, value: &Tree, least: u64, most: u64, place: Place<'_>) {
         let Some(number) = self.expect(value, Tree::number, "Integer", place) else { return };
-        match (number.as_u64(), number.as_i64()) {
-            (Some(integer), _) if integer > most => self.schema(format!("Maximum value is {most}"), place),
-            (Some(integer), _) if integer >= least => {}
-            (None, None) => self.schema("Expected value of type Integer", place),
-            (Some(_), _) | (None, Some(_)) => self.schema(format!("Minimum value is {least}"), place),
+        match whole(number) {
+            None => self.schema("Expected value of type Integer", place),
+            Some(integer) if integer > i128::from(most) => self.schema(format!("Maximum value is {most}"), place),
+            Some(integer) if integer < i128::from(least) => self.schema(format!("Minimum value is {least}"), place),
+            Some(_) => {}
         }
     }
 
@@ -201,6 +201,14 @@ impl Report {
             self.cut.push(severity);
         }
     }
+}
+
+/// Gives a whole number. Of those beyond 64 bits only their size is known, not how they are written.
+#[expect(clippy::cast_possible_truncation, reason = "saturates, which is enough for comparing")]
+fn whole(number: &serde_json::Number) -> Option<i128> {
+    let within = number.as_u64().map(i128::from).or_else(|| number.as_i64().map(i128::from));
+    let beyond = number.as_f64().filter(|number| number.abs() >= i64::MAX as f64);
+    within.or_else(|| beyond.map(|number| number as i128))
 }
 
 /// Tells whether an object is a call of one of CloudFormation's functions.

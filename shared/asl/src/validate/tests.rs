@@ -243,6 +243,22 @@ fn rules_of_a_language_are_not_those_of_the_other() {
 }
 
 #[test]
+fn whole_numbers_of_any_size_are_within_bounds() {
+    let seconds = |number: &str, expect: &str| {
+        let text = with_state(&format!(r#"{{"Type": "Wait", "End": true, "Seconds": {number}}}"#));
+        schema(&text, &[&format!("{expect} at /States/S/Seconds")]);
+    };
+    for number in ["100000000", "18446744073709551615", "18446744073709551616", "1000000000000000000000000000000"] {
+        seconds(number, "Maximum value is 99999999");
+    }
+    for number in ["-1", "-9223372036854775809", "-1000000000000000000000000000000"] {
+        seconds(number, "Minimum value is 0");
+    }
+    seconds("1.5", "Expected value of type Integer");
+    seconds("1e3", "Expected value of type Integer");
+}
+
+#[test]
 fn variables_have_names() {
     let pass = |assign: &str| with_state(&format!(r#"{{"Type": "Pass", "End": true, "Assign": {assign}}}"#));
     errors(&pass(r#"{"a": 1, "b.$": "$.x", "e\u0301": 1, "变量": 1, "été_2": {"c.$": "$$.Execution"}}"#), &[]);
