@@ -97,6 +97,9 @@ const IMPURE_PATHS: &[&str] = &[
     "async fn",
 ];
 
+/// Sources of pure crates with the one thing of these that they may use: what an evaluation costs is measured where jsonata-core bounds it.
+const MEASURED: &[(&str, &str)] = &[("shared/jsonata/src/stopwatch.rs", "Instant::now")];
+
 fn find(workspace: &Workspace) -> Result<Vec<String>> {
     let mut findings: Vec<String> = workspace.members().flat_map(|member| forbidden_edges(workspace, member)).collect();
     for member in workspace.members().filter(|member| PURE.contains(&member.name.as_str())) {
@@ -147,7 +150,8 @@ fn impure_sources(workspace: &Workspace, member: &Package) -> Result<Vec<String>
     for file in workspace.files()?.into_iter().filter(|file| is_source(file)) {
         let text = workspace.read(&file)?.unwrap_or_default();
         for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim_start().starts_with("//")) {
-            let found = IMPURE_PATHS.iter().filter(|path| line.contains(**path));
+            let is_allowed = |path: &str| MEASURED.iter().any(|(of, what)| *what == path && file.ends_with(of));
+            let found = IMPURE_PATHS.iter().filter(|path| line.contains(**path) && !is_allowed(path));
             findings.extend(found.map(|path| format!("{}:{number}: {path} in a pure crate", file.display())));
         }
     }
