@@ -55,15 +55,16 @@ impl Replay<'_> {
 
     /// Lists which other children the record says to have ended, too, when the failure of one was heard of.
     fn recorded_others(&self, scope: &Scope, failure: &Completion) -> Vec<Completion> {
-        let of_failure = |event: &&HistoryEvent| index_of(event) == Some(u64::from(failure.index));
-        let after = self.history.iter().skip(self.position).skip_while(|event| !of_failure(event)).skip(1);
-        after
+        let tells = |event: &HistoryEvent, ended: &Completion| {
+            event.previous == ended.last_event.resolve(self.base())
+                && matches!(event.kind, EventKind::MapIterationSucceeded | EventKind::MapIterationFailed)
+                && matches!(event.details, Details::MapIteration { index, .. } if index == u64::from(ended.index))
+        };
+        let rest = self.history.iter().skip(self.position);
+        rest.skip_while(|event| !tells(event, failure))
+            .skip(1)
             .skip_while(|event| is_cut_off(event.kind))
-            .map_while(|event| {
-                let is_end = matches!(event.kind, EventKind::MapIterationSucceeded | EventKind::MapIterationFailed);
-                let index = index_of(event).filter(|_| is_end)?;
-                scope.pending.iter().find(|ended| u64::from(ended.index) == index).cloned()
-            })
+            .map_while(|event| scope.pending.iter().find(|ended| tells(event, ended)).cloned())
             .collect()
     }
 
@@ -178,10 +179,6 @@ impl Replay<'_> {
         };
         scope.pending.push(Completion { index, last_event: end.last_event.resolved(base), result });
     }
-}
-
-fn index_of(event: &HistoryEvent) -> Option<u64> {
-    if let Details::MapIteration { index, .. } = event.details { Some(index) } else { None }
 }
 
 fn is_cut_off(kind: EventKind) -> bool {
