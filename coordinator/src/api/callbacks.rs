@@ -1,6 +1,7 @@
 //! SendTaskSuccess, SendTaskFailure, SendTaskHeartbeat.
 
 use engine::Callback;
+use model::failure_text::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX};
 use model::{JsonText, TaskToken};
 use serde_json::json;
 
@@ -35,8 +36,8 @@ impl Api {
         let mut checks = Checks::default();
         let token = token_member(&mut members, &mut checks)?;
         let (error, cause) = (members.text("error")?, members.text("cause")?);
-        checks.secret_length("error", error.as_deref(), 0, 256);
-        checks.secret_length("cause", cause.as_deref(), 0, 32_768);
+        checks.secret_length("error", error.as_deref(), 0, ERROR_CHARS_MAX);
+        checks.secret_length("cause", cause.as_deref(), 0, CAUSE_CHARS_MAX);
         checks.finish()?;
         let token = read(&token)?;
         answer(self.driver()?.call_back(&token, &Callback::Failed { error, cause }, caller.trace).await)

@@ -1,5 +1,6 @@
 //! StopExecution: ends an execution as ABORTED.
 
+use model::failure_text::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX};
 use serde_json::json;
 
 use super::answer::{Answer, seconds};
@@ -19,8 +20,8 @@ impl Api {
         let cause = members.text("cause")?;
         checks.required("executionArn", arn.as_ref());
         checks.length("executionArn", arn.as_deref(), 1, 256);
-        checks.secret_length("error", error.as_deref(), 0, 256);
-        checks.secret_length("cause", cause.as_deref(), 0, 32_768);
+        checks.secret_length("error", error.as_deref(), 0, ERROR_CHARS_MAX);
+        checks.secret_length("cause", cause.as_deref(), 0, CAUSE_CHARS_MAX);
         checks.finish()?;
         let arn = execution_arn(&arn.unwrap_or_default())?;
         concerns(&arn);

@@ -69,7 +69,7 @@ pub(crate) fn of_catcher(
                 Some(path) if path.is_root() => error_output,
                 Some(path) => dataflow::place(turn, branch, path, &error_output)?,
             };
-            // A cause may tell the whole input: what is caught in a loop would double with each turn.
+            // A cause may tell much of the input.
             dataflow::check_size(turn, branch, &output)?;
             Ok(Exit { output, assigned })
         }

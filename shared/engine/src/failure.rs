@@ -2,6 +2,7 @@
 
 use asl::{PathError, QueryError, TemplateError};
 use jsonpath::Path;
+use model::failure_text::{cut_cause, cut_error};
 use model::{JsonText, error_name};
 
 use crate::branch::Branch;
@@ -33,10 +34,11 @@ pub(crate) struct Evaluation {
 }
 
 impl Failure {
-    /// Makes a failure as a handler or a Fail state names it.
+    /// Makes a failure as a handler or a Fail state names it, each text cut to what AWS allows.
     ///
     /// `States.Runtime` is terminal wherever it comes from.
     pub(crate) fn new(error: Option<String>, cause: Option<String>) -> Self {
+        let (error, cause) = (shortened(error, cut_error), shortened(cause, cut_cause));
         let terminal = error.as_deref() == Some(error_name::RUNTIME);
         Self { error, cause, terminal, heartbeat: false, evaluation: None }
     }
@@ -135,4 +137,11 @@ impl Failure {
     pub(crate) fn output_too_large(name: &str) -> Self {
         Self { terminal: true, ..Self::too_large(name) }
     }
+}
+
+fn shortened(text: Option<String>, cut: fn(&str) -> &str) -> Option<String> {
+    text.map(|mut text| {
+        text.truncate(cut(&text).len());
+        text
+    })
 }

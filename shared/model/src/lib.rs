@@ -6,6 +6,7 @@
 mod arn;
 pub mod error_name;
 mod execution;
+pub mod failure_text;
 mod history;
 mod ids;
 mod json_text;

@@ -1,7 +1,7 @@
 //! Reports and timers one by one: what is applied, what is stale, what changes nothing.
 
 use engine::{Delivery, Effect, Event, Limits, Outcome, Outstanding, Phase, Rejected, RunLimits, TaskPhase, Timer};
-use model::{AttemptId, BranchPath, EventKind, JsonText, Nonce};
+use model::{AttemptId, BranchPath, Details, EventKind, JsonText, Nonce};
 
 use world::{Answer, START, World};
 
@@ -295,10 +295,11 @@ fn causes_that_tell_the_input_do_not_grow_for_ever() {
     let mut tries = 0;
     world.finish(|_, _| {
         tries += 1;
-        Answer::Reports(if tries < 100 { vec![(1, ok())] } else { Vec::new() })
+        if tries < 100 { Answer::Reports(vec![(1, ok())]) } else { Answer::Silence }
     });
-    let end = world.end.expect("it ends");
-    assert_eq!(end.error.as_deref(), Some("States.DataLimitExceeded"));
+    assert!(world.end.is_none());
+    let longest = world.history.iter().map(|event| event.details.payload_bytes()).max();
+    assert!(longest.is_some_and(|bytes| (30_000..100_000).contains(&bytes)), "{longest:?}");
 }
 
 /// A Parallel or Map that would take every failure of what is within it.
@@ -405,4 +406,29 @@ fn every_iteration_that_has_ended_when_one_has_failed_is_told() {
     );
     let replayed = engine::replay(&world.definition, &world.execution, &Limits::default(), &world.history);
     assert!(replayed.is_ok(), "{replayed:?}");
+}
+
+#[test]
+fn texts_of_failures_are_cut_to_what_aws_allows() {
+    let check = |definition: &str, input: &str, (error, cause): (&str, &str)| {
+        let mut world = World::start(definition, input, Limits::default(), 1);
+        let failed = Outcome::Failed { error: Some("e".repeat(300)), cause: Some("é".repeat(40_000)) };
+        world.finish(|_, _| Answer::Reports(vec![(1, failed.clone())]));
+        let end = world.end.expect("it ends");
+        assert_eq!(end.error.as_deref(), Some(error));
+        let told = end.cause.expect("it has a cause");
+        assert_eq!((told.chars().count(), told.starts_with(cause)), (32_768, true));
+        for event in &world.history {
+            if let Details::Failure { error, cause } = &event.details {
+                assert_eq!((error.as_ref(), cause.as_ref()), (end.error.as_ref(), Some(&told)));
+            }
+        }
+    };
+    check(TASK, "{}", (&"e".repeat(256), "éé"));
+    let fail = r#"{"StartAt":"F","States":{"F":{"Type":"Fail","Error":"E","CausePath":"$.why"}}}"#;
+    check(fail, &format!(r#"{{"why":"{}"}}"#, "y".repeat(40_000)), ("E", "yy"));
+    let misplaced = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","Result":1,"ResultPath":"$.n.x","End":true}}}"#;
+    let quoted = r#"Unable to apply step "x" to input {"n":"xx"#;
+    let input = format!(r#"{{"n":"{}"}}"#, "x".repeat(200_000));
+    check(misplaced, &input, ("States.ReferencePathConflict", quoted));
 }
