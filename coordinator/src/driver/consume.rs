@@ -191,9 +191,7 @@ impl Inner {
             body: encode_items(std::slice::from_ref(&dispatch.item)),
         };
         tracing::warn!(resource = task.resource, "a work item is poisoned");
-        self.queue.publish_dead(&letter).await.map_err(Unable::Broker)?;
-        self.metrics.dead_letters.inc();
-        Ok(())
+        self.publish_dead(&letter).await.map_err(Unable::Broker)
     }
 
     async fn bury_report(&self, report: &Report, error: &Unable) -> bool {
@@ -208,15 +206,26 @@ impl Inner {
     }
 
     async fn bury(&self, letter: &DeadLetter) -> bool {
+        let published = self.publish_dead(letter).await;
+        if let Err(error) = &published {
+            tracing::debug!(error = chain(error), "can't publish a dead letter");
+        }
+        published.is_ok()
+    }
+
+    /// Publishes a dead letter; one that the broker would never take is dropped.
+    async fn publish_dead(&self, letter: &DeadLetter) -> Result<(), broker::Error> {
         match self.queue.publish_dead(letter).await {
             Ok(()) => {
                 self.metrics.dead_letters.inc();
-                true
+                Ok(())
             }
-            Err(error) => {
-                tracing::debug!(error = chain(&error), "can't publish a dead letter");
-                false
+            Err(error @ broker::Error::TooLarge { .. }) => {
+                let DeadLetter { reason, queue, .. } = letter;
+                tracing::error!(reason, queue, error = chain(&error), "a dead letter is dropped");
+                Ok(())
             }
+            Err(error) => Err(error),
         }
     }
 

@@ -121,6 +121,10 @@ impl Inner {
                 self.metrics.status_changes.inc();
                 self.notices.entries.done(partition, [key]);
             }
+            Err(error @ broker::Error::TooLarge { .. }) => {
+                tracing::warn!(execution = %key.execution, trace_id = self.trace_known(&key.execution), error = chain(&error), "a status change is not told: raise the broker's `max_message_size`");
+                self.notices.entries.done(partition, [key]);
+            }
             Err(error) => {
                 tracing::debug!(execution = %key.execution, trace_id = self.trace_known(&key.execution), error = chain(&error), "a status change waits");
                 self.notices.entries.give_up(&key);

@@ -198,7 +198,7 @@ impl Inner {
     fn log_failed_publish(&self, pool: &str, error: &broker::Error) {
         let is_due = || self.seldom.is_due("publish", pool, self.runtime.now());
         match error {
-            broker::Error::Unroutable(_) | broker::Error::Nacked if !is_due() => {}
+            broker::Error::Unroutable(_) | broker::Error::Nacked | broker::Error::TooLarge { .. } if !is_due() => {}
             broker::Error::Unavailable(_) => tracing::debug!(pool, error = chain(error), "a work item waits"),
             broker::Error::Unroutable(queue) => tracing::warn!(
                 pool,
@@ -209,6 +209,12 @@ impl Inner {
                 pool,
                 queue = self.queue.work_queue(pool),
                 "the broker refuses the pool's work items: check the queue's length limit and the broker's disk; trying again"
+            ),
+            broker::Error::TooLarge { bytes, bytes_max } => tracing::warn!(
+                pool,
+                bytes,
+                bytes_max,
+                "a message of the pool's work items is larger than the broker takes: raise its `max_message_size`; trying again"
             ),
         }
     }

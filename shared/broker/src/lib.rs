@@ -8,5 +8,6 @@ mod queue;
 pub use amqp::AmqpBroker;
 pub use memory::MemoryBroker;
 pub use queue::{
-    Connection, Consumer, DeadLetter, Delivery, Error, Malformed, Receipt, ReplyTo, SharedQueue, WorkQueue,
+    BODY_BYTES_MAX, Connection, Consumer, DeadLetter, Delivery, Error, Malformed, Receipt, ReplyTo, SharedQueue,
+    WorkQueue,
 };

@@ -21,7 +21,7 @@ pub trait WorkQueue: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Error::Unavailable` while there is no connection or when it broke before the confirm, `Error::Unroutable` when no
-    /// queue took the message, `Error::Nacked` when the broker refused it.
+    /// queue took the message, `Error::Nacked` when the broker refused it, `Error::TooLarge` when it would.
     async fn publish_work(&self, pool: &str, reply_to: &ReplyTo, items: &[WorkItem]) -> Result<(), Error>;
 
     /// Publishes reports in one message to the queue that their items named.
@@ -115,7 +115,11 @@ pub enum Connection {
     Blocked,
 }
 
-/// Says why the broker did not do as asked. All may pass by themselves.
+/// The most bytes that a body may have: what RabbitMQ takes from version 4 on unless it is set otherwise.
+/// Source: `max_message_size`, <https://www.rabbitmq.com/docs/configure#config-items>
+pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Says why the broker did not do as asked. All but `TooLarge` may pass by themselves.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no connection, or it broke before the answer.
@@ -127,6 +131,19 @@ pub enum Error {
     /// The broker refused the message.
     #[error("publish: the broker refused the message")]
     Nacked,
+    /// The message was not published, since the broker would close the channel over it.
+    #[error("publish: a message of {bytes} bytes is over the broker's limit of {bytes_max}")]
+    TooLarge {
+        /// The size of its body.
+        bytes: usize,
+        /// The most that it may have: [`BODY_BYTES_MAX`], or less where the server is known to take less.
+        bytes_max: usize,
+    },
+}
+
+/// Refuses a body of more bytes than that.
+pub(crate) fn check_size(bytes: usize, bytes_max: usize) -> Result<(), Error> {
+    if bytes > bytes_max { Err(Error::TooLarge { bytes, bytes_max }) } else { Ok(()) }
 }
 
 /// Is a message that can't be handled, with its reason; kept for a person to look at and put back.

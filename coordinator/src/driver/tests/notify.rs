@@ -53,6 +53,21 @@ fn one_task() -> String {
 const PASS: &str = r#"{"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}"#;
 
 #[tokio::test(start_paused = true)]
+async fn what_the_broker_never_takes_is_told_to_nobody() {
+    let world = World::new();
+    let node = world.started("a");
+    let mut all = Listener::on(&world, "#");
+    world.broker.set_body_bytes_max(100);
+    let arn = world.start(&node, PASS, "o", "1").await;
+    assert_eq!(world.succeeded(&arn).await, "1");
+    world.until("the outbox is empty", async || world.store_outbox().await == 0).await;
+    world.broker.set_body_bytes_max(100_000);
+    world.pass(600).await;
+    all.listen(&world);
+    assert!(all.told.is_empty() && node.driver.is_idle());
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_start_and_end_is_told_once() {
     let world = World::new();
     let node = world.started("a");

@@ -20,7 +20,7 @@ use super::names::{Names, short};
 use super::probe;
 use super::publisher::{self, Request};
 use super::topology::Topology;
-use crate::queue::{Connection, Error};
+use crate::queue::{Connection, Error, check_size};
 
 /// How often a connection is looked at that says nothing by itself. lapin tells of most failures at once.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -29,6 +29,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Session {
     pub(super) generation: u64,
     pub(super) topology: Topology,
+    body_bytes_max: usize,
     publishing: Link,
     consuming: Link,
     requests: mpsc::Sender<Request>,
@@ -41,21 +42,26 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects and declares; gives up after the configured time.
+    /// Connects and declares; gives up after the configured time. Bodies of more than `body_bytes_max` are refused here.
     pub(super) async fn open(
         config: &Config,
         uri: &AMQPUri,
         runtime: &Runtime,
-        generation: u64,
+        (generation, body_bytes_max): (u64, usize),
     ) -> Result<Self, Fault> {
         tokio::select! {
             biased;
-            session = Self::establish(config, uri, runtime, generation) => session,
+            session = Self::establish(config, uri, runtime, (generation, body_bytes_max)) => session,
             () = runtime.sleep(config.connect_timeout) => Err(Fault::Timeout { address: address(uri) }),
         }
     }
 
-    async fn establish(config: &Config, uri: &AMQPUri, runtime: &Runtime, generation: u64) -> Result<Self, Fault> {
+    async fn establish(
+        config: &Config,
+        uri: &AMQPUri,
+        runtime: &Runtime,
+        (generation, body_bytes_max): (u64, usize),
+    ) -> Result<Self, Fault> {
         let version = probe::major_version(uri).await?;
         let publishing = connect(config, uri, "publishing").await?;
         let consuming = connect(config, uri, "consuming").await?;
@@ -78,7 +84,19 @@ impl Session {
             break_off.send_replace(Some(reason));
         });
         let (pools, declaring) = (Mutex::default(), AsyncMutex::default());
-        Ok(Self { generation, topology, publishing, consuming, requests, publisher, broken, blocked, pools, declaring })
+        Ok(Self {
+            generation,
+            topology,
+            body_bytes_max,
+            publishing,
+            consuming,
+            requests,
+            publisher,
+            broken,
+            blocked,
+            pools,
+            declaring,
+        })
     }
 
     /// Waits until anything fails, and tells what; meanwhile tells `connection` of alarms.
@@ -108,7 +126,8 @@ impl Session {
         self.publishing.status().connected() && self.consuming.status().connected()
     }
 
-    /// Publishes with a confirm. Fails at once while the server has an alarm, and when one begins; what was not confirmed by
+    /// Publishes with a confirm. Refuses what the server would close the channel over, and with it the publishes of everybody else.
+    /// Fails at once while the server has an alarm, and when one begins; what was not confirmed by
     /// then the server may still take later.
     pub(super) async fn publish(
         &self,
@@ -117,6 +136,7 @@ impl Session {
         body: Vec<u8>,
         options: BasicPublishOptions,
     ) -> Result<(), Error> {
+        check_size(body.len(), self.body_bytes_max)?;
         if *self.blocked.borrow() {
             return Err(publisher::alarm());
         }

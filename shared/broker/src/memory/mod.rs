@@ -22,7 +22,7 @@ use wire::message::{
 };
 
 use crate::body::Element;
-use crate::queue::{Connection, Consumer, DeadLetter, Error, ReplyTo, Source, WorkQueue};
+use crate::queue::{BODY_BYTES_MAX, Connection, Consumer, DeadLetter, Error, ReplyTo, Source, WorkQueue, check_size};
 
 /// Is one process's connection to a broker in memory; cheap to clone.
 #[derive(Clone, Debug)]
@@ -104,6 +104,11 @@ impl MemoryBroker {
         self.process.shared.connection.send_replace(state.connection());
     }
 
+    /// Refuses bodies of more bytes from now on, as a server whose `max_message_size` is small.
+    pub fn set_body_bytes_max(&self, bytes_max: usize) {
+        self.state().body_bytes_max = Some(bytes_max);
+    }
+
     /// Loses every message, every dead letter and the marker, as a broker whose disk is gone; a connection that stood begins
     /// anew.
     pub fn lose_data(&self) {
@@ -154,6 +159,10 @@ impl MemoryBroker {
         }
     }
 
+    fn check_body(&self, body: &[u8]) -> Result<(), Error> {
+        check_size(body.len(), self.state().body_bytes_max.unwrap_or(BODY_BYTES_MAX))
+    }
+
     fn check_reachable(&self) -> Result<(), Error> {
         if self.state().is_connected() {
             return Ok(());
@@ -162,6 +171,7 @@ impl MemoryBroker {
     }
 
     fn route(&self, queue: &str, message: Message) -> Result<(), Error> {
+        self.check_body(&message.body)?;
         if self.state().publish(queue, message) { Ok(()) } else { Err(Error::Unroutable(queue.to_owned())) }
     }
 
@@ -209,12 +219,15 @@ impl WorkQueue for MemoryBroker {
 
     async fn publish_status_change(&self, change: &StatusChange) -> Result<(), Error> {
         self.check()?;
-        self.state().topics.publish(&change.routing_key(), &encode_status_change(change));
+        let body = encode_status_change(change);
+        self.check_body(&body)?;
+        self.state().topics.publish(&change.routing_key(), &body);
         Ok(())
     }
 
     async fn publish_dead(&self, letter: &DeadLetter) -> Result<(), Error> {
         self.check()?;
+        self.check_body(&letter.body)?;
         self.state().dead.push(letter.clone());
         Ok(())
     }

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) blocked: bool,
     pub(super) marked: bool,
     pub(super) dead: Vec<DeadLetter>,
+    /// The most bytes that a body may have, where that is not `BODY_BYTES_MAX`.
+    pub(super) body_bytes_max: Option<usize>,
     pub(super) topics: Topics,
 }
 

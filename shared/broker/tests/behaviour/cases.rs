@@ -1,11 +1,11 @@
 //! What both brokers do.
 
 use anyhow::{Context, Result, ensure};
-use broker::{Connection, Consumer, DeadLetter, Error, ReplyTo, SharedQueue};
-use model::ExecutionStatus;
+use broker::{BODY_BYTES_MAX, Connection, Consumer, DeadLetter, Error, ReplyTo, SharedQueue};
+use model::{ExecutionStatus, JsonText};
 use support::eventually;
 use tokio::task::JoinSet;
-use wire::message::{REPORT_TYPE, WORK_TYPE, WorkItem, encode_reports, encode_status_change};
+use wire::message::{Outcome, REPORT_TYPE, Report, WORK_TYPE, WorkItem, encode_reports, encode_status_change};
 
 use crate::elements::{cancel, item, report, status_change};
 use crate::twin::{PATIENCE, Twin, becomes, insist, is_up, next};
@@ -197,6 +197,30 @@ pub(crate) async fn a_message_that_no_queue_takes_fails_and_no_other(twin: Twin)
             Err(other) => return Err(other.into()),
         }
     }
+    Ok(())
+}
+
+pub(crate) async fn a_message_that_is_too_large_fails_and_no_other(twin: Twin) -> Result<()> {
+    let queue = twin.process().await?;
+    let generation = is_up(&queue).await?;
+    let large = |bytes: usize| Report {
+        outcome: Outcome::Succeeded { output: JsonText::trusted("1".repeat(bytes)) },
+        ..report("large")
+    };
+    let rest = encode_reports(&[large(0)]).len();
+    let refused = queue.publish_reports(&queue.reply_to(0), &[large(BODY_BYTES_MAX - rest + 1)]).await;
+    let expect = (BODY_BYTES_MAX + 1, BODY_BYTES_MAX);
+    ensure!(
+        matches!(refused, Err(Error::TooLarge { bytes, bytes_max }) if (bytes, bytes_max) == expect),
+        "{refused:?}"
+    );
+    insist(async || queue.publish_reports(&queue.reply_to(0), &[large(BODY_BYTES_MAX - rest)]).await).await?;
+    publish(&queue, &["another"]).await?;
+    let mut consumer = queue.consume_events(0, 10);
+    let delivery = next(&mut consumer).await?;
+    assert_eq!(delivery.content, Ok(vec![large(BODY_BYTES_MAX - rest)]));
+    delivery.receipt.ack().await;
+    assert_eq!(is_up(&queue).await?, generation, "the connection stands");
     Ok(())
 }
 

@@ -53,6 +53,7 @@ cases! {
         two_consumers_share_a_queue,
         reports_go_to_the_queue_that_the_item_named,
         a_message_that_no_queue_takes_fails_and_no_other,
+        a_message_that_is_too_large_fails_and_no_other,
         a_batch_is_one_message,
         a_cancel_reaches_every_process,
         a_dead_letter_is_kept_as_it_came,

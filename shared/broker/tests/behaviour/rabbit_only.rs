@@ -5,9 +5,10 @@ use broker::amqp::{Config, QueueKind};
 use broker::{AmqpBroker, Connection, Error, SharedQueue, WorkQueue};
 use lapin::options::BasicGetOptions;
 use lapin::types::AMQPValue;
+use model::JsonText;
 use runtime::Runtime;
 use support::{RabbitServer, eventually, shared_rabbit, unique_name};
-use wire::message::WORK_TYPE;
+use wire::message::{WORK_TYPE, WorkItem};
 
 use crate::elements::item;
 use crate::twin::{PATIENCE, RabbitTwin, becomes, insist, is_up, next};
@@ -155,5 +156,25 @@ async fn a_broker_that_is_away_at_the_start_is_no_error() -> Result<()> {
     is_up(&queue).await?;
     insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await).await?;
     assert_eq!(next(&mut consumer).await?.content, Ok(vec![item("one")]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_takes_less_is_asked_for_too_much_once() -> Result<()> {
+    let server = RabbitServer::start_with("max_message_size = 100000").await?;
+    let twin = RabbitTwin { server, prefix: unique_name("t") };
+    let queue = connect(twin.config()).await?;
+    let large = WorkItem { input: JsonText::trusted("1".repeat(200_000)), ..item("large") };
+    let refused = || async {
+        let published = queue.publish_work("p", &queue.reply_to(0), std::slice::from_ref(&large)).await;
+        matches!(published, Err(Error::TooLarge { bytes_max: 100_000, .. }))
+    };
+    eventually(PATIENCE, refused, "it is refused here").await?;
+    let generation = is_up(&queue).await?;
+    assert_eq!(generation, 2, "the server refused one");
+    insist(async || queue.publish_work("p", &queue.reply_to(0), &[item("one")]).await).await?;
+    ensure!(refused().await, "it is refused again");
+    assert_eq!(next(&mut queue.consume_work("p", 10)).await?.content, Ok(vec![item("one")]));
+    assert_eq!(is_up(&queue).await?, generation, "the connection stands");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Execution status changes, in the envelope in which EventBridge carries those of AWS. The page is `docs/formats/notify.md`.
 
+use model::failure_text::{cut_cause, cut_error};
 use model::{ExecutionArn, ExecutionStatus, JsonText, QualifiedArn, StateMachineArn, Timestamp};
 use serde::Serialize;
 
@@ -118,7 +119,8 @@ impl<'a> Envelope<'a> {
 
 impl<'a> Detail<'a> {
     fn new(change: &'a StatusChange) -> Self {
-        let (error, cause) = (change.error.as_deref(), change.cause.as_deref());
+        // An execution of before these were bounded may have longer ones.
+        let (error, cause) = (change.error.as_deref().map(cut_error), change.cause.as_deref().map(cut_cause));
         let output = change.output.as_ref().map(JsonText::as_str);
         let others = [error, cause].into_iter().flatten().map(escaped_bytes).sum::<usize>();
         let output_bytes = output.map_or(0, escaped_bytes);
@@ -226,6 +228,22 @@ mod tests {
         assert_eq!(shown(100_001, TEXT_BYTES_MAX - 100_000), (false, true));
         assert_eq!(shown(100, TEXT_BYTES_MAX), (false, true));
         assert_eq!(shown(100, TEXT_BYTES_MAX + 1), (false, false));
+    }
+
+    #[test]
+    fn no_envelope_is_longer_than_eventbridge_takes() {
+        let input = JsonText::trusted(format!("\"{}\"", "i".repeat(TEXT_BYTES_MAX)));
+        for text in ["x", "\"", "\u{1}", "é", "😀"] {
+            let (error, cause) = (Some(text.repeat(1_000_000)), Some(text.repeat(20_000_000)));
+            let failure = StatusChange { input: input.clone(), error, cause, ..change(ExecutionStatus::Failed) };
+            let body = encode_status_change(&failure);
+            assert!(body.len() <= 256 * 1024, "{text:?}: {} bytes", body.len());
+            let body: serde_json::Value = serde_json::from_slice(&body).expect("is JSON");
+            let detail = &body["detail"];
+            assert_eq!(detail["error"], text.repeat(256));
+            assert_eq!(detail["cause"], text.repeat(32_768));
+            assert_eq!(detail["inputDetails"]["included"], false);
+        }
     }
 
     #[test]
