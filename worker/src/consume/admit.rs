@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{DeadLetter, Delivery, Error, Receipt, ReplyTo};
+use model::failure_text::{cut_cause, cut_error};
 use model::{Nonce, Timestamp};
 use telemetry::{Role, TraceContext, role_span};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 use wire::message::{Outcome, WORK_TYPE, WorkItem, encode_items};
 
 use super::held::{Held, Share};
@@ -111,8 +112,11 @@ impl Shared {
         }
     }
 
+    /// Reports a failure, with no more of its texts than the coordinator would keep.
     pub(super) fn report_failure(&self, held: &Arc<Held>, failure: Failure) {
-        let (error, cause) = failure.into_parts();
+        let (mut error, mut cause) = failure.into_parts();
+        error.truncate(cut_error(&error).len());
+        cause.truncate(cut_cause(&cause).len());
         self.reporter.send(held, Subject::Last, Outcome::Failed { error: Some(error), cause: Some(cause) });
     }
 
@@ -127,10 +131,14 @@ impl Shared {
         });
     }
 
-    /// Publishes, over and over until it succeeds.
+    /// Publishes, over and over until it succeeds; what is too large is dropped.
     pub(super) async fn publish<F: Future<Output = Result<(), Error>>>(&self, attempt: impl Fn() -> F) {
         let mut delay = BACKOFF_FIRST;
         while let Err(error) = attempt().await {
+            if matches!(error, Error::TooLarge { .. }) {
+                error!(%error, "dropping a message that the broker never takes");
+                return;
+            }
             self.metrics.retries.inc();
             warn!(error = %error, "could not publish: repeating");
             self.runtime.sleep(self.runtime.jittered(delay)).await;

@@ -89,11 +89,16 @@ impl Lane {
 
     /// Puts a batch back to the front, to be repeated after a while.
     pub(crate) fn failed(&mut self, batch: Vec<Waiting>, runtime: &Runtime) {
-        self.in_flight -= 1;
         let delay = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MAX);
         self.failures = self.failures.saturating_add(1);
         let millis = i64::try_from(runtime.jittered(delay).as_millis()).unwrap_or(i64::MAX);
         self.not_before = Some(runtime.now().plus_millis(millis));
+        self.put_back(batch);
+    }
+
+    /// Puts a batch back to the front.
+    pub(crate) fn put_back(&mut self, batch: Vec<Waiting>) {
+        self.in_flight -= 1;
         for waiting in batch.into_iter().rev() {
             self.waiting.push_front(waiting);
         }

@@ -17,13 +17,15 @@ use futures::stream::FuturesUnordered;
 use model::Timestamp;
 use runtime::{Runtime, Task, watch};
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 use wire::message::{Outcome, REPORT_TYPE, Report, encode_reports};
 
 use super::held::Held;
 use super::lane::{BatchLimits, Lane, Subject, Waiting};
 use super::spans::Traces;
 use super::table::Table;
+use crate::Failure;
+use crate::handlers::RESPONSE_TOO_LARGE;
 use crate::metrics::Metrics;
 
 /// How many reports are taken over between two looks at the lanes.
@@ -210,6 +212,12 @@ impl Sending {
                 self.settle(batch);
                 self.leave(&to, Lane::gave_up);
             }
+            Flight::Published { to, batch, result: Err(error @ Error::TooLarge { .. }) } => {
+                self.shorten(&to, batch, &error);
+            }
+            Flight::Buried { to, batch, result: Err(error @ Error::TooLarge { .. }) } => {
+                self.drop_batch(&to, batch, &error)
+            }
             Flight::Published { to, batch, result: Err(error) } | Flight::Buried { to, batch, result: Err(error) } => {
                 self.repeat(&to, batch, &error);
             }
@@ -231,9 +239,35 @@ impl Sending {
         let Some(lane) = self.lanes.get_mut(to) else { return };
         lane.unroutable_since = match error {
             Error::Unroutable(_) => lane.unroutable_since.or(Some(now)),
-            Error::Unavailable(_) | Error::Nacked => None,
+            Error::Unavailable(_) | Error::Nacked | Error::TooLarge { .. } => None,
         };
         lane.failed(batch, &self.runtime);
+    }
+
+    /// Makes smaller messages of one that the broker never takes; of one report with a payload, a failure.
+    fn shorten(&mut self, to: &Arc<str>, mut batch: Vec<Waiting>, error: &Error) {
+        warn!(queue = %to, reports = batch.len(), %error, "a message of reports is too large: making it smaller");
+        match batch.as_mut_slice() {
+            [Waiting { report, .. }] => match report.outcome {
+                Outcome::Succeeded { .. } | Outcome::Submitted { .. } => report.outcome = unreportable(error),
+                Outcome::Started
+                | Outcome::Heartbeat
+                | Outcome::Holding
+                | Outcome::Unhandled
+                | Outcome::Failed { .. }
+                | Outcome::Poisoned => return self.drop_batch(to, batch, error),
+            },
+            _ => self.limits.bytes_max /= 2,
+        }
+        if let Some(lane) = self.lanes.get_mut(to) {
+            lane.put_back(batch);
+        }
+    }
+
+    fn drop_batch(&mut self, to: &Arc<str>, batch: Vec<Waiting>, error: &Error) {
+        error!(queue = %to, reports = batch.len(), %error, "dropping reports that the broker never takes");
+        self.settle(batch);
+        self.leave(to, Lane::gave_up);
     }
 
     fn hurry(&mut self) {
@@ -277,6 +311,12 @@ impl Sending {
             Flight::Acknowledged
         }));
     }
+}
+
+/// Gives what is reported of a task whose result no message carries.
+fn unreportable(error: &Error) -> Outcome {
+    let (error, cause) = Failure::new(RESPONSE_TOO_LARGE, error.to_string()).into_parts();
+    Outcome::Failed { error: Some(error), cause: Some(cause) }
 }
 
 async fn wait_until(runtime: &Runtime, at: Option<Timestamp>) {

@@ -34,10 +34,13 @@ impl Bounds {
     }
 }
 
+/// Names the failure of a handler that answered more than can be reported; Lambda's word.
+pub(crate) const RESPONSE_TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
+
 /// Says that a handler answered more than it may.
 pub(crate) fn too_large(bytes_max: usize) -> Failure {
     let message = format!("the handler wrote more than {bytes_max} bytes (setting worker.output_bytes_max)");
-    Failure::new("Function.ResponseSizeTooLarge", message)
+    Failure::new(RESPONSE_TOO_LARGE, message)
 }
 
 /// Is the end of a task's time.

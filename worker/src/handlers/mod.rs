@@ -23,7 +23,7 @@ pub use file::{HandlersFileError, Place};
 pub(crate) use file::{Kinds, read};
 pub(crate) use invoke::{Lambda, Target};
 pub(crate) use lambda::invoke_answer;
-pub(crate) use limit::{Bounds, too_large};
+pub(crate) use limit::{Bounds, RESPONSE_TOO_LARGE, too_large};
 pub(crate) use native::{raw, typed};
 pub(crate) use pattern::Pattern;
 pub(crate) use registry::{Declared, Entry, Form, Registry, Resolved};

@@ -5,9 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use broker::{ReplyTo, WorkQueue as _};
+use model::JsonText;
 use wire::message::{Outcome, WorkItem};
 
-use super::bench::{Bench, numbered, slow_echo, succeeded};
+use super::bench::{Bench, failed, numbered, slow_echo, succeeded};
+use crate::Failure;
+use crate::config::{WorkConfig, WorkerConfig};
 use crate::consume::fixtures::item;
 
 #[tokio::test(start_paused = true)]
@@ -97,5 +100,35 @@ async fn reports_to_a_queue_that_stays_missing_become_dead_letters() {
     bench.reports_within(Duration::from_secs(20)).await;
     let letters = bench.broker.dead_letters();
     assert_eq!((letters.len(), letters[0].queue.as_str()), (1, "stepwell.own.gone"));
+    assert!(bench.left_over().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_broker_never_takes_becomes_a_small_report() {
+    let config = WorkerConfig { batch_bytes_max: 10_000_000, ..WorkerConfig::default() };
+    let mut bench = Bench::start(|builder| {
+        builder.config(config, WorkConfig::default()).handler("Echo", |size: usize, _| async move {
+            match size {
+                0 => Err(Failure::with_cause("\"".repeat(300), "\"".repeat(5_000_000))),
+                size => Ok("x".repeat(size)),
+            }
+        })
+    })
+    .await;
+    bench.broker.set_body_bytes_max(100_000);
+    let sized = |n: u64, size: &str| WorkItem { input: JsonText::trusted(size), ..numbered(n) };
+    bench.dispatch(&[sized(1, "200000")]).await;
+    let report = bench.report().await;
+    assert_eq!(report.attempt, numbered(1).attempt);
+    let message = "publish: a message of 200314 bytes is over the broker's limit of 100000";
+    let cause = format!(r#"{{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"{message}"}}"#);
+    assert_eq!(report.outcome, failed("Function.ResponseSizeTooLarge", &cause));
+    bench.dispatch(&[sized(2, "0")]).await;
+    assert_eq!(bench.report().await.outcome, failed(&"\"".repeat(256), &"\"".repeat(32_768)));
+    // Together they are too large, each alone is not.
+    bench.dispatch(&(3..9).map(|n| sized(n, "60000")).collect::<Vec<_>>()).await;
+    for _ in 3..9 {
+        assert!(matches!(bench.report().await.outcome, Outcome::Succeeded { .. }));
+    }
     assert!(bench.left_over().await.is_empty());
 }
