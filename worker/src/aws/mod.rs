@@ -66,7 +66,8 @@ impl fmt::Debug for Aws {
 }
 
 impl Aws {
-    /// Reads this process's environment and the shared files. Gives nothing if there are neither credentials nor an endpoint.
+    /// Reads this process's environment and the shared files. Gives nothing if there are neither credentials nor an endpoint
+    /// of Lambda or of all services.
     ///
     /// # Errors
     /// `AwsError` when an endpoint is no URL.
@@ -120,7 +121,8 @@ impl Aws {
         let endpoints = endpoints(&variable, &profile)?;
         let region =
             variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).or_else(|| profile.get("region"));
-        let is_configured = credentials.is_some() || !endpoints.is_empty();
+        // An endpoint of another service says nothing of where functions are.
+        let is_configured = credentials.is_some() || ["", "lambda"].iter().any(|name| endpoints.contains_key(*name));
         Ok(is_configured.then(|| Self::new(region, credentials, endpoints)))
     }
 
@@ -224,8 +226,13 @@ mod tests {
 
     #[test]
     fn nothing_configured_is_nothing() {
-        for variables in [&[][..], &[("AWS_REGION", "eu-west-1")], &KEYS[..1], &[("AWS_ENDPOINT_URL", "")]] {
+        let region = [("AWS_REGION", "eu-west-1")];
+        let (none, of_sts) = ([("AWS_ENDPOINT_URL", "")], [("AWS_ENDPOINT_URL_STS", "http://localhost:3")]);
+        for variables in [&[][..], &region, &KEYS[..1], &none, &of_sts] {
             assert!(read(variables, &[]).expect("is right").is_none(), "{variables:?}");
+        }
+        for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"] {
+            assert!(read(&[(name, "http://localhost:1")], &[]).expect("is right").is_some(), "{name}");
         }
     }
 
