@@ -61,6 +61,8 @@ impl Inner {
                 Tried::Rejected if found.is_fresh => return Ok(Ending::Stale),
                 Tried::Rejected | Tried::Outdated => true,
                 Tried::BaseMoved => false,
+                // The store looks at the size before it looks at the revision: what was remembered may be over.
+                Tried::TooLarge if !found.is_fresh => true,
                 Tried::TooLarge | Tried::HistoryFull if limits.run != RunLimits::SHORTEST => {
                     limits.run = RunLimits::SHORTEST;
                     continue;

@@ -2,12 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use model::{EventKind, ExecutionStatus, HistoryEvent};
+use model::{BranchPath, EventKind, ExecutionStatus, HistoryEvent};
 use serde_json::{Value, json};
 use wire::message::Outcome;
 
-use super::world::{Act, World, kinds};
+use super::world::{Act, Node, World, kinds, report_on};
 use crate::driver::DriverSettings;
+use crate::driver::advance::{Ending, Trigger};
+use crate::driver::error::Patience;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -137,6 +139,7 @@ async fn a_start_that_is_too_large_is_cut_short() {
 #[tokio::test(start_paused = true)]
 async fn a_report_that_can_never_be_committed_fails_the_execution() {
     let world = World::new();
+    world.broker.set_body_bytes_max(64 * MIB);
     let node = world.node("a", boundless());
     node.driver.start();
     let worker = world.worker(|_, _| {
@@ -158,9 +161,36 @@ async fn a_report_that_can_never_be_committed_fails_the_execution() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_report_that_is_too_large_fails_nothing() {
+    // One coordinator remembers that the first task is open; another has applied its report.
+    let world = World::new();
+    let [one, other] = ["a", "b"].map(|name| world.node(name, boundless()));
+    one.driver.start();
+    let worker = world.worker(|_, _| Act::Lose);
+    let task = |next: &Value| json!({ "Type": "Task", "Resource": LAMBDA, "TimeoutSeconds": 9_000, "Next": next });
+    let states = json!({ "T": task(&json!("U")), "U": task(&json!("S")), "S": { "Type": "Succeed" } });
+    let arn = world.start(&one, &json!({ "StartAt": "T", "States": states }).to_string(), "o", "{}").await;
+    world.until("the first item is out", async || worker.seen().len() == 1).await;
+    let report = async |node: &Node, item: usize, bytes: usize| {
+        let output = model::JsonText::trusted(text(bytes));
+        let report = report_on(&worker.seen()[item], Outcome::Succeeded { output }, world.runtime.now());
+        let trigger = Trigger::Report(&report);
+        let inner = &node.driver.inner;
+        inner.advance(&arn, &BranchPath::root(), trigger, false, Patience::Endless).await.expect("the store is there")
+    };
+    assert_eq!(report(&other, 0, 10).await, Ending::Committed);
+    assert_eq!(report(&one, 0, 40 * MIB).await, Ending::Stale);
+    world.until("the second item is out", async || worker.seen().len() == 2).await;
+    assert_eq!(report(&one, 1, 10).await, Ending::Committed);
+    assert_eq!(world.succeeded(&arn).await, text(10));
+    assert_eq!(one.driver.metrics().too_large.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wake_that_can_never_be_committed_fails_the_execution() {
     // Each result fits into a commit, and both together don't.
     let world = World::new();
+    world.broker.set_body_bytes_max(64 * MIB);
     let node = world.node("a", boundless());
     node.driver.start();
     let told = AtomicUsize::new(0);
