@@ -1,12 +1,12 @@
 //! How events of a history look in a log: as AWS writes them to CloudWatch Logs.
 
 use model::HistoryEvent;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wire::record::ExecutionRecord;
 
 use super::history::EventView;
 
-/// How many bytes an input or output takes in a line at most, escaped: what AWS cuts it off at.
+/// How many bytes a text takes in a line at most, escaped: what AWS cuts inputs and outputs off at.
 const TEXT_BYTES_MAX: usize = 248 * 1_024;
 
 /// Renders an event as one JSON object. Ids, the time and the count of redrives are texts in it, as AWS has them.
@@ -32,35 +32,56 @@ fn details(event: &EventView<'_>) -> Value {
         // A history shows them even where it shows no data; a log does not.
         members.remove("parameters");
     }
-    for name in ["input", "output"] {
-        cut(&mut details, name);
+    if let Some(members) = details.as_object_mut() {
+        cut_off(members);
     }
     details
 }
 
-/// Cuts off a text that is too long, and says so.
-fn cut(details: &mut Value, name: &str) {
-    let Some(text) = details[name].as_str() else { return };
-    let Some(end) = end_within(text, TEXT_BYTES_MAX) else { return };
-    details[name] = text[..end].into();
-    details[format!("{name}Details")] = json!({ "truncated": true });
+/// Cuts off the texts that are too long, variables together, and says so where AWS has a word for it.
+fn cut_off(members: &mut Map<String, Value>) {
+    let mut truncated = Vec::new();
+    for (name, member) in members.iter_mut() {
+        let (mut room, mut is_cut) = (TEXT_BYTES_MAX, false);
+        if let Value::Object(texts) = member {
+            texts.values_mut().for_each(|text| is_cut |= cut(text, &mut room));
+        } else {
+            is_cut = cut(member, &mut room);
+        }
+        if is_cut {
+            truncated.push(format!("{name}Details"));
+        }
+    }
+    for name in truncated {
+        if let Some(details) = members.get_mut(&name) {
+            *details = json!({ "truncated": true });
+        }
+    }
 }
 
-/// Gives where a text has to end so that it takes so many bytes at most, escaped; nothing if it is short enough.
-fn end_within(text: &str, bytes_max: usize) -> Option<usize> {
-    // No character takes more than the six bytes of `\u0001`.
-    if text.len() <= bytes_max / 6 {
-        return None;
+/// Takes the bytes of a text, escaped, from `room`, and cuts it off where there is no more; tells whether it did.
+fn cut(text: &mut Value, room: &mut usize) -> bool {
+    let Value::String(text) = text else { return false };
+    let end = text.char_indices().find_map(|(at, character)| {
+        match room.checked_sub(escaped_bytes(character)) {
+            Some(left) => *room = left,
+            None => return Some(at),
+        }
+        None
+    });
+    if let Some(end) = end {
+        text.truncate(end);
+        *room = 0;
     }
-    let mut bytes = 0;
-    text.char_indices().find_map(|(at, character)| {
-        bytes += match character {
-            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-            '\0'..='\u{1f}' => 6,
-            _ => character.len_utf8(),
-        };
-        (bytes > bytes_max).then_some(at)
-    })
+    end.is_some()
+}
+
+fn escaped_bytes(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        _ => character.len_utf8(),
+    }
 }
 
 #[cfg(test)]
@@ -152,7 +173,48 @@ mod tests {
         // Each of the quotes is `\"` in the text, and that four characters in the line.
         assert_eq!(shown(63_487), (4 * 63_487 + 4, false.into()));
         assert_eq!(shown(63_488), (TEXT_BYTES_MAX, true.into()));
-        assert_eq!(end_within("\u{1}\u{1}é", 12), Some(2));
-        assert_eq!((end_within("\u{1}é", 8), end_within("\u{1}é", 7)), (None, Some(1)));
+        for (text, room, expect) in [
+            ("\u{1}\u{1}é", 12, ("\u{1}\u{1}", 0)),
+            ("\u{1}é", 8, ("\u{1}é", 0)),
+            ("\u{1}é", 7, ("\u{1}", 0)),
+            ("ab", 3, ("ab", 1)),
+        ] {
+            let (mut text, mut room) = (Value::from(text), room);
+            cut(&mut text, &mut room);
+            assert_eq!((text.as_str().expect("is a text"), room), expect);
+        }
+    }
+
+    #[test]
+    fn no_text_of_an_event_is_beyond_the_bound() {
+        let long = JsonText::trusted("1".repeat(TEXT_BYTES_MAX + 1));
+        let texts = |details: Details| {
+            let line = line(EventKind::TaskScheduled, details, true);
+            assert!(line.len() < 2 * TEXT_BYTES_MAX + 1_000, "{} bytes", line.len());
+            let line: Value = serde_json::from_str(&line).expect("is JSON");
+            line["details"].clone()
+        };
+        let scheduled = texts(Details::TaskScheduled {
+            resource_type: "ecs".to_owned(),
+            resource: "runTask".to_owned(),
+            region: "r".to_owned(),
+            parameters: long.clone(),
+            timeout_seconds: None,
+            heartbeat_seconds: None,
+            credentials: None,
+        });
+        assert_eq!(scheduled["parameters"].as_str().map(str::len), Some(TEXT_BYTES_MAX));
+        assert!(scheduled.get("parametersDetails").is_none());
+        let failed = texts(Details::Failure { error: None, cause: Some("1".repeat(TEXT_BYTES_MAX + 1)) });
+        assert_eq!(failed["cause"].as_str().map(str::len), Some(TEXT_BYTES_MAX));
+        let short = JsonText::trusted("1".repeat(1_000));
+        let assigned = vec![("a".to_owned(), short), ("b".to_owned(), long.clone()), ("c".to_owned(), long.clone())];
+        let exited = texts(Details::StateExited { name: "S".to_owned(), output: long, assigned });
+        let variables = &exited["assignedVariables"];
+        let lengths = ["a", "b", "c"].map(|name| variables[name].as_str().map(str::len));
+        assert_eq!(lengths, [Some(1_000), Some(TEXT_BYTES_MAX - 1_000), Some(0)]);
+        for name in ["outputDetails", "assignedVariablesDetails"] {
+            assert_eq!(exited[name]["truncated"], true);
+        }
     }
 }
