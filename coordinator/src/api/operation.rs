@@ -83,7 +83,7 @@ pub(crate) enum Found {
 }
 
 /// All operations of the service model of 2016-11-23.
-const TABLE: [(&str, Option<Operation>); 37] = [
+pub(super) const TABLE: [(&str, Option<Operation>); 37] = [
     ("CreateActivity", Some(Operation::CreateActivity)),
     ("CreateStateMachine", Some(Operation::CreateStateMachine)),
     ("CreateStateMachineAlias", Some(Operation::CreateStateMachineAlias)),
