@@ -22,6 +22,10 @@ use super::error::ApiError;
 const STOPPED_AT_ONCE: usize = 100;
 /// How many notes of a partition are read at once.
 const NOTES_AT_ONCE: usize = 100;
+/// How many deletions this coordinator goes on with before it takes up more of those that are noted.
+pub(super) const DELETIONS_AT_ONCE: usize = 16;
+/// How often it looks whether there are fewer.
+const ROOM_EVERY: Duration = Duration::from_millis(100);
 /// How often the notes are looked at: an empty list costs one read a partition.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -45,12 +49,29 @@ impl Api {
         loop {
             let notes = self.store()?.list_resources(partition, &query).await?;
             for (key, _) in &notes {
-                self.go_on_deleting(StateMachineArn::parse(&key.arn)?);
+                match StateMachineArn::parse(&key.arn) {
+                    Ok(arn) => {
+                        self.room_to_delete(&arn).await;
+                        self.go_on_deleting(arn);
+                    }
+                    Err(error) => tracing::warn!(key = %key.arn, %error, "a note of a deletion can't be read"),
+                }
             }
             query.after = notes.last().map(|(key, _)| Arc::clone(&key.arn));
             if notes.len() < NOTES_AT_ONCE {
                 return Ok(());
             }
+        }
+    }
+
+    /// Waits until few enough deletions are going on here, or this one is.
+    async fn room_to_delete(&self, arn: &StateMachineArn) {
+        let is_full = || {
+            let deleting = self.deleting();
+            deleting.len() >= DELETIONS_AT_ONCE && !deleting.contains(arn)
+        };
+        while is_full() {
+            self.runtime().sleep(ROOM_EVERY).await;
         }
     }
 

@@ -13,6 +13,7 @@ use telemetry::Registry;
 
 use super::fixture::{Fixture, MACHINE, PASS, ROLE, Reply, TASK, post_to};
 use crate::api::ApiSettings;
+use crate::api::deletions::DELETIONS_AT_ONCE;
 use crate::driver::DriverSettings;
 use crate::{Coordinator, Parts};
 
@@ -217,4 +218,23 @@ async fn a_deletion_removes_what_was_published_in_the_middle_of_it() {
     fixture.api.remove_state_machine(&machine()).await.expect("goes on");
     assert_eq!(fixture.store.published(&machine()).await.expect("answers"), None);
     assert_eq!(fixture.store.state_machine(&machine()).await.expect("answers"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn noted_deletions_go_on_a_few_at_a_time_past_what_cannot_be_read() {
+    let place = Place::new();
+    let named = |name: String| StateMachineArn::parse(&format!("{MACHINE}:{name}")).expect("is one");
+    let unreadable = ResourceKey { kind: ResourceKind::Deletion, arn: "a".into() };
+    let keys = (0..40).map(|index| ResourceKey::deletion(&named(format!("S{index}"))));
+    for key in keys.chain([unreadable]) {
+        place.store.create_resource(&key, &Resource::new(Vec::new())).await.expect("answers");
+    }
+    let noted = place.notes().await;
+    let (coordinator, _) = place.started(2);
+    let others = || (0..DELETIONS_AT_ONCE).map(|index| named(format!("Other{index}")));
+    coordinator.api().deleting().extend(others());
+    place.runtime.sleep(PATIENCE).await;
+    assert_eq!(place.notes().await, noted, "there is no room");
+    others().for_each(|other| assert!(coordinator.api().deleting().remove(&other)));
+    place.until("all but the one that can't be read are done", async || place.notes().await == 1).await;
 }
