@@ -8,9 +8,8 @@ use wire::record::ExecutionRecord;
 use super::Api;
 use super::answer::{Answer, seconds};
 use super::arn::execution_arn;
-use super::checks::Checks;
 use super::error::ApiError;
-use super::members::Members;
+use super::members::{Members, described};
 
 impl Api {
     /// Answers DescribeExecution.
@@ -19,18 +18,6 @@ impl Api {
         let head = self.execution(&execution_arn(&arn)?).await?;
         Answer::render(&view(&head, with_data))
     }
-}
-
-/// Reads what is asked about something: its ARN, and whether its data are to be shown.
-pub(super) fn described(mut members: Members, arn_member: &str) -> Result<(String, bool), ApiError> {
-    let mut checks = Checks::default();
-    let arn = members.text(arn_member)?;
-    let included = members.text("includedData")?;
-    checks.required(arn_member, arn.as_ref());
-    checks.length(arn_member, arn.as_deref(), 1, 256);
-    checks.one_of("includedData", included.as_deref(), &["ALL_DATA", "METADATA_ONLY"]);
-    checks.finish()?;
-    Ok((arn.unwrap_or_default(), included.as_deref() != Some("METADATA_ONLY")))
 }
 
 /// Gives the members that show the version and the alias that an execution was started by.

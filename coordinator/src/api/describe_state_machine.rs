@@ -11,9 +11,8 @@ use super::Api;
 use super::answer::{Answer, seconds};
 use super::arn::{does_not_exist, qualified_arn};
 use super::configuration::{Encryption, Logging, Tracing};
-use super::describe_execution::described;
 use super::error::ApiError;
-use super::members::Members;
+use super::members::{Members, described};
 use super::published::Resolved;
 
 impl Api {

@@ -10,9 +10,8 @@ use super::Api;
 use super::answer::{Answer, seconds};
 use super::arn::execution_arn;
 use super::configuration::{Encryption, Logging, Tracing};
-use super::describe_execution::described;
 use super::error::ApiError;
-use super::members::Members;
+use super::members::{Members, described};
 
 impl Api {
     /// Answers DescribeStateMachineForExecution. Definition, role and revision are those that the execution started with; logging and the like are

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::checks::Checks;
 use super::error::ApiError;
 
 /// Holds the members of a structure; unknown ones are ignored, and null is as good as none, as with AWS.
@@ -106,6 +107,18 @@ impl Members {
     fn take(&mut self, name: &str) -> Value {
         self.0.get_mut(name).map(Value::take).unwrap_or_default()
     }
+}
+
+/// Reads what is asked about something: its ARN, and whether its data are to be shown.
+pub(super) fn described(mut members: Members, arn_member: &str) -> Result<(String, bool), ApiError> {
+    let mut checks = Checks::default();
+    let arn = members.text(arn_member)?;
+    let included = members.text("includedData")?;
+    checks.required(arn_member, arn.as_ref());
+    checks.length(arn_member, arn.as_deref(), 1, 256);
+    checks.one_of("includedData", included.as_deref(), &["ALL_DATA", "METADATA_ONLY"]);
+    checks.finish()?;
+    Ok((arn.unwrap_or_default(), included.as_deref() != Some("METADATA_ONLY")))
 }
 
 const LIST: &str = "Start of list found where not expected";
