@@ -67,7 +67,7 @@ impl Workers {
         let mut seen = self.stamp();
         let mut running = self.start(first);
         // Those that were replaced, and may have something in hand.
-        let mut leaving = Vec::new();
+        let mut leaving: Vec<Task> = Vec::new();
         while !*stopping.borrow() {
             tokio::select! { biased;
                 _ = stopping.wait_for(|stopping| *stopping) => break,
@@ -83,6 +83,7 @@ impl Workers {
                 Ok(worker) => {
                     let old = std::mem::replace(&mut running, self.start(worker));
                     old.stopper.stop();
+                    leaving.retain(|task| !task.is_finished());
                     leaving.push(old.task);
                     info!("the handlers were read again");
                 }
