@@ -40,7 +40,7 @@ const EVENTS_QUEUES: u32 = 1;
 /// # Errors
 /// What kept it from being started, in words for a person.
 pub(crate) async fn command(arguments: &RunArguments) -> Result<ExitCode> {
-    telemetry::init("warn", telemetry::Style::Text)?;
+    telemetry::init("warn", Some(false))?;
     let definition = read_definition(&arguments.file)?;
     let input = read_input(&arguments.input)?;
     check_size(&input)?;

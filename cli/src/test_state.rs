@@ -51,7 +51,7 @@ pub(crate) struct TestArguments {
 /// # Errors
 /// What kept the state from being tested, in words for a person.
 pub(crate) async fn command(arguments: &TestArguments) -> Result<ExitCode> {
-    telemetry::init("warn", telemetry::Style::Text)?;
+    telemetry::init("warn", Some(false))?;
     let request = request(arguments)?;
     let handlers = arguments.handlers.clone().or_else(|| beside(&arguments.file, "handlers.toml"));
     let place = Place::start(handlers.as_deref())?;

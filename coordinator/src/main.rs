@@ -16,9 +16,9 @@ use coordinator::serve::{listen, serve, stop_on_signal};
 use coordinator::settings::{FOREIGN_SECTIONS, Settings};
 use coordinator::{Coordinator, Parts};
 use runtime::{Runtime, Task, watch};
-use settings::{Loaded, LogFormat, Sources};
+use settings::{Loaded, Sources};
 use store::{ExecutionStore as _, RedisStore, SharedStore};
-use telemetry::{ExportConfig, Registry, Style, Tracer};
+use telemetry::{ExportConfig, Registry, Tracer};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -91,7 +91,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         return Ok(config.check()?);
     }
-    telemetry::init(&config.log.filter, style(config.log.format)).context("use the setting log.filter")?;
+    telemetry::init(&config.log.filter, config.log.format.is_json()).context("use the setting log.filter")?;
     for key in unknown {
         warn!(key = key.key, origin = key.origin, "unknown setting");
     }
@@ -194,13 +194,5 @@ impl Ports {
 fn warn_if_open(address: &SocketAddr) {
     if !address.ip().is_loopback() {
         warn!(%address, "anyone who reaches this address may use the API (setting api.auth is none)");
-    }
-}
-
-fn style(format: LogFormat) -> Style {
-    match format {
-        LogFormat::Auto => Style::Auto,
-        LogFormat::Text => Style::Text,
-        LogFormat::Json => Style::Json,
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use broker::SharedQueue;
 use broker::amqp::{AmqpBroker, ConfigError};
 use runtime::Runtime;
-use settings::{Loaded, LogFormat, QueueKind, Sources, Unusable};
-use telemetry::{ExportConfig, ExportError, InitError, Registry, Style, Tracer};
+use settings::{Loaded, QueueKind, Sources, Unusable};
+use telemetry::{ExportConfig, ExportError, InitError, Registry, Tracer};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
@@ -84,7 +84,7 @@ impl Worker {
     /// As for [`connect`](Self::connect), and `StartError::Log` if the filter can't be read.
     pub fn of_settings(loaded: Loaded<Config>) -> Result<WorkerBuilder, StartError> {
         let Loaded { config, unknown } = loaded;
-        match telemetry::init(&config.log.filter, style(config.log.format)) {
+        match telemetry::init(&config.log.filter, config.log.format.is_json()) {
             Ok(()) | Err(InitError::Repeated) => {}
             Err(error @ InitError::Filter(_)) => return Err(error.into()),
         }
@@ -159,14 +159,6 @@ fn tracer(instance: &str, runtime: &Runtime, metrics: &Registry) -> Result<Trace
     let Some(export) = ExportConfig::of_process("stepwell-worker")? else { return Ok(Tracer::off()) };
     info!(endpoint = export.endpoint(), "exporting traces");
     Tracer::start(export, instance, runtime, metrics)
-}
-
-fn style(format: LogFormat) -> Style {
-    match format {
-        LogFormat::Auto => Style::Auto,
-        LogFormat::Text => Style::Text,
-        LogFormat::Json => Style::Json,
-    }
 }
 
 /// Names the worker after its host and process.

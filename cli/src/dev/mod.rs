@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use ::settings::LogFormat;
 use anyhow::{Context as _, Result, ensure};
 use broker::{MemoryBroker, SharedQueue, WorkQueue as _};
 use coordinator::driver::DriverSettings;
@@ -18,7 +17,7 @@ use coordinator::serve::{listen, serve, stop_on_signal};
 use coordinator::{Coordinator, Parts};
 use runtime::{Runtime, Task, watch};
 use store::{EmbeddedConfig, EmbeddedStore, ExecutionStore as _, SharedStore};
-use telemetry::{ExportConfig, Registry, Style, Tracer};
+use telemetry::{ExportConfig, Registry, Tracer};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -54,7 +53,7 @@ pub(crate) struct DevArguments {
 pub(crate) async fn command(arguments: &DevArguments) -> Result<ExitCode> {
     let settings = Settings::load(arguments)?;
     let log = &settings.coordinator.log;
-    telemetry::init(&log.filter, style(log.format)).context("use the setting log.filter")?;
+    telemetry::init(&log.filter, log.format.is_json()).context("use the setting log.filter")?;
     settings.warn_of_unknown();
     // A provider that is there already serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -174,12 +173,4 @@ fn welcome(address: &SocketAddr, ops: Option<&SocketAddr>) -> io::Result<()> {
         writeln!(stdout, "  {line}")?;
     }
     stdout.flush()
-}
-
-fn style(format: LogFormat) -> Style {
-    match format {
-        LogFormat::Auto => Style::Auto,
-        LogFormat::Text => Style::Text,
-        LogFormat::Json => Style::Json,
-    }
 }

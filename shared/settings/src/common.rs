@@ -90,6 +90,17 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// Tells whether lines are JSON, where that does not depend on the terminal.
+    pub fn is_json(self) -> Option<bool> {
+        match self {
+            LogFormat::Auto => None,
+            LogFormat::Text => Some(false),
+            LogFormat::Json => Some(true),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

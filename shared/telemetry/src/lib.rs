@@ -13,7 +13,7 @@ mod span;
 mod trace;
 
 pub use export::{Done, ExportConfig, ExportError, Tracer};
-pub use logs::{InitError, Style, init};
+pub use logs::{InitError, init};
 pub use metrics::{Counter, Gauge, Histogram, METRICS_CONTENT_TYPE, Metric, Registry};
 pub use span::{Attribute, Kind, Span};
 pub use trace::{

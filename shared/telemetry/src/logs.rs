@@ -8,18 +8,6 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::json::JsonLines;
 
-/// Is how log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Style {
-    /// Text where standard error is a terminal, else JSON lines.
-    #[default]
-    Auto,
-    /// Text for people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// Says why logging was not set up.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
@@ -34,20 +22,17 @@ pub enum InitError {
 }
 
 /// Sends the process's log lines to standard error, filtered by the variable `RUST_LOG` where it is set, else by `filter`.
+/// They are JSON, one object a line, or text; where `json` leaves that open, text on a terminal.
 ///
 /// To be called once, in `main`.
 ///
 /// # Errors
 /// `InitError` when the filter can't be read or a subscriber is installed already.
-pub fn init(filter: &str, style: Style) -> Result<(), InitError> {
+pub fn init(filter: &str, json: Option<bool>) -> Result<(), InitError> {
     let chosen = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()).unwrap_or_else(|| filter.to_owned());
     let filter = EnvFilter::builder().parse(&chosen).map_err(|_| InitError::Filter(chosen))?;
     let terminal = std::io::stderr().is_terminal();
-    let json = match style {
-        Style::Auto => !terminal,
-        Style::Text => false,
-        Style::Json => true,
-    };
+    let json = json.unwrap_or(!terminal);
     let registry = tracing_subscriber::registry().with(filter);
     let installed = if json {
         registry.with(JsonLines(std::io::stderr)).try_init()
