@@ -1,9 +1,9 @@
 //! The client commands, and what `stepwell dev` says to try.
 
 use anyhow::{Context, Result, ensure};
-use e2e::Aws;
+use e2e::{Aws, PATIENCE};
 use serde_json::{Value, json};
-use support::{DataDir, Program, skipped};
+use support::{DataDir, Program, eventually, skipped};
 use tokio::process::Command;
 
 use crate::dev::Dev;
@@ -55,10 +55,7 @@ async fn every_command_does_what_it_says() -> Result<()> {
         let (code, stdout, _) = stepwell(&dev, &["completions", shell]).await?;
         ensure!(code == Some(0) && stdout.contains("stepwell") && stdout.contains("validate"), "{shell}: {stdout}");
     }
-    let said = dev.running.output();
-    let ops = said.lines().find_map(|line| line.strip_prefix("Health and metrics: http://")).context("is told")?;
-    let ops = ops.split('/').next().context("has an address")?.to_owned();
-    let (code, stdout, stderr) = stepwell(&dev, &["health", "--ready", "--ops-listen", &ops]).await?;
+    let (code, stdout, stderr) = stepwell(&dev, &["health", "--ready", "--ops-listen", &dev.ops()?]).await?;
     ensure!(code == Some(0), "{stdout}{stderr}");
     Ok(())
 }
@@ -103,25 +100,35 @@ async fn histories_are_logged_as_their_state_machines_ask() -> Result<()> {
     let api = dev.api()?;
     let definition = json!({ "StartAt": "A", "States": { "A": { "Type": "Fail", "Error": "Broken" } } }).to_string();
     let group = "arn:aws:logs:us-east-1:123456789012:log-group:g:*";
-    for (level, with_data) in [("ALL", true), ("ERROR", false), ("FATAL", false), ("OFF", true)] {
+    // Lines are in the order of the ends: once the last one's is there, those before are.
+    for (name, level, with_data) in [
+        ("ALL", "ALL", true),
+        ("ERROR", "ERROR", false),
+        ("FATAL", "FATAL", false),
+        ("OFF", "OFF", true),
+        ("LAST", "FATAL", false),
+    ] {
         let logging = json!({
             "level": level, "includeExecutionData": with_data,
             "destinations": [{ "cloudWatchLogsLogGroup": { "logGroupArn": group } }],
         });
         let request = json!({
-            "name": level, "definition": definition, "roleArn": "arn:aws:iam::123456789012:role/r",
+            "name": name, "definition": definition, "roleArn": "arn:aws:iam::123456789012:role/r",
             "loggingConfiguration": logging,
         });
         let machine = api.ask("CreateStateMachine", &request).await?["stateMachineArn"].clone();
         let arn = api.start(machine.as_str().context("is text")?, "one", &json!({ "secret": 7 })).await?;
         api.ended(&arn, "FAILED").await?;
     }
-    let said = dev.running.output();
-    let lines = |machine: &str| -> Vec<String> {
+    let lines_of = |said: &str, machine: &str| -> Vec<String> {
         let arn = format!("execution:{machine}:one");
         let of_it = said.lines().filter(|line| line.contains("stepwell.history") && line.contains(&arn));
         of_it.map(str::to_owned).collect()
     };
+    let is_last = async || lines_of(&dev.running.output(), "LAST").len() == 1;
+    eventually(PATIENCE, is_last, "the last history is logged").await?;
+    let said = dev.running.output();
+    let lines = |machine: &str| lines_of(&said, machine);
     let all = lines("ALL");
     ensure!(all.len() == 3 && all[0].contains("secret"), "{said}");
     ensure!(lines("ERROR").len() == 2 && lines("FATAL").len() == 1 && lines("OFF").is_empty(), "{said}");

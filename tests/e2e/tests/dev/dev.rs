@@ -56,6 +56,13 @@ impl Dev {
         Ok(dev)
     }
 
+    /// Gives the address of its ops port.
+    pub(crate) fn ops(&self) -> Result<String> {
+        let said = self.running.output();
+        let line = said.lines().find_map(|line| line.strip_prefix("Health and metrics: http://")).context("is told")?;
+        Ok(line.split('/').next().context("has an address")?.to_owned())
+    }
+
     pub(crate) fn api(&self) -> Result<Api> {
         Api::new(vec![format!("http://{}/", self.listen)])
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use e2e::{Api, Handlers, PATIENCE, lambda};
 use serde_json::{Value, json};
-use support::{DataDir, eventually, skipped};
+use support::{DataDir, eventually, http_get, skipped};
 
 use crate::dev::{Dev, refusal};
 
@@ -46,7 +46,6 @@ fn one_task() -> Value {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "beside real processes")]
 async fn a_full_disk_refuses_writes_loses_nothing_and_goes_on_when_there_is_room() -> Result<()> {
     let folder = DataDir::new("dev-disk")?;
     let Some(disk) = Disk::mount(folder.path(), "size=24m") else {
@@ -62,8 +61,11 @@ async fn a_full_disk_refuses_writes_loses_nothing_and_goes_on_when_there_is_room
     refused(&api, &machine, &arn, &activity).await?;
     let seen = api.ask("DescribeStateMachine", &json!({ "stateMachineArn": machine })).await?;
     ensure!(seen["name"] == "echo", "reading goes on: {seen}");
-    // The report on the task can't be kept now.
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let metrics = format!("http://{}/metrics", dev.ops()?);
+    let is_first_report = |line: &str| line.starts_with("driver_reports_total") && line.ends_with(" 1");
+    let is_reported =
+        || async { http_get(&metrics).await.is_ok_and(|answer| answer.body.lines().any(is_first_report)) };
+    eventually(PATIENCE, is_reported, "the task is reported on, which can't be kept now").await?;
     ensure!(api.status(&arn).await? == "RUNNING");
     ensure!(dev.running.output().contains("nothing is written until there is room"), "{}", dev.running.output());
     disk.make_room()?;
