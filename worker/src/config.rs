@@ -47,8 +47,8 @@ pub struct WorkerConfig {
     pub hold_max: Interval,
     /// How often it repeats that report. The coordinator gives the item to another worker after 30 s of silence. Since 0.1.0.
     pub hold_repeat: Interval,
-    /// After which time it tells that a handler has started; earlier where the state has HeartbeatSeconds of less than three times
-    /// as long. Since 0.1.0.
+    /// After which time it tells that a handler has started; earlier where the state has HeartbeatSeconds or TimeoutSeconds of less
+    /// than three times as long. What is cut off before leaves no such event. Since 0.1.0.
     pub notice_after: Interval,
     /// How long it goes on at SIGTERM to finish what is in hand. Since 0.1.0.
     pub grace: Interval,
@@ -78,7 +78,7 @@ impl Default for WorkerConfig {
             wait_max: Interval::from_secs(10),
             hold_max: Interval::from_secs(300),
             hold_repeat: Interval::from_secs(10),
-            notice_after: Interval::from_secs(1),
+            notice_after: Interval::from_millis(250),
             grace: Interval::from_secs(30),
             batch_max: 64,
             batch_bytes_max: 1024 * 1024,

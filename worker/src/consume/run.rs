@@ -18,8 +18,8 @@ use crate::handlers::{Answer, Call, Form, Resolved, invoke_answer, too_large};
 /// How much later than the deadline a handler is stopped from outside: those that end a process at the deadline come first.
 const DEADLINE_SLACK_MILLIS: i64 = 50;
 
-/// The notice of a start leaves when this part of the heartbeat's time is over: it may wait as long again in a busy queue.
-const HEARTBEAT_PARTS: u64 = 3;
+/// The notice of a start leaves when this part of the time is over: it may wait as long again in a busy queue.
+const PARTS: i64 = 3;
 
 /// Is how a run ended.
 enum End {
@@ -169,12 +169,15 @@ impl Shared {
     }
 }
 
-/// Gives when to tell that a handler has started: in time for the first heartbeat, of which the notice takes the place.
-fn notice_at(now: Timestamp, notice_after: settings::Interval, heartbeat_seconds: Option<u64>) -> Timestamp {
-    let due = after(now, notice_after);
-    let Some(seconds) = heartbeat_seconds else { return due };
-    let third = i64::try_from(seconds.saturating_mul(1_000) / HEARTBEAT_PARTS).unwrap_or(i64::MAX);
-    due.min(now.plus_millis(third))
+/// Gives when to tell that a handler has started: in time for the first heartbeat, of which the notice takes the place, and for the
+/// deadline, at which a history tells of a start as AWS's does.
+fn notice_at(now: Timestamp, notice_after: settings::Interval, item: &WorkItem) -> Timestamp {
+    let heartbeat =
+        item.heartbeat_seconds.map(|seconds| i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX));
+    let left = item.deadline.map(|deadline| deadline.millis_since(now));
+    let left = left.map(|millis| i64::try_from(millis).unwrap_or(i64::MAX));
+    let parts = heartbeat.into_iter().chain(left).map(|millis| now.plus_millis(millis / PARTS));
+    parts.fold(after(now, notice_after), Timestamp::min)
 }
 
 fn after(at: Timestamp, interval: settings::Interval) -> Timestamp {
@@ -209,7 +212,7 @@ struct Agenda {
 impl Agenda {
     fn new(shared: &Shared, held: &Held, now: Timestamp) -> Self {
         Self {
-            notice: Some(notice_at(now, shared.config.notice_after, held.item.heartbeat_seconds)),
+            notice: Some(notice_at(now, shared.config.notice_after, &held.item)),
             hold: after(held.received_at, shared.config.hold_max),
             deadline: held.item.deadline.map(|deadline| deadline.plus_millis(DEADLINE_SLACK_MILLIS)),
         }
