@@ -102,7 +102,10 @@ impl Api {
         let record = input.into_record(self, caller);
         let created = match self.store()?.create_state_machine(&record).await? {
             None => record,
-            Some(existing) => agree(existing, &record)?,
+            Some(existing) => {
+                self.see_to_deletion(&existing);
+                agree(existing, &record)?
+            }
         };
         tracing::info!(state_machine = %created.arn, "state machine created");
         let mut answer = json!({

@@ -23,6 +23,11 @@ impl Api {
             Err(error) if error.code == ErrorCode::StateMachineDoesNotExist => return Answer::render(&json!({})),
             Err(error) => return Err(error),
         };
+        if self.store()?.state_machine_alone(&arn).await?.is_none() {
+            return Answer::render(&json!({}));
+        }
+        // Before the mark, so that it is gone on with whatever becomes of this process.
+        self.note_deletion(&arn).await?;
         let marked = self.change_state_machine(&arn, |record| {
             record.status = StateMachineStatus::Deleting;
             Ok(())
@@ -34,10 +39,9 @@ impl Api {
         }
         tracing::info!(state_machine = %arn, "state machine is being deleted");
         if self.has_running(&arn).await? {
-            self.note_deletion(&arn).await?;
             self.go_on_deleting(arn);
         } else {
-            self.remove_state_machine(&arn).await?;
+            self.delete_noted(&arn).await?;
         }
         Answer::render(&json!({}))
     }

@@ -1,10 +1,10 @@
 //! Deletions that outlive their request: executions of a state machine that is DELETING are stopped, then it is removed.
 //!
 //! ```text
-//!  DeleteStateMachine ─► DELETING ─► noted ─► answered
-//!                                      │
+//!  DeleteStateMachine ─► noted ─► DELETING ─► answered
+//!                          │
 //!            here, or, should this process die, whoever sweeps its partition
-//!                                      ▼
+//!                          ▼
 //!                 executions stopped ─► removed ─► note removed
 //! ```
 //! Any number may go on with one deletion at once.
@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ExecutionArn, ExecutionStatus, Revision, StateMachineArn, StateMachineStatus};
+use model::{ExecutionArn, ExecutionStatus, Revision, StateMachineArn, StateMachineStatus, Timestamp};
 use store::{ExecutionQuery, Resource, ResourceKey, ResourceKind, ResourceQuery};
 
 use super::Api;
@@ -26,6 +26,8 @@ const NOTES_AT_ONCE: usize = 100;
 pub(super) const DELETIONS_AT_ONCE: usize = 16;
 /// How often it looks whether there are fewer.
 const ROOM_EVERY: Duration = Duration::from_millis(100);
+/// How long after the note a state machine is marked, if it is at all: longer than a request may take.
+const MARKED_WITHIN_MILLIS: i64 = 10 * 60 * 1_000;
 /// How often the notes are looked at: an empty list costs one read a partition.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -75,11 +77,12 @@ impl Api {
         }
     }
 
-    /// Notes that a state machine, which is DELETING, is to be gone on with whatever becomes of this process.
+    /// Notes that the deletion of a state machine, which is to be marked at once, is to be gone on with whatever becomes of this process.
     ///
     /// A note that is there already is made anew: who saw it before a creation under the same name can't remove it any more.
     pub(super) async fn note_deletion(&self, arn: &StateMachineArn) -> Result<(), ApiError> {
-        let (key, text) = (ResourceKey::deletion(arn), self.runtime().uuid().into_bytes());
+        let text = format!("{};{}", self.runtime().now().as_millis(), self.runtime().uuid());
+        let (key, text) = (ResourceKey::deletion(arn), text.into_bytes());
         while let Some(existing) = self.store()?.create_resource(&key, &Resource::new(text.clone())).await? {
             let next = Resource::following(existing.revision, text.clone());
             if self.store()?.replace_resource(&key, existing.revision, Some(&next)).await? {
@@ -103,17 +106,26 @@ impl Api {
         });
     }
 
-    async fn delete_noted(&self, arn: &StateMachineArn) -> Result<(), ApiError> {
+    /// Stops what runs of a state machine that is being deleted, removes it then, and the note of that.
+    pub(super) async fn delete_noted(&self, arn: &StateMachineArn) -> Result<(), ApiError> {
         let key = ResourceKey::deletion(arn);
         let note = self.store()?.resource(&key).await?;
-        if self.stop_running(arn).await? {
+        let is_deleting = self.stop_running(arn).await?;
+        if is_deleting {
             self.remove_state_machine(arn).await?;
         }
-        if let Some(note) = note {
+        if let Some(note) = note.filter(|note| is_deleting || !self.is_young(note)) {
             // A newer one belongs to a later deletion.
             self.store()?.replace_resource(&key, note.revision, None).await?;
         }
         Ok(())
+    }
+
+    /// Tells whether a note may be of a state machine that is about to be marked.
+    fn is_young(&self, note: &Resource) -> bool {
+        let text = String::from_utf8_lossy(&note.record);
+        let at = text.split_once(';').and_then(|(millis, _)| millis.parse().ok()).map(Timestamp::from_millis);
+        at.is_some_and(|at| self.runtime().now() < at.plus_millis(MARKED_WITHIN_MILLIS))
     }
 
     /// Stops what runs of a state machine as long as it is being deleted; tells whether it still is.

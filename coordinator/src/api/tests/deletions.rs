@@ -137,6 +137,36 @@ async fn another_coordinator_goes_on_with_the_deletion_of_a_dead_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deletion_that_died_before_its_answer_is_gone_on_with() {
+    let place = Place::new();
+    let (dying, runtime) = place.started(2);
+    let arns = place.executions(&dying).await;
+    dying.api().note_deletion(&machine()).await.expect("notes");
+    place.runtime.sleep(PATIENCE).await;
+    assert_eq!(place.notes().await, 1, "it may be marked in this moment");
+    let (mut record, revision) = place.store.state_machine_at(&machine()).await.expect("reads").expect("is there");
+    record.status = StateMachineStatus::Deleting;
+    runtime.kill();
+    assert!(place.store.replace_state_machine(revision, &record).await.expect("marks"));
+
+    let (_alive, _) = place.started(3);
+    place.until("the state machine is gone", async || !place.has_machine().await).await;
+    place.until("nothing is left to do", async || place.notes().await == 0).await;
+    assert_eq!(place.stopped(&arns).await, EXECUTIONS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_note_whose_state_machine_was_never_marked_is_forgotten() {
+    let place = Place::new();
+    let (coordinator, _) = place.started(2);
+    let arns = place.executions(&coordinator).await;
+    coordinator.api().note_deletion(&machine()).await.expect("notes");
+    place.runtime.sleep(Duration::from_secs(15 * 60)).await;
+    assert_eq!((place.notes().await, place.stopped(&arns).await), (0, 0));
+    assert!(place.has_machine().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deletion_leaves_nothing_behind() {
     let place = Place::new();
     let (coordinator, _) = place.started(2);
