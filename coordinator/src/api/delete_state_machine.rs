@@ -41,7 +41,8 @@ impl Api {
         if self.has_running(&arn).await? {
             self.go_on_deleting(arn);
         } else {
-            self.delete_noted(&arn).await?;
+            self.remove_state_machine(&arn).await?;
+            self.forget_deletion(&arn).await?;
         }
         Answer::render(&json!({}))
     }

@@ -106,8 +106,7 @@ impl Api {
         });
     }
 
-    /// Stops what runs of a state machine that is being deleted, removes it then, and the note of that.
-    pub(super) async fn delete_noted(&self, arn: &StateMachineArn) -> Result<(), ApiError> {
+    async fn delete_noted(&self, arn: &StateMachineArn) -> Result<(), ApiError> {
         let key = ResourceKey::deletion(arn);
         let note = self.store()?.resource(&key).await?;
         let is_deleting = self.stop_running(arn).await?;
@@ -116,6 +115,16 @@ impl Api {
         }
         if let Some(note) = note.filter(|note| is_deleting || !self.is_young(note)) {
             // A newer one belongs to a later deletion.
+            self.store()?.replace_resource(&key, note.revision, None).await?;
+        }
+        if is_deleting { self.forget_deletion(arn).await } else { Ok(()) }
+    }
+
+    /// Removes the note of a state machine that is gone: one that another request has made anew, too.
+    pub(super) async fn forget_deletion(&self, arn: &StateMachineArn) -> Result<(), ApiError> {
+        let key = ResourceKey::deletion(arn);
+        let Some(note) = self.store()?.resource(&key).await? else { return Ok(()) };
+        if self.store()?.state_machine_alone(arn).await?.is_none() {
             self.store()?.replace_resource(&key, note.revision, None).await?;
         }
         Ok(())

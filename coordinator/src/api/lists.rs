@@ -105,10 +105,9 @@ impl Api {
             let (page, has_more) = self.executions_after(asked, after.take(), step).await?;
             looked_at += page.len();
             let store = self.store()?;
-            let mut places = page.iter();
             for batch in page.chunks(READ_AT_ONCE) {
                 let heads = try_join_all(batch.iter().map(|(_, arn)| store.execution(arn))).await?;
-                for (place, head) in places.by_ref().zip(heads) {
+                for (place, head) in batch.iter().zip(heads) {
                     found.extend(head.filter(|head| asked.matches(head)));
                     if found.len() == asked.size {
                         let is_last = !has_more && page.last() == Some(place);
@@ -142,7 +141,7 @@ impl Api {
     }
 }
 
-/// Is where an execution stands in the list: the instant of its start, and its ARN.
+/// Is where an execution stands in the list: the instant of its start, or of its end if it has ended, and its ARN.
 type Place = (Timestamp, ExecutionArn);
 
 /// Is what ListExecutions is asked.

@@ -262,10 +262,14 @@ impl Inner {
     /// Fires the timers of the wheel.
     pub(super) async fn wheel_loop(self: Arc<Self>) {
         loop {
-            for due in self.wheel.take_due(self.runtime.now()) {
-                self.proceed(Item::Timer(due));
-                // So that those of one instant begin in their order: of many tasks tokio runs the one first that was spawned last.
-                tokio::task::yield_now().await;
+            let mut due = self.wheel.take_due(self.runtime.now()).into_iter().peekable();
+            while let Some(timer) = due.next() {
+                let execution = timer.key.execution.clone();
+                self.proceed(Item::Timer(timer));
+                // So that those of an execution begin in their order: of many tasks tokio runs the one first that was spawned last.
+                if due.peek().is_some_and(|next| next.key.execution == execution) {
+                    tokio::task::yield_now().await;
+                }
             }
             match self.wheel.next() {
                 Some(next) => tokio::select! {

@@ -66,9 +66,10 @@ fn expressions_give_json() {
 fn base64_is_decoded_and_nothing_else() {
     check("$base64decode('SGk=') & $base64decode('SGk') & $base64decode('')", "string \"HiHi\"");
     check("['SGk='].$base64decode()", "string \"Hi\"");
+    check("$base64decode('SG k=') & $base64decode('fn5-Pz8_')", "string \"Hi~~~???\"");
     check("$map(['SGk=', 'YQ=='], $base64decode)", "array [\"Hi\",\"a\"]");
     check("$base64decode($none)", "nothing");
-    for text in ["!!!", "SGk==", "S", "SG k", "SGk=SGk="] {
+    for text in ["!!!", "SGk==", "S", "SGk=SGk="] {
         let error = "error Argument 1 of function \"base64decode\" is not valid Base64";
         check(&format!("$base64decode('{text}')"), error);
     }

@@ -41,7 +41,7 @@ impl<'a> Reading<'a> {
         self.visits_left.set(self.visits_left.get().saturating_sub(visits));
     }
 
-    fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         self.visits_left.get() == 0
     }
 }
@@ -83,7 +83,10 @@ pub(crate) fn read_under<'a>(
     let node = read_definite(segments, definite, start)?;
     match &segments[definite..] {
         [] => return Ok(Cow::Borrowed(node)),
-        [Segment::Names(names)] if node.is_object() => return Ok(Cow::Owned(picked(names, node))),
+        [Segment::Names(names)] if node.is_object() => {
+            count(node, reading);
+            return if reading.is_spent() { Err(ReadError::TooMuch) } else { Ok(Cow::Owned(picked(names, node))) };
+        }
         [names @ Segment::Names(_)] => return Err(not_an_object(names, &segments[..definite])),
         _ => {}
     }
@@ -109,7 +112,7 @@ fn picked(names: &[Box<str>], node: &Value) -> Value {
 }
 
 /// Counts what copying a value will cost.
-fn count(node: &Value, reading: &Reading<'_>) {
+pub(crate) fn count(node: &Value, reading: &Reading<'_>) {
     match node {
         Value::String(text) => reading.spend(text.len() / VISIT_BYTES),
         Value::Object(members) => reading.spend(members.keys().map(String::len).sum::<usize>() / VISIT_BYTES),
@@ -242,6 +245,9 @@ fn children(node: &Value) -> Vec<&Value> {
 fn descend<'a>(inner: &Segment, node: &'a Value, reading: &Reading<'_>, found: &mut Vec<&'a Value>) {
     if !reading.visit() {
         return;
+    }
+    if let Segment::Names(names) = inner {
+        reading.spend(names.len());
     }
     match (inner, node) {
         // Every object is tested once, by itself and not as the element of an array.

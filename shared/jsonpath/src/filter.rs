@@ -91,8 +91,10 @@ impl Operand {
             Operand::Current(segments) => Operand::Current(eval::bound(segments, reading)),
             Operand::Root(segments) => {
                 let segments = eval::bound(segments, reading);
-                eval::read_under(&segments, reading.root(), reading)
-                    .map_or(Operand::Nothing, |found| Operand::Literal(found.into_owned()))
+                let Ok(found) = eval::read_under(&segments, reading.root(), reading) else { return Operand::Nothing };
+                eval::count(&found, reading);
+                // A reading that is spent gives nothing in the end.
+                if reading.is_spent() { Operand::Nothing } else { Operand::Literal(found.into_owned()) }
             }
             Operand::Literal(_) | Operand::Nothing => self.clone(),
         }
@@ -115,9 +117,13 @@ impl Comparison {
     }
 }
 
+/// The longest text that spells a number; none needs more for a double.
+const NUMBER_TEXT_MAX: usize = 1_024;
+
 /// A number equals a text that spells its value, a text a number whose digits it is: in Jayway the left side decides.
 fn equal(left: &Value, right: &Value) -> bool {
     match (left, right) {
+        (Value::Number(_), Value::String(text)) if text.len() > NUMBER_TEXT_MAX => false,
         (Value::Number(_), Value::String(text)) => {
             serde_json::from_str(text).is_ok_and(|number: Number| equal(left, &Value::Number(number)))
         }

@@ -1,5 +1,7 @@
 //! Path text to segments.
 
+use std::collections::HashSet;
+
 use crate::error::ParseError;
 use crate::filter;
 use crate::segment::Segment;
@@ -135,6 +137,8 @@ fn names(cursor: &mut Cursor<'_>) -> Result<Segment, ParseError> {
         cursor.skip_blanks();
         names.push(quoted(cursor)?.into_boxed_str());
     }
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     match (names.pop(), names.is_empty()) {
         (Some(only), true) => Ok(Segment::Name(only)),
         (last, _) => {
@@ -221,9 +225,6 @@ fn slice(cursor: &mut Cursor<'_>, from: Option<i64>) -> Result<Segment, ParseErr
     if cursor.take_after_blanks(':') {
         cursor.skip_blanks();
         optional_integer(cursor)?;
-    }
-    if from.is_none() && to.is_none() {
-        return Err(cursor.error("a slice needs a start or an end"));
     }
     Ok(Segment::Slice { from, to })
 }

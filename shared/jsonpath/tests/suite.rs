@@ -39,19 +39,6 @@ const DIFFERENCES: &[(Otherwise, &[&str], &str)] = &[
         "in Jayway one bracket holds names, or indexes, or one slice, wildcard or filter",
     ),
     (
-        Refused,
-        &[
-            "slice selector, slice selector with everything omitted",
-            "slice selector, slice selector with start and end omitted",
-            "slice selector, in serial",
-            "slice selector, negative step with default start and end",
-            "slice selector, larger negative step",
-            "slice selector, negative step with empty",
-            "slice selector, step, m",
-        ],
-        "in Jayway a slice has a start or an end",
-    ),
-    (
         Read,
         &["slice selector,", "whitespace, slice,"],
         "Jayway looks at no step, and counts up from the start to the end as they are written",

@@ -31,6 +31,8 @@ use crate::metrics::Metrics;
 /// How many reports are taken over between two looks at the lanes.
 const TAKEN_MAX: usize = 256;
 /// How long a queue may be missing before reports to it become dead letters: its owner declares it again after a
+/// The bytes of a cause that goes without being replaced: no broker is set up to take less.
+const CAUSE_SHORT: usize = 1_024;
 /// restart, or is gone for good.
 const UNROUTABLE_MAX_MILLIS: u64 = 300_000;
 
@@ -250,6 +252,9 @@ impl Sending {
         match batch.as_mut_slice() {
             [Waiting { report, .. }] => match report.outcome {
                 Outcome::Succeeded { .. } | Outcome::Submitted { .. } => report.outcome = unreportable(error),
+                Outcome::Failed { cause: Some(ref cause), .. } if cause.len() > CAUSE_SHORT => {
+                    report.outcome = unreportable(error);
+                }
                 Outcome::Started
                 | Outcome::Heartbeat
                 | Outcome::Holding
@@ -257,7 +262,12 @@ impl Sending {
                 | Outcome::Failed { .. }
                 | Outcome::Poisoned => return self.drop_batch(to, batch, error),
             },
-            _ => self.limits.bytes_max /= 2,
+            // By what was too large: several messages that were on their way make it small only once.
+            _ => {
+                if let Error::TooLarge { bytes, .. } = error {
+                    self.limits.bytes_max = self.limits.bytes_max.min(bytes / 2);
+                }
+            }
         }
         if let Some(lane) = self.lanes.get_mut(to) {
             lane.put_back(batch);

@@ -92,6 +92,34 @@ async fn executions_of_a_version_are_found_among_many_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_execution_is_on_one_page_whatever_the_size() {
+    let fixture = two_versions().await;
+    let mut expected = Vec::new();
+    for index in 0..70 {
+        fixture.runtime.sleep(Duration::from_millis(1)).await;
+        let request = json!({ "stateMachineArn": format!("{MACHINE}:S"), "name": format!("e-{index}") });
+        let arn = answered(&fixture, "StartExecution", request).await["executionArn"].clone();
+        expected.push(arn.as_str().expect("is a text").to_owned());
+    }
+    expected.reverse();
+    for size in [1, 7, 16, 17, 40, 70, 1_000] {
+        let (mut found, mut token) = (Vec::new(), Value::Null);
+        loop {
+            let request = json!({ "stateMachineArn": format!("{MACHINE}:S"), "maxResults": size, "nextToken": token });
+            let page = answered(&fixture, "ListExecutions", request).await;
+            let arns = texts(&page["executions"], "executionArn");
+            assert!(arns.len() <= size);
+            found.extend(arns);
+            token = page["nextToken"].clone();
+            if token.is_null() {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "in pages of {size}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_an_earlier_state_machine_left_behind_counts_for_nothing() {
     let fixture = two_versions().await;
     let arn = StateMachineArn::parse(&format!("{MACHINE}:S")).expect("is an ARN");

@@ -32,6 +32,17 @@ impl Findings {
         Self { lenient: true, ..Self::default() }
     }
 
+    /// Makes a list for what need not be right, in the same state.
+    pub(crate) fn apart(&self) -> Self {
+        Self { default_language: self.default_language, language: self.language, ..Self::lenient() }
+    }
+
+    /// Takes over what was looked at by expressions and paths that were read apart.
+    pub(crate) fn note_uses_of(&mut self, apart: &Self) {
+        self.uses.merge(&apart.uses);
+        self.may_be_long |= apart.may_be_long;
+    }
+
     /// Adds that something right is not supported when it is run.
     pub(crate) fn unsupported(&mut self, message: impl Into<String>, pointer: &str) {
         if !self.lenient {

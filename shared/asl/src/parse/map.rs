@@ -75,7 +75,15 @@ fn check_distributed_fields(state: &Object<'_>, findings: &mut Findings) {
     }
 }
 
+/// Reads `ItemReader`. Only TestState needs it: what validation lets pass keeps no definition from being loaded.
 fn reader(state: &Object<'_>, findings: &mut Findings) -> Option<ItemReader> {
+    let mut apart = findings.apart();
+    let reader = reader_of(state, &mut apart);
+    findings.note_uses_of(&apart);
+    reader
+}
+
+fn reader_of(state: &Object<'_>, findings: &mut Findings) -> Option<ItemReader> {
     let reader = state.get("ItemReader")?.object(findings)?;
     let Some(config) = reader.get("ReaderConfig").and_then(|config| config.object(findings)) else {
         return Some(ItemReader { format: ItemFormat::Json, items_pointer: None, max_items: None });

@@ -18,7 +18,7 @@ use futures::future::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
-use lapin::{BasicProperties, Channel, Confirmation};
+use lapin::{BasicProperties, Channel, Confirmation, ErrorKind};
 use runtime::watch;
 use tokio::sync::{mpsc, oneshot};
 
@@ -159,7 +159,10 @@ impl<F: Future<Output = Settled>> Publisher<F> {
                 Ok(Confirmation::Nack(_) | Confirmation::NotRequested) => self.answers.end(number, Err(Error::Nacked)),
                 Err(error) => {
                     self.answers.end(number, Err(Error::Unavailable(format!("publish: {error}"))));
-                    failure = Err(error);
+                    // What the server said is told of one message; the others only know that the channel is closed.
+                    if failure.is_ok() || matches!(error.kind(), ErrorKind::ProtocolError(_)) {
+                        failure = Err(error);
+                    }
                 }
             }
         }

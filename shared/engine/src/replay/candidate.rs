@@ -49,13 +49,20 @@ pub(super) fn closings(replay: &Replay<'_>) -> Vec<NewEvent> {
             ExecutionEnd { status: ExecutionStatus::Aborted, output: None, error: error.clone(), cause: cause.clone() }
         }
         (_, EventKind::ExecutionTimedOut) => timed_out(),
-        (_, EventKind::ExecutionFailed) if is_last && replay.limits.events_max.is_some_and(|max| next.id.0 <= max) => {
+        (_, EventKind::ExecutionFailed) if is_last && is_nearly_full(replay, next.id) => {
             let full = |branch| close_full_history(branch, moment, replay.limits).history;
             return replay.branches.values().flat_map(full).collect();
         }
         _ => return Vec::new(),
     };
     close_execution(end, moment).history
+}
+
+/// Tells whether a transition may have had no room in the history any more.
+fn is_nearly_full(replay: &Replay<'_>, id: EventId) -> bool {
+    /// The most events of a transition, about: a Map that starts its iterations.
+    const TRANSITION_MAX: u64 = 200;
+    replay.limits.events_max.is_some_and(|max| (max.saturating_sub(TRANSITION_MAX)..=max).contains(&id.0))
 }
 
 impl Replay<'_> {

@@ -32,7 +32,7 @@ impl Replay<'_> {
         for failure in scope.pending.iter().filter(|ended| has_failed(ended)) {
             // Only a Map tells of those that succeeded before.
             let before = if told { most } else { 0 };
-            let others = self.recorded_others(scope, failure);
+            let others = self.recorded_others(scope, failure, before);
             ways.push(taken(before).chain([failure.clone()]).chain(others).collect());
         }
         ways.extend((0..=most).rev().map(|count| taken(count).collect()));
@@ -53,17 +53,19 @@ impl Replay<'_> {
             .count()
     }
 
-    /// Lists which other children the record says to have ended, too, when the failure of one was heard of.
-    fn recorded_others(&self, scope: &Scope, failure: &Completion) -> Vec<Completion> {
+    /// Lists which other children the record says to have ended, too, when the failure of one was heard of, which it tells after so many
+    /// events.
+    fn recorded_others(&self, scope: &Scope, failure: &Completion, before: usize) -> Vec<Completion> {
         let tells = |event: &HistoryEvent, ended: &Completion| {
             event.previous == ended.last_event.resolve(self.base())
                 && matches!(event.kind, EventKind::MapIterationSucceeded | EventKind::MapIterationFailed)
                 && matches!(event.details, Details::MapIteration { index, .. } if index == u64::from(ended.index))
         };
-        let rest = self.history.iter().skip(self.position);
-        rest.skip_while(|event| !tells(event, failure))
-            .skip(1)
-            .skip_while(|event| is_cut_off(event.kind))
+        let mut rest = self.history.iter().skip(self.position + before);
+        if !rest.next().is_some_and(|event| tells(event, failure)) {
+            return Vec::new();
+        }
+        rest.skip_while(|event| is_cut_off(event.kind))
             .map_while(|event| scope.pending.iter().find(|ended| tells(event, ended)).cloned())
             .collect()
     }

@@ -172,11 +172,14 @@ fn roman(args: &[JValue]) -> Result<(), EvaluatorError> {
     if is_roman && is_large { Err(too_long()) } else { Ok(()) }
 }
 
-/// Refuses what is no Base64, of which jsonata-core decodes the rest. The padding may be missing.
+/// Refuses what is no Base64, of which jsonata-core decodes the rest. The padding may be missing, blanks may be within, and the letters
+/// may be those of URLs (RFC 4648, section 5).
 fn base64(value: &JValue) -> Result<(), EvaluatorError> {
     let Some(text) = value.as_str() else { return Ok(()) };
+    let text: String = text.split_ascii_whitespace().collect();
     let letters = text.trim_end_matches('=');
-    let is_known = letters.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'+' | b'/'));
+    let is_letter = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'+' | b'/' | b'-' | b'_');
+    let is_known = letters.bytes().all(is_letter);
     let padding = text.len() - letters.len();
     let fits = match letters.len() % 4 {
         0 => padding == 0,
