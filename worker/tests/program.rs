@@ -104,6 +104,9 @@ async fn it_works_over_rabbitmq_and_finishes_at_sigterm() -> Result<()> {
         assert_eq!(report(&mut events).await?.outcome, Outcome::Started);
     }
     program.terminate()?;
+    // A slot that is free before would be taken by what waits.
+    let stops = async || program.output().contains("stopping");
+    eventually(PATIENCE, stops, "the program knows that it has to stop").await?;
     std::fs::write(data.file("go"), "")?;
     for _ in 0..4 {
         assert_eq!(report(&mut events).await?.outcome, Outcome::Succeeded { output: JsonText::trusted("[1, 2]") });
