@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use engine::Phase;
-use model::ExecutionStatus;
-use store::{Committed, PendingEffect, Subject};
+use model::{ExecutionEnd, ExecutionStatus, Timestamp};
+use store::{Commit, Committed, PendingEffect, Subject};
 use wire::message::Cancel;
 
 use super::Inner;
@@ -44,7 +44,7 @@ impl Inner {
                     let (execution, branch) = (commit.execution.clone(), path.clone());
                     self.proceed(Item::Resume { execution, branch, background: false });
                 }
-                PendingEffect::Notify(_) => self.notify(&known, key, commit.end.as_ref()),
+                PendingEffect::Notify(_) => self.notify(&known, key, ended(&commit, committed).as_ref()),
                 PendingEffect::Started | PendingEffect::Ended | PendingEffect::Stop(..) => self.send(key),
                 PendingEffect::Wake(_) | PendingEffect::Export(_) => {}
             }
@@ -142,4 +142,11 @@ impl Inner {
             ExecutionStatus::Running => {}
         }
     }
+}
+
+/// Gives how the execution ended with a commit, and when, as the store tells it from now on: no event of it is later.
+fn ended(commit: &Commit, committed: &Committed) -> Option<(ExecutionEnd, Timestamp)> {
+    let (end, at) = commit.end.as_ref()?;
+    let last = commit.history.events.iter().map(|event| event.at).fold(committed.clamp, Timestamp::max);
+    Some((end.clone(), last.max(*at)))
 }

@@ -290,7 +290,11 @@ impl World {
             let envelope: Value = serde_json::from_slice(&body)?;
             let text = |name: &str| envelope["detail"][name].as_str().unwrap_or_default().to_owned();
             let before = told.insert((text("executionArn"), text("status")), body.clone());
-            ensure!(before.is_none_or(|before| before == body), "{topic} is told in two ways: {envelope}");
+            ensure!(
+                before.as_ref().is_none_or(|before| *before == body),
+                "{topic} is told in two ways: {envelope} after {}",
+                String::from_utf8_lossy(before.as_deref().unwrap_or_default())
+            );
         }
         for arn in &self.all_executions().await? {
             let end = self.head(arn).await?.end.map_or(ExecutionStatus::Running, |(end, _)| end.status);
