@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::ExecutionArn;
 use serde_json::Value;
+use store::ExecutionStore as _;
 
 use super::orders::TASK;
 use super::world::{Act, World, failure, success};
@@ -181,4 +182,20 @@ async fn nothing_is_told_where_that_is_turned_off() {
     world.until("nothing waits any more", async || world.store_outbox().await == 0).await;
     listener.listen(&world);
     assert!(listener.told.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_told_at_the_time_that_the_store_keeps() {
+    let world = World::new();
+    let ahead = world.node_ahead("ahead", DriverSettings::default(), 10_000);
+    let node = world.node("a", DriverSettings::default());
+    let mut all = Listener::on(&world, "#");
+    let wait = r#"{"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 500, "End": true}}}"#;
+    let arn = world.start(&ahead, wait, "o", "1").await;
+    ahead.runtime.kill();
+    node.driver.start();
+    node.driver.stop_execution(&arn, None, None).await.expect("stops it");
+    let told = all.told(&world, &arn, &["ABORTED"]).await;
+    let (_, at) = world.store.execution(&arn).await.expect("reads").expect("is there").end.expect("has ended");
+    assert_eq!(told["ABORTED"]["detail"]["stopDate"], at.as_millis());
 }

@@ -66,9 +66,14 @@ impl World {
 
     /// Makes a coordinator that does not run yet.
     pub(super) fn node(&self, name: &str, settings: DriverSettings) -> Node {
-        let seed = name.bytes().fold(7_u64, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
         // It counts on from now, as the clocks of one machine do.
-        let runtime = Runtime::simulated(seed, self.runtime.now());
+        self.node_ahead(name, settings, 0)
+    }
+
+    /// Makes a coordinator that does not run yet, whose clock is ahead of others'.
+    pub(super) fn node_ahead(&self, name: &str, settings: DriverSettings, millis: i64) -> Node {
+        let seed = name.bytes().fold(7_u64, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
+        let runtime = Runtime::simulated(seed, self.runtime.now().plus_millis(millis));
         let registry = Registry::new();
         let driver = Driver::new(Parts {
             store: Arc::new(self.store.clone()),
