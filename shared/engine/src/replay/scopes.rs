@@ -87,7 +87,7 @@ impl Replay<'_> {
     }
 
     /// Makes a transition that makes no event: an iteration fails as it starts, a Wait as it ends, a retry at once and is tried
-    /// again, a parent hears of a failed child and is tried again later or fails with its own parent. What the next event follows from comes
+    /// again, a parent hears of a failed child, or of results too large together, and is tried again later or fails with its own parent. What the next event follows from comes
     /// first, then what lies deepest: what goes on further out closes what lies within.
     pub(super) fn go_on_silently(&mut self) -> bool {
         let next = self.history.get(self.position).map(|event| event.previous);
@@ -118,12 +118,16 @@ impl Replay<'_> {
             }
             Phase::Children(phase) => {
                 let Some(scope) = self.scopes.get(&phase.scope) else { return Vec::new() };
-                let failures = scope.pending.iter().filter(|ended| has_failed(ended));
-                let joined = failures.map(|failure| {
-                    let event = self.joining(phase, scope, vec![failure.clone()], true);
-                    way(failure.last_event, self.time_of(failure.last_event), event)
-                });
-                joined.collect()
+                let joined = |completions: Vec<Completion>| {
+                    let last = completions.last()?.last_event;
+                    Some(way(last, self.time_of(last), self.joining(phase, scope, completions, true)))
+                };
+                let (failed, succeeded): (Vec<_>, Vec<_>) = scope.pending.iter().cloned().partition(has_failed);
+                let failed = failed.into_iter().map(|failure| vec![failure]);
+                let taken = usize::try_from(phase.succeeded).unwrap_or(usize::MAX);
+                let are_all =
+                    usize::try_from(phase.total).is_ok_and(|total| taken.saturating_add(succeeded.len()) == total);
+                failed.chain(are_all.then_some(succeeded)).filter_map(joined).collect()
             }
             Phase::Ready | Phase::Task(_) => Vec::new(),
         }

@@ -352,6 +352,19 @@ fn results_that_are_too_large_together_fail_after_the_last_of_them() {
 }
 
 #[test]
+fn what_is_too_large_together_deep_within_is_replayed() {
+    let pass = |name: &str| format!(r#"{{"StartAt":"{name}","States":{{"{name}":{{"Type":"Pass","End":true}}}}}}"#);
+    let inner = format!(r#"{{"Type":"Parallel","Branches":[{},{}],"End":true}}"#, pass("P"), pass("Q"));
+    let state = format!(r#""Type":"Parallel","Branches":[{{"StartAt":"I","States":{{"I":{inner}}}}},{}]"#, pass("R"));
+    let mut world = World::start(&catching(&state), &half(), Limits::default(), 1);
+    world.finish(|_, _| Answer::Silence);
+    let end = world.end.as_ref().and_then(|end| end.error.as_deref());
+    assert_eq!(end, Some("States.DataLimitExceeded"));
+    let replayed = engine::replay(&world.definition, &world.execution, &Limits::default(), &world.history);
+    assert!(replayed.is_ok(), "{replayed:?}");
+}
+
+#[test]
 fn a_payload_nested_too_deep_to_be_looked_into_is_refused() {
     let path = format!("$.{}", vec!["a"; 200].join("."));
     let pass = |result_path: &str| {
