@@ -14,7 +14,7 @@
 mod candidate;
 mod scopes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use asl::Definition;
 use model::{BranchPath, Details, EventId, EventKind, HistoryEvent, ScopeKey};
@@ -27,6 +27,11 @@ use crate::replay::scopes::Scope;
 use crate::run::{root, started};
 use crate::step::advance;
 use crate::turn::{After, Turn};
+
+/// How many transitions without an event are remembered, to try others in their place.
+const FORKS_MAX: usize = 16;
+/// How often others are tried.
+const TRIES_MAX: usize = 256;
 
 /// Is the first event at which a replay comes to something else than was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,13 +65,31 @@ pub fn replay(
         scopes: BTreeMap::new(),
     };
     replay.begin()?;
+    // Where a transition without an event was chosen, and which one is to be tried instead.
+    let mut forks: VecDeque<(Replay<'_>, usize)> = VecDeque::new();
+    let mut tries = 0;
     while replay.position < history.len() {
-        replay.go_on()?;
+        let Err(difference) = replay.go_on() else { continue };
+        let mut fork = Some((replay.clone(), 0));
+        loop {
+            let Some((at, next)) = fork.filter(|_| tries < TRIES_MAX) else { return Err(difference) };
+            tries += usize::from(next > 0);
+            replay = at.clone();
+            if let Some(taken) = replay.go_on_silently(next) {
+                if forks.len() == FORKS_MAX {
+                    forks.pop_front();
+                }
+                forks.push_back((at, taken + 1));
+                break;
+            }
+            fork = forks.pop_back();
+        }
     }
     Ok(())
 }
 
 /// Is how far a replay has come.
+#[derive(Clone)]
 struct Replay<'a> {
     definition: &'a Definition,
     execution: &'a Execution,
@@ -90,7 +113,7 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Replays the transition that made the next event.
+    /// Replays the transition that made the next event; fails if one without an event was before it.
     fn go_on(&mut self) -> Result<(), Difference> {
         let mut first = None;
         for closing in closings(self) {
@@ -108,9 +131,6 @@ impl<'a> Replay<'a> {
                 Ok(()) => return Ok(()),
                 Err(difference) => first = further(first, difference),
             }
-        }
-        if self.go_on_silently() {
-            return Ok(());
         }
         Err(first.unwrap_or_else(|| self.difference(self.position, None)))
     }

@@ -12,7 +12,7 @@ use crate::replay::candidate::Candidate;
 use crate::turn::{After, BranchEnd, EndFailure, Yield};
 
 /// Is what is known of an open scope.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Scope {
     items: Vec<JsonText>,
     results: BTreeMap<u32, JsonText>,
@@ -89,14 +89,16 @@ impl Replay<'_> {
     /// Makes a transition that makes no event: an iteration fails as it starts, a Wait as it ends, a retry at once and is tried
     /// again, a parent hears of a failed child, or of results too large together, and is tried again later or fails with its own parent. What the next event follows from comes
     /// first, then what lies deepest: what goes on further out closes what lies within.
-    pub(super) fn go_on_silently(&mut self) -> bool {
+    /// Of these, so many are passed over; gives the place of the one that was made.
+    pub(super) fn go_on_silently(&mut self, passed_over: usize) -> Option<usize> {
         let next = self.history.get(self.position).map(|event| event.previous);
         let mut branches: Vec<&Branch> = self.branches.values().collect();
         branches.sort_by_key(|branch| Reverse(branch.location.len()));
         let ways = branches.into_iter().flat_map(|branch| self.silent_ways(branch));
         let (concerned, others): (Vec<_>, Vec<_>) =
             ways.partition(|(after, _)| Some(after.resolve(self.base())) == next);
-        concerned.into_iter().chain(others).any(|(_, way)| self.attempt(way).is_ok())
+        let mut ways = concerned.into_iter().chain(others).enumerate().skip(passed_over);
+        ways.find_map(|(place, (_, way))| self.attempt(way).is_ok().then_some(place))
     }
 
     fn silent_ways(&self, branch: &Branch) -> Vec<(EventRef, Candidate)> {
