@@ -106,6 +106,7 @@ impl Progress {
             | Details::TaskScheduled { .. }
             | Details::TaskStarted { .. }
             | Details::TaskOutput { .. }
+            | Details::MapRunStarted { .. }
             | Details::MapStarted { .. }
             | Details::MapIteration { .. }
             | Details::EvaluationFailed { .. } => self.pass_on(event, before),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use asl::StateName;
 use engine::{
     Branch, Callback, ChildResult, ChildrenPhase, Completion, Delivery, Execution, JoinEntry, Location, MapItem,
-    NewEvent, Phase, TaskPhase,
+    MapRunOrder, NewEvent, Phase, TaskPhase,
 };
 use store::Joined;
 use wire::record::{
@@ -70,6 +70,7 @@ pub fn execution_from_record(record: &ExecutionRecord) -> Execution {
         redrive_count: 0,
         seed: engine::seed([record.arn.as_str(), &record.started_at.as_millis().to_string(), &record.traceparent]),
         missing_activities: Vec::new(),
+        map_run: record.arn.is_map_run().then(|| MapRunOrder::read(&record.input)).flatten().map(Arc::new),
     }
 }
 
@@ -81,7 +82,7 @@ pub fn event_to_record(event: NewEvent) -> EventRecord {
 /// Gives a join record's entry.
 pub fn joined_to_record(entry: JoinEntry) -> Joined {
     let result = match entry.completion.result {
-        ChildResult::Succeeded { bytes } => CompletionResult::Succeeded { bytes },
+        ChildResult::Succeeded { bytes, failed } => CompletionResult::Succeeded { bytes, failed },
         ChildResult::Failed { error, cause, terminal } => CompletionResult::Failed { error, cause, terminal },
     };
     let completion =
@@ -92,7 +93,7 @@ pub fn joined_to_record(entry: JoinEntry) -> Joined {
 /// Gives a completion of a join record.
 pub fn completion_from_record(record: CompletionRecord) -> Completion {
     let result = match record.result {
-        CompletionResult::Succeeded { bytes } => ChildResult::Succeeded { bytes },
+        CompletionResult::Succeeded { bytes, failed } => ChildResult::Succeeded { bytes, failed },
         CompletionResult::Failed { error, cause, terminal } => ChildResult::Failed { error, cause, terminal },
     };
     Completion { index: record.index, last_event: record.last_event, result }
@@ -201,6 +202,8 @@ fn children_to_record(children: &ChildrenPhase) -> ChildrenRecord {
         last_child_event: children.last_child_event,
         results_bytes: children.results_bytes,
         cutting_off: children.cutting_off,
+        failed: children.failed,
+        tolerated: children.tolerated,
     }
 }
 
@@ -217,6 +220,8 @@ fn children_from_record(record: ChildrenRecord) -> ChildrenPhase {
         last_child_event: record.last_child_event,
         results_bytes: record.results_bytes,
         cutting_off: record.cutting_off,
+        failed: record.failed,
+        tolerated: record.tolerated,
     }
 }
 
@@ -281,6 +286,8 @@ mod tests {
             last_child_event: EventRef::Id(EventId(8)),
             results_bytes: 99,
             cutting_off: true,
+            failed: 2,
+            tolerated: 3,
         };
         let phases = [
             Phase::Ready,

@@ -3,13 +3,13 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use asl::{Definition, Machine, Resource, StateKind};
+use asl::{Definition, Machine, ProcessorMode, Resource, StateKind, StateName};
 use lru::LruCache;
 use model::ActivityArn;
 use runtime::Runtime;
 use sha2::{Digest, Sha256};
 use store::SharedStore;
-use wire::record::DefinitionHash;
+use wire::record::{DefinitionHash, ExecutionRecord};
 
 /// Gives the content hash of a definition's text: SHA-256, hexadecimal.
 pub fn hash_of(definition: &str) -> DefinitionHash {
@@ -29,6 +29,41 @@ pub(crate) fn activities(definition: &Definition) -> Vec<ActivityArn> {
 /// Tells whether a definition has a task of such a resource.
 pub(crate) fn any_task(definition: &Definition, is_such: &dyn Fn(&Resource) -> bool) -> bool {
     any_task_of(&definition.machine, is_such)
+}
+
+/// Tells whether a definition has a Map state in distributed mode.
+pub(crate) fn any_map_run(definition: &Definition) -> bool {
+    any_map_run_of(&definition.machine)
+}
+
+fn any_map_run_of(machine: &Machine) -> bool {
+    machine.states().any(|state| match &state.kind {
+        StateKind::Parallel(parallel) => parallel.branches.iter().any(|machine| any_map_run_of(machine)),
+        StateKind::Map(map) => matches!(map.mode, ProcessorMode::Distributed(_)) || any_map_run_of(&map.item_processor),
+        StateKind::Task(_)
+        | StateKind::Pass(_)
+        | StateKind::Choice(_)
+        | StateKind::Wait(_)
+        | StateKind::Succeed(_)
+        | StateKind::Fail(_) => false,
+    })
+}
+
+/// Gives the part of a pinned definition that an execution runs: all of it, unless it is a Map Run or a child of one.
+///
+/// # Errors
+/// `DefinitionError::Invalid` if there is no such part.
+pub(crate) fn part(definition: Arc<Definition>, record: &ExecutionRecord) -> Result<Arc<Definition>, DefinitionError> {
+    let Some(run) = &record.map_run else { return Ok(definition) };
+    let way: Vec<(StateName, u32)> =
+        run.way.iter().map(|step| (StateName::from(step.state.as_str()), step.branch)).collect();
+    let found = if record.arn.is_map_run() {
+        Resource::parse(engine::START_CHILD).and_then(|resource| definition.of_map_run(&way, &resource))
+    } else {
+        definition.of_map_child(&way)
+    };
+    let missing = || format!("it has no Map state in distributed mode where {} is to run", run.arn);
+    found.map(Arc::new).ok_or_else(|| DefinitionError::Invalid { hash: record.definition.clone(), reason: missing() })
 }
 
 fn any_task_of(machine: &Machine, is_such: &dyn Fn(&Resource) -> bool) -> bool {

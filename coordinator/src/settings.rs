@@ -201,6 +201,8 @@ pub struct Limits {
     pub events: u64,
     /// How many iterations of an inline Map run at once at most. Since 0.1.0.
     pub map_concurrency: u32,
+    /// How many child executions of a Map Run run at once at most. Since 0.1.0.
+    pub map_run_concurrency: u32,
     /// How many versions a state machine may have; all of them are read with each start by a version or an alias. Since 0.1.0.
     pub versions: usize,
     /// How many aliases a state machine may have. Since 0.1.0.
@@ -217,6 +219,7 @@ impl Default for Limits {
             definition_bytes: api.definition_bytes_max,
             events: driver.limits.events_max.unwrap_or_default(),
             map_concurrency: driver.limits.map_concurrency_max,
+            map_run_concurrency: driver.limits.map_run_concurrency_max,
             versions: api.versions_max,
             aliases: api.aliases_max,
             tags: api.tags_max,
@@ -342,6 +345,7 @@ impl Settings {
             ("limits.payload_bytes", limits.payload_bytes),
             ("limits.definition_bytes", limits.definition_bytes as u64),
             ("limits.map_concurrency", u64::from(limits.map_concurrency)),
+            ("limits.map_run_concurrency", u64::from(limits.map_run_concurrency)),
             ("limits.versions", limits.versions as u64),
             ("limits.aliases", limits.aliases as u64),
             ("limits.tags", limits.tags as u64),
@@ -375,6 +379,7 @@ impl Settings {
                 payload_bytes_max: Some(self.limits.payload_bytes),
                 events_max: Some(self.limits.events).filter(|events| *events > 0),
                 map_concurrency_max: self.limits.map_concurrency,
+                map_run_concurrency_max: self.limits.map_run_concurrency,
                 ..defaults.limits
             },
             prefetch: driver.prefetch,

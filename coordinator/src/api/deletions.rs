@@ -181,7 +181,7 @@ impl Api {
         limit: usize,
     ) -> Result<Vec<ExecutionArn>, ApiError> {
         let status = Some(ExecutionStatus::Running);
-        let query = ExecutionQuery { state_machine: arn.clone(), status, after: None, limit };
+        let query = ExecutionQuery { listed_under: arn.as_str().into(), status, after: None, limit };
         let found = self.store()?.list_executions(partition, &query).await?;
         Ok(found.into_iter().map(|(_, arn)| arn).collect())
     }

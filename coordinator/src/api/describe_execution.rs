@@ -64,6 +64,9 @@ pub(super) fn view(head: &ExecutionHead, with_data: bool) -> Value {
             set(name, text.as_str().into());
         }
     }
+    if let Some(run) = &record.map_run {
+        set("mapRunArn", run.arn.as_str().into());
+    }
     set("redriveCount", 0.into());
     match status {
         ExecutionStatus::Running | ExecutionStatus::Succeeded => {

@@ -37,7 +37,8 @@ impl Api {
 
     /// Gives the state machine that an execution is of, without the text of its definition: as its version has it, or else as it is now.
     async fn machine_of(&self, execution: &ExecutionRecord) -> Result<Option<StateMachineRecord>, ApiError> {
-        let found = self.store()?.state_machine_alone(&execution.state_machine).await?;
+        let (machine, _) = execution.state_machine.without_label();
+        let found = self.store()?.state_machine_alone(&machine).await?;
         let (Some((now, _)), Some(number)) = (&found, execution.version) else {
             return Ok(found.map(|(now, _)| now));
         };
@@ -53,7 +54,12 @@ fn view(head: &ExecutionHead, definition: &str, machine: Option<&StateMachineRec
     let mut view = Map::new();
     let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
     set("stateMachineArn", record.state_machine.as_str().into());
-    set("name", record.state_machine.name().into());
+    let (machine_alone, label) = record.state_machine.without_label();
+    set("name", machine_alone.name().into());
+    if let (Some(run), Some(label)) = (&record.map_run, label) {
+        set("mapRunArn", run.arn.as_str().into());
+        set("label", label.into());
+    }
     set("definition", definition.into());
     set("roleArn", record.role_arn.as_str().into());
     set("updateDate", seconds(record.machine_updated_at.unwrap_or(record.started_at)).into());

@@ -119,6 +119,7 @@ fn payload_bytes(details: &Details) -> usize {
         Details::None
         | Details::WorkerStarted { .. }
         | Details::TaskStarted { .. }
+        | Details::MapRunStarted { .. }
         | Details::MapStarted { .. }
         | Details::MapIteration { .. } => 0,
     }

@@ -117,6 +117,7 @@ impl<M: SerializeMap> Members<'_, M> {
                 self.integration(resource_type, resource)?;
                 self.failure(error.as_deref(), cause.as_deref())
             }
+            Details::MapRunStarted { arn } => self.map.serialize_entry("mapRunArn", arn),
             Details::MapStarted { length } => self.map.serialize_entry("length", length),
             Details::MapIteration { name, index } => {
                 self.map.serialize_entry("name", name)?;

@@ -20,7 +20,7 @@ use super::members::Members;
 use super::page;
 
 /// How many partitions are asked at once.
-const ASKED_AT_ONCE: usize = 16;
+pub(super) const ASKED_AT_ONCE: usize = 16;
 /// How many executions are read at once; each comes with its input and output.
 const READ_AT_ONCE: usize = 16;
 /// How many executions a request looks at, of which those of one version or alias may be few; the next page goes on from there.
@@ -83,33 +83,52 @@ impl Api {
     /// Answers ListExecutions.
     pub(super) async fn list_executions(&self, members: Members) -> Result<Answer, ApiError> {
         let asked = Asked::read(members)?;
-        self.named(&asked.of).await?;
-        let (of, now) = (asked.name(), self.runtime().now());
-        let after = asked.token.as_ref().map(|token| page::redeem(token, &of, now)).transpose()?;
-        let after = after.map(|place| execution_place(&place)).transpose()?;
-        let (found, last) =
-            if asked.can_match { self.matching_after(&asked, after).await? } else { (Vec::new(), None) };
-        let next = last.map(|(at, arn)| page::issue(&of, &format!("{at};{arn}"), now));
+        match &asked.of {
+            Of::Machine(of) => drop(self.named(of).await?),
+            Of::MapRun(arn) => drop(self.map_run(arn).await?),
+        }
+        let (found, next) = if asked.can_match {
+            let page = (asked.size, asked.token.clone());
+            self.page_of(&asked.listed(), page, &|head| asked.matches(head)).await?
+        } else {
+            (Vec::new(), None)
+        };
         Answer::render(&list("executions", found.iter().map(execution).collect(), next))
+    }
+
+    /// Gives a page of the executions of a list, of those that `matches`, and the token of the next.
+    pub(super) async fn page_of(
+        &self,
+        listed: &Listed,
+        (size, token): (usize, Option<String>),
+        matches: &Matches<'_>,
+    ) -> Result<(Vec<ExecutionHead>, Option<String>), ApiError> {
+        let now = self.runtime().now();
+        let after = token.map(|token| page::redeem(&token, &listed.name, now)).transpose()?;
+        let after = after.map(|place| execution_place(&place)).transpose()?;
+        let (found, last) = self.matching_after(listed, size, matches, after).await?;
+        Ok((found, last.map(|(at, arn)| page::issue(&listed.name, &format!("{at};{arn}"), now))))
     }
 
     /// Gives a page of the executions that were asked for, and the place from which the next goes on if there may be more.
     async fn matching_after(
         &self,
-        asked: &Asked,
+        listed: &Listed,
+        size: usize,
+        matches: &Matches<'_>,
         mut after: Option<Place>,
     ) -> Result<(Vec<ExecutionHead>, Option<Place>), ApiError> {
-        let step = if asked.of.qualifier.is_some() { asked.size.max(STEP_MIN) } else { asked.size };
         let (mut found, mut looked_at) = (Vec::new(), 0);
+        let mut step = size;
         while looked_at < LOOKED_AT_MAX {
-            let (page, has_more) = self.executions_after(asked, after.take(), step).await?;
+            let (page, has_more) = self.executions_after(listed, after.take(), step).await?;
             looked_at += page.len();
             let store = self.store()?;
             for batch in page.chunks(READ_AT_ONCE) {
                 let heads = try_join_all(batch.iter().map(|(_, arn)| store.execution(arn))).await?;
                 for (place, head) in batch.iter().zip(heads) {
-                    found.extend(head.filter(|head| asked.matches(head)));
-                    if found.len() == asked.size {
+                    found.extend(head.filter(|head| matches(head)));
+                    if found.len() == size {
                         let is_last = !has_more && page.last() == Some(place);
                         return Ok((found, (!is_last).then(|| place.clone())));
                     }
@@ -119,19 +138,20 @@ impl Api {
                 return Ok((found, None));
             }
             after = page.last().cloned();
+            step = size.max(STEP_MIN);
         }
         Ok((found, after))
     }
 
-    /// Gives a page of the executions of a state machine, of all its versions; tells whether there are more.
+    /// Gives a page of the executions of a list, whatever version they are of; tells whether there are more.
     async fn executions_after(
         &self,
-        asked: &Asked,
+        listed: &Listed,
         after: Option<Place>,
         size: usize,
     ) -> Result<(Vec<Place>, bool), ApiError> {
-        let (state_machine, status) = (asked.of.machine.clone(), asked.status);
-        let query = ExecutionQuery { state_machine, status, after, limit: size + 1 };
+        let query =
+            ExecutionQuery { listed_under: listed.under.clone(), status: listed.status, after, limit: size + 1 };
         let store = self.store()?;
         let pages = stream::iter(0..store.partitions()).map(|partition| store.list_executions(partition, &query));
         let mut found: Vec<Place> = pages.buffered(ASKED_AT_ONCE).try_concat().await.map_err(ApiError::from)?;
@@ -141,13 +161,32 @@ impl Api {
     }
 }
 
+/// Is a list of executions.
+pub(super) struct Listed {
+    /// Names it with all that it is asked with, so that a token is good for no other.
+    pub(super) name: String,
+    /// The ARN that its executions are listed under.
+    pub(super) under: Arc<str>,
+    /// Only those of this status.
+    pub(super) status: Option<ExecutionStatus>,
+}
+
+/// Tells whether an execution belongs to what was asked for.
+pub(super) type Matches<'a> = dyn Fn(&ExecutionHead) -> bool + Sync + 'a;
+
 /// Is where an execution stands in the list: the instant of its start, or of its end if it has ended, and its ARN.
 type Place = (Timestamp, ExecutionArn);
 
+/// Is what executions are of.
+enum Of {
+    /// A state machine, a version or an alias.
+    Machine(QualifiedArn),
+    MapRun(ExecutionArn),
+}
+
 /// Is what ListExecutions is asked.
 struct Asked {
-    /// The state machine, the version or the alias.
-    of: QualifiedArn,
+    of: Of,
     status: Option<ExecutionStatus>,
     /// Whether any execution can be as asked for; none is redriven.
     can_match: bool,
@@ -172,19 +211,16 @@ impl Asked {
         checks.one_of("redriveFilter", redrive.as_deref(), &["REDRIVEN", "NOT_REDRIVEN"]);
         checks.finish()?;
         let invalid = |message: &str| Err(ApiError::new(ErrorCode::ValidationException, message));
-        let arn = match (arn, map_run) {
+        let of = match (arn, map_run) {
             (Some(_), None) if status.as_deref() == Some(PENDING_REDRIVE) => return invalid(OF_A_MAP_RUN),
-            (Some(arn), None) => arn,
+            (Some(arn), None) => Of::Machine(qualified_arn(&arn)?),
             (Some(_), Some(_)) => return invalid("Must provide either a State Machine ARN or a Map Run ARN, not both"),
             (None, None) => return invalid("Must provide a State Machine ARN or Map Run ARN"),
-            (None, Some(map_run)) => {
-                model::check_map_run_arn(&map_run)?;
-                return Err(ApiError::quoting(ErrorCode::ResourceNotFound, "Resource not found", map_run));
-            }
+            (None, Some(map_run)) => Of::MapRun(ExecutionArn::parse_map_run(&map_run)?),
         };
         Ok(Self {
-            of: qualified_arn(&arn)?,
-            can_match: redrive.as_deref() != Some("REDRIVEN"),
+            of,
+            can_match: redrive.as_deref() != Some("REDRIVEN") && status.as_deref() != Some(PENDING_REDRIVE),
             status: status.as_deref().and_then(ExecutionStatus::from_name),
             redrive,
             size: page::size(max_results),
@@ -194,25 +230,35 @@ impl Asked {
 
     /// Tells whether an execution belongs to the list: one that has ended since that was read does not belong to those that run.
     fn matches(&self, head: &ExecutionHead) -> bool {
-        let is_of = match &self.of.qualifier {
-            None => true,
-            Some(Qualifier::Version(number)) => head.record.version == Some(*number),
-            Some(Qualifier::Alias(name)) => head.record.alias.as_deref() == Some(name),
+        let is_of = match &self.of {
+            Of::MapRun(_) | Of::Machine(QualifiedArn { qualifier: None, .. }) => true,
+            Of::Machine(QualifiedArn { qualifier: Some(Qualifier::Version(number)), .. }) => {
+                head.record.version == Some(*number)
+            }
+            Of::Machine(QualifiedArn { qualifier: Some(Qualifier::Alias(name)), .. }) => {
+                head.record.alias.as_deref() == Some(name)
+            }
         };
         is_of && self.status.is_none_or(|status| status == status_of(head))
     }
 
-    /// Names the list, so that a token is good for no other.
-    fn name(&self) -> String {
+    /// Gives the list that holds what is asked for.
+    fn listed(&self) -> Listed {
+        let (of, under) = match &self.of {
+            Of::Machine(of) => (of.to_string(), of.machine.as_str()),
+            Of::MapRun(arn) => (arn.to_string(), arn.as_str()),
+        };
         let status = self.status.map_or("", ExecutionStatus::as_str);
-        format!("executions {status} {} of {}", self.redrive.as_deref().unwrap_or_default(), self.of)
+        let redrive = self.redrive.as_deref().unwrap_or_default();
+        let name = format!("executions {status} {redrive} of {of}");
+        Listed { name, under: under.into(), status: self.status }
     }
 }
 
 fn execution_place(place: &str) -> Result<Place, ApiError> {
     let read = || {
         let (at, arn) = place.split_once(';')?;
-        Some((Timestamp::from_millis(at.parse().ok()?), ExecutionArn::parse(arn).ok()?))
+        Some((Timestamp::from_millis(at.parse().ok()?), ExecutionArn::parse_any(arn).ok()?))
     };
     read().ok_or_else(|| ApiError::quoting(ErrorCode::InvalidToken, "Invalid Token", "Invalid token"))
 }
@@ -264,6 +310,11 @@ fn execution(head: &ExecutionHead) -> Value {
     }
     if let Some((_, at)) = &head.end {
         view["stopDate"] = seconds(*at).into();
+    }
+    if let Some(run) = &record.map_run {
+        view["mapRunArn"] = run.arn.as_str().into();
+        // There are no batches: each child has an item of its own.
+        view["itemCount"] = 1.into();
     }
     view
 }

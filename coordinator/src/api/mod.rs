@@ -28,6 +28,7 @@ mod history;
 mod integration;
 mod lists;
 mod log_line;
+mod map_runs;
 mod members;
 mod metrics;
 mod name;

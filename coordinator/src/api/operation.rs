@@ -19,6 +19,10 @@ pub(crate) enum Operation {
     ListActivities,
     /// Lists executions.
     ListExecutions,
+    /// Lists the Map Runs of an execution.
+    ListMapRuns,
+    /// Tells about a Map Run.
+    DescribeMapRun,
     /// Lists state machines.
     ListStateMachines,
     /// Lists tags.
@@ -93,7 +97,7 @@ pub(super) const TABLE: [(&str, Option<Operation>); 37] = [
     ("DeleteStateMachineVersion", Some(Operation::DeleteStateMachineVersion)),
     ("DescribeActivity", Some(Operation::DescribeActivity)),
     ("DescribeExecution", Some(Operation::DescribeExecution)),
-    ("DescribeMapRun", None),
+    ("DescribeMapRun", Some(Operation::DescribeMapRun)),
     ("DescribeStateMachine", Some(Operation::DescribeStateMachine)),
     ("DescribeStateMachineAlias", Some(Operation::DescribeStateMachineAlias)),
     ("DescribeStateMachineForExecution", Some(Operation::DescribeStateMachineForExecution)),
@@ -101,7 +105,7 @@ pub(super) const TABLE: [(&str, Option<Operation>); 37] = [
     ("GetExecutionHistory", Some(Operation::GetExecutionHistory)),
     ("ListActivities", Some(Operation::ListActivities)),
     ("ListExecutions", Some(Operation::ListExecutions)),
-    ("ListMapRuns", None),
+    ("ListMapRuns", Some(Operation::ListMapRuns)),
     ("ListStateMachineAliases", Some(Operation::ListStateMachineAliases)),
     ("ListStateMachineVersions", Some(Operation::ListStateMachineVersions)),
     ("ListStateMachines", Some(Operation::ListStateMachines)),
@@ -141,7 +145,7 @@ mod tests {
     fn operations_are_found_by_their_target() {
         let started = Found::Answered("StartExecution", Operation::StartExecution);
         assert_eq!(find("AWSStepFunctions.StartExecution"), started);
-        assert_eq!(find("AWSStepFunctions.ListMapRuns"), Found::NotYet("ListMapRuns"));
+        assert_eq!(find("AWSStepFunctions.UpdateMapRun"), Found::NotYet("UpdateMapRun"));
         for target in ["", "StartExecution", "AWSStepFunctions.", "AWSStepFunctions.startexecution", "DynamoDB.GetItem"]
         {
             assert_eq!(find(target), Found::Unknown, "{target}");

@@ -161,6 +161,8 @@ impl Api {
             Operation::StopExecution => self.stop_execution(members).await,
             Operation::ListActivities => self.list_activities(members, caller).await,
             Operation::ListExecutions => self.list_executions(members).await,
+            Operation::ListMapRuns => self.list_map_runs(members).await,
+            Operation::DescribeMapRun => self.describe_map_run(members).await,
             Operation::ListStateMachines => self.list_state_machines(members, caller).await,
             Operation::ListTagsForResource => self.list_tags_for_resource(members).await,
             Operation::SendTaskFailure => self.send_task_failure(members, caller).await,

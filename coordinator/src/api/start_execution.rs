@@ -13,12 +13,11 @@ use super::arn::qualified_arn;
 use super::caller::Caller;
 use super::checks::Checks;
 use super::error::{ApiError, ErrorCode};
-use super::integration::name_of;
 use super::members::Members;
 use super::name::check_name;
 use super::published::Resolved;
 use super::resource::refuse_deleting;
-use crate::driver::{StartError, StartOutcome, StartRequest};
+use crate::driver::{StartError, StartOutcome, StartRequest, name_of};
 
 struct Input {
     arn: String,

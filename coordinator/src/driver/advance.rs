@@ -52,7 +52,7 @@ impl Inner {
         patience: Patience<'_>,
     ) -> Result<Ending, Unable> {
         let mut refusals = 0;
-        let mut limits = self.settings.limits;
+        let mut limits = self.limits_of(execution);
         let Some(mut found) = self.find(execution, path, false, patience).await? else { return Ok(Ending::Stale) };
         log::in_trace(found.held.known.trace.trace);
         loop {

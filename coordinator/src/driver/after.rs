@@ -127,6 +127,9 @@ impl Inner {
         if plan.before.as_ref().is_some_and(|before| !before.is_own) {
             self.metrics.take_overs.inc();
         }
+        if plan.known.arn().is_map_run() {
+            return;
+        }
         let scheduled_at = plan.before.as_ref().and_then(|before| match &before.branch.phase {
             Phase::Task(task) => Some(task.scheduled_at),
             Phase::Ready | Phase::Wait { .. } | Phase::Backoff { .. } | Phase::Children(_) => None,

@@ -138,7 +138,7 @@ impl Inner {
         commit.end = run.end.map(|end| (end, self.runtime.now()));
         // The last event that a history holds is kept for the end of the execution.
         let reserve = u64::from(commit.end.is_none());
-        commit.events_max = self.settings.limits.events_max.map(|max| max.saturating_sub(reserve));
+        commit.events_max = self.limits_of(known.arn()).events_max.map(|max| max.saturating_sub(reserve));
         let cancels = sort_effects(known, run.effects, &mut commit);
         if let Some(status) = commit.end.as_ref().map(|(end, _)| end.status) {
             self.add_notice(&mut commit, status);

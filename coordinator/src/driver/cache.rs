@@ -18,7 +18,7 @@ use super::calls::waits;
 use super::service::own;
 use super::settings::DriverSettings;
 use super::trace;
-use crate::definitions::{activities, any_task};
+use crate::definitions::{activities, any_map_run, any_task};
 
 /// Is what never changes of an execution, and the last event id that this coordinator heard of.
 #[derive(Debug)]
@@ -45,9 +45,10 @@ impl Known {
         let trace = trace::of_record(&record.arn, &record.traceparent);
         let execution = Arc::new(execution);
         let activities = activities(&definition);
-        let awaits_nested = any_task(&definition, &|resource| {
-            own(resource.arn()).is_some_and(|resource| waits(&resource) != Waits::No)
-        });
+        let awaits_nested = any_map_run(&definition)
+            || any_task(&definition, &|resource| {
+                own(resource.arn()).is_some_and(|resource| waits(&resource) != Waits::No)
+            });
         let last_event = AtomicU64::new(0);
         Self { record, execution, definition, partition, trace, activities, awaits_nested, last_event }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use asl::Resource;
-use engine::Outcome;
+use engine::{Outcome, is_of_map_run};
 use model::{ExecutionArn, Timestamp};
 use tracing::Instrument as _;
 use wire::message::WorkItem;
@@ -53,6 +53,9 @@ impl Inner {
     /// Gives the resource of a task that the coordinator runs itself; none where a pool of workers is named for it.
     pub(super) fn own_call(&self, resource: &str) -> Option<Resource> {
         let service = service_of(resource)?;
+        if is_of_map_run(resource) {
+            return own(resource);
+        }
         own(resource).filter(|_| !self.settings.routing.names(service, resource))
     }
 
@@ -118,6 +121,9 @@ impl Inner {
         let mut backoff = Backoff::new(&self.settings);
         loop {
             let reply = match self.service.get() {
+                _ if is_of_map_run(&item.resource) => {
+                    self.start_part(call).instrument(log::of_call(&item.resource)).await
+                }
                 Some(service) => service.answer(call.clone()).instrument(log::of_call(&item.resource)).await,
                 None => Reply::Later("there is no service".to_owned()),
             };

@@ -83,8 +83,8 @@ impl Inner {
 
     /// Ends an execution whose history has no room for the run of this branch.
     pub(super) async fn fail_full(self: &Arc<Self>, held: &Held, patience: Patience<'_>) -> Result<(), Unable> {
-        let limits = &self.settings.limits;
-        let closing = |moment| close_full_history(&held.branch, moment, limits);
+        let limits = self.limits_of(held.known.arn());
+        let closing = |moment| close_full_history(&held.branch, moment, &limits);
         tracing::warn!("the history is full: the execution fails");
         self.close(held.known.arn(), closing, patience).await?;
         Ok(())

@@ -130,7 +130,9 @@ impl Inner {
         if completions.iter().any(|completion| completion.index >= children.started) {
             return Ok(Prepared::Outdated);
         }
-        let (open, more_open) = if completions.iter().any(|completion| succeeded(completion).is_none()) {
+        let may_cut_off =
+            |completion: &Completion| !matches!(completion.result, ChildResult::Succeeded { failed: false, .. });
+        let (open, more_open) = if completions.iter().any(may_cut_off) {
             let most = self.settings.closed_at_once.max(1);
             let mut open = persist!(self, patience, self.store.open_branches(arn, Some(scope), most + 1));
             let over = open.len().saturating_sub(most);
@@ -190,7 +192,7 @@ impl Inner {
 
 fn succeeded(completion: &Completion) -> Option<u64> {
     match completion.result {
-        ChildResult::Succeeded { bytes } => Some(bytes),
+        ChildResult::Succeeded { bytes, .. } => Some(bytes),
         ChildResult::Failed { .. } => None,
     }
 }

@@ -6,13 +6,14 @@ use engine::Execution;
 use model::{BranchPath, ExecutionArn};
 use store::{ExecutionHead, ResourceKey, StoredBranch};
 use telemetry::TraceId;
+use wire::record::ExecutionRecord;
 
 use super::Inner;
 use super::backoff::{Backoff, persist};
 use super::cache::{Held, Known};
 use super::error::{Patience, Unable};
 use crate::convert;
-use crate::definitions::DefinitionError;
+use crate::definitions::{DefinitionError, part};
 
 /// Is a branch that was found.
 pub(crate) struct Found {
@@ -53,9 +54,17 @@ impl Inner {
             known.heard_of(head.last_event);
             return Ok(known);
         }
+        let known = Arc::new(self.known_anew(head.record.as_ref().clone(), patience).await?);
+        known.heard_of(head.last_event);
+        self.cache.keep_execution(&known);
+        Ok(known)
+    }
+
+    /// Gives what never changes of an execution whose definition the store has.
+    pub(super) async fn known_anew(&self, record: ExecutionRecord, patience: Patience<'_>) -> Result<Known, Unable> {
         let mut backoff = Backoff::new(&self.settings);
         let definition = loop {
-            match self.definitions.get(&head.record.definition).await {
+            match self.definitions.get(&record.definition).await.and_then(|definition| part(definition, &record)) {
                 Ok(definition) => break definition,
                 Err(DefinitionError::Store(error)) => self.bear(error, &mut backoff, patience).await?,
                 Err(error @ (DefinitionError::Missing(_) | DefinitionError::Invalid { .. })) => {
@@ -63,12 +72,9 @@ impl Inner {
                 }
             }
         };
-        let execution = convert::execution_from_record(&head.record);
-        let partition = head.record.arn.partition(self.partitions);
-        let known = Arc::new(Known::new(head.record.clone(), execution, definition, partition));
-        known.heard_of(head.last_event);
-        self.cache.keep_execution(&known);
-        Ok(known)
+        let execution = convert::execution_from_record(&record);
+        let partition = record.arn.partition(self.partitions);
+        Ok(Known::new(Arc::new(record), execution, definition, partition))
     }
 
     /// Gives what the core knows of an execution, and which of its activities don't exist now.

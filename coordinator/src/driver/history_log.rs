@@ -17,7 +17,7 @@ const TARGET: &str = "stepwell.history";
 impl Inner {
     /// Logs the events of a commit, if its execution is logged.
     pub(super) fn log_history(&self, plan: &Plan, committed: &Committed) {
-        let Some(logging) = plan.known.record.logging else { return };
+        let Some(logging) = plan.known.record.logging.filter(|_| !plan.known.arn().is_map_run()) else { return };
         let Some(service) = self.service.get() else { return };
         if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
             return;

@@ -10,8 +10,9 @@
 
 use std::sync::Arc;
 
-use engine::{Phase, aborted, close_execution};
+use engine::{Phase, aborted, close_execution, is_of_map_run};
 use model::{AttemptId, ExecutionArn, JsonText};
+use sha2::{Digest, Sha256};
 use store::{OutboxKey, PendingEffect, StoredBranch};
 use tracing::Instrument as _;
 use wire::message::Cancelled;
@@ -98,7 +99,11 @@ impl Inner {
         let execution = known.arn().clone();
         let task = StarterRecord { execution: execution.clone(), branch: branch.clone(), attempt, waits };
         let call = Call { resource, input: payload.clone(), task, trace: None };
-        let nested = self.service.get()?.awaited(&call)?;
+        let nested = if is_of_map_run(call.resource.arn()) {
+            self.awaited_part(known, &call)?
+        } else {
+            self.service.get()?.awaited(&call)?
+        };
         Some(OutboxKey { execution, effect: PendingEffect::Stop(nested, attempt) })
     }
 
@@ -186,5 +191,39 @@ impl Inner {
     pub(super) fn is_told(&self, execution: &ExecutionArn, effect: PendingEffect) {
         let partition = execution.partition(self.partitions);
         self.told.done(partition, [OutboxKey { execution: execution.clone(), effect }]);
+    }
+}
+
+/// Names the execution that a task starts without giving it a name: by the attempt, so that it is the same if the call is repeated.
+pub fn name_of(task: &StarterRecord) -> String {
+    let StarterRecord { execution, branch, attempt, waits: _ } = task;
+    let digest = Sha256::digest(format!("{execution}\n{branch}\n{attempt}"));
+    let mut bytes: [u8; 16] = std::array::from_fn(|index| digest[index]);
+    // A UUID of version 4, as AWS names them.
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(number: u32) -> StarterRecord {
+        StarterRecord {
+            execution: ExecutionArn::parse("arn:aws:states:r:1:execution:M:e").expect("is an ARN"),
+            branch: model::BranchPath::root(),
+            attempt: model::AttemptId { number, nonce: model::Nonce(7) },
+            waits: Waits::No,
+        }
+    }
+
+    #[test]
+    fn a_name_follows_from_the_attempt() {
+        let name = name_of(&task(1));
+        assert_eq!(name, name_of(&StarterRecord { waits: Waits::Text, ..task(1) }));
+        assert_ne!(name, name_of(&task(2)));
+        assert_eq!((name.len(), name.matches('-').count(), name.as_bytes()[14]), (36, 4, b'4'));
     }
 }

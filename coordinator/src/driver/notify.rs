@@ -48,7 +48,7 @@ impl Notices {
 impl Inner {
     /// Has a commit tell of a status that it brings about.
     pub(super) fn add_notice(&self, commit: &mut Commit, status: ExecutionStatus) {
-        if self.settings.notify {
+        if self.settings.notify && !commit.execution.is_map_run() {
             let (execution, effect) = (commit.execution.clone(), PendingEffect::Notify(status));
             commit.outbox_added.push(OutboxKey { execution, effect });
         }

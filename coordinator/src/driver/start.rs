@@ -85,23 +85,35 @@ impl Inner {
         let caller = trace::of_caller(request.trace.as_ref(), request.trace_header.as_deref());
         let text = request.machine.definition.clone();
         let known = Arc::new(self.new_execution(request, caller).await?);
+        self.create_execution(&known, Some(&text), (begun, caller)).await
+    }
+
+    /// Creates an execution with its first run, as a caller in a trace has asked for; `text` is its definition, where that is at hand.
+    pub(super) async fn create_execution(
+        self: &Arc<Self>,
+        known: &Arc<Known>,
+        text: Option<&str>,
+        (begun, caller): (Timestamp, Option<TraceContext>),
+    ) -> Result<StartOutcome, StartError> {
         let record = &known.record;
         tracing::Span::current().record("execution", tracing::field::display(&record.arn));
         log::in_trace(known.trace.trace);
         let patience = self.caller_patience();
-        let mut plan = self.first_plan(&known, self.settings.limits.run, (begun, caller)).await?;
-        let mut outcome = self.create(&plan.commit, &known, &text, patience).await.map_err(unavailable)?;
+        let mut plan = self.first_plan(known, self.settings.limits.run, (begun, caller)).await?;
+        let mut outcome = self.create(&plan.commit, known, text, patience).await.map_err(unavailable)?;
         if let CommitOutcome::Refused(Refusal::TooLarge { .. } | Refusal::HistoryFull { .. }) = outcome {
             // It starts all the same: what its next run comes to is seen in its history.
-            plan = self.first_plan(&known, RunLimits::SHORTEST, (begun, caller)).await?;
-            outcome = self.create(&plan.commit, &known, &text, patience).await.map_err(unavailable)?;
+            plan = self.first_plan(known, RunLimits::SHORTEST, (begun, caller)).await?;
+            outcome = self.create(&plan.commit, known, text, patience).await.map_err(unavailable)?;
         }
         match outcome {
             CommitOutcome::Committed(committed) => {
-                self.metrics.executions_started.inc();
+                if !record.arn.is_map_run() {
+                    self.metrics.executions_started.inc();
+                }
                 let (arn, at) = (record.arn.clone(), record.started_at);
                 if plan.commit.end.is_none() {
-                    self.cache.keep_execution(&known);
+                    self.cache.keep_execution(known);
                 }
                 self.after(plan, &committed);
                 Ok(StartOutcome::Started { arn, at })
@@ -122,7 +134,7 @@ impl Inner {
         self: &Arc<Self>,
         commit: &Commit,
         known: &Known,
-        text: &str,
+        text: Option<&str>,
         patience: Patience<'_>,
     ) -> Result<CommitOutcome, Unable> {
         for _ in 0..=self.settings.refusals_max {
@@ -130,7 +142,15 @@ impl Inner {
             if !matches!(outcome, CommitOutcome::Refused(Refusal::Undefined)) {
                 return Ok(outcome);
             }
-            persist!(self, patience, self.store.put_definition(known.partition, &known.record.definition, text));
+            let hash = &known.record.definition;
+            let stored = match text {
+                Some(_) => None,
+                None => persist!(self, patience, self.store.definition(hash)),
+            };
+            let Some(text) = text.or(stored.as_deref()) else {
+                return Err(Unable::Broken(format!("the definition {hash} is missing")));
+            };
+            persist!(self, patience, self.store.put_definition(known.partition, hash, text));
         }
         Err(Unable::Contended)
     }
@@ -147,7 +167,7 @@ impl Inner {
 
     async fn first_run(&self, known: &Arc<Known>, run: RunLimits) -> Result<Run, StartError> {
         let execution = self.with_missing_activities(known, self.caller_patience()).await.map_err(unavailable)?;
-        let (moment, limits) = (self.moment(), Limits { run, ..self.settings.limits });
+        let (moment, limits) = (self.moment(), Limits { run, ..self.limits_of(known.arn()) });
         if !known.definition.may_be_long && known.record.input.len() <= self.settings.inline_bytes_max {
             return Ok(engine::start(&known.definition, &execution, moment, &limits));
         }
@@ -182,9 +202,19 @@ impl Inner {
             logging,
             version,
             alias,
+            map_run: None,
         };
         let execution = convert::execution_from_record(&record);
         Ok(Known::new(Arc::new(record), execution, definition, partition))
+    }
+}
+
+impl From<Unable> for StartError {
+    fn from(error: Unable) -> Self {
+        match error {
+            Unable::Broken(reason) => StartError::Definition(reason),
+            Unable::Store(_) | Unable::Broker(_) | Unable::Contended => unavailable(error),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod hash_map;
 pub mod intrinsic;
 mod item_reader;
 mod jackson;
+mod map_run;
 mod name;
 mod parse;
 mod path;
@@ -34,6 +35,7 @@ pub use diagnostics::{Code, Diagnostic, Diagnostics, Severity};
 pub use flow::DataFlow;
 pub use item_reader::{ItemFormat, ItemReader};
 pub use jackson::explain as explain_json;
+pub use map_run::Way;
 pub use name::StateName;
 pub use parse::StateFault;
 pub use path::{DataPath, PathError, Reason, Root};
@@ -42,8 +44,8 @@ pub use resource::{IntegrationPattern, Resource, ResourceKind};
 pub use retry::{Catcher, JitterStrategy, Retrier};
 pub use scope::{Chance, Document, Scope};
 pub use state::{
-    Choice, ChoiceRule, Fail, Limit, Map, Parallel, Pass, ProcessorMode, State, StateKind, Succeed, Task, TextSource,
-    Transition, Wait, WaitUntil,
+    ChildType, Choice, ChoiceRule, Fail, Limit, Map, Parallel, Pass, ProcessorMode, State, StateKind, Succeed, Task,
+    TextSource, Transition, Wait, WaitUntil,
 };
 pub use template::{Template, TemplateError};
 pub use validate::{Options, locate, validate, validate_state};

@@ -46,6 +46,14 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
+    /// Makes a UUID of version 4 out of the next two numbers.
+    pub fn uuid(&self) -> String {
+        let high = self.draw() & 0xffff_ffff_ffff_0fff | 0x4000;
+        let low = self.draw() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
+        let digits = format!("{high:016x}{low:016x}");
+        [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+    }
+
     /// Finds the seed of the sequence that begins with `first`: the steps of `draw` backwards, by the inverses of its factors.
     pub fn state_before(first: u64) -> u64 {
         let unmixed = first ^ (first >> 31) ^ (first >> 62);

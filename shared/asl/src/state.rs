@@ -267,6 +267,8 @@ pub struct Map {
     pub reader: Option<ItemReader>,
     /// Whether the results are written away (`ResultWriter`), so that its own result only tells where.
     pub writes_results: bool,
+    /// What its Map Runs are called after (distributed mode only).
+    pub label: Option<String>,
     /// What is tried again.
     pub retry: Vec<Retrier>,
     /// What is caught.
@@ -281,6 +283,16 @@ pub enum ProcessorMode {
     /// As branches of the execution.
     #[default]
     Inline,
-    /// As executions of their own.
-    Distributed,
+    /// As executions of their own, of this type.
+    Distributed(ChildType),
+}
+
+/// Is the type of the executions that run the items of a Map in distributed mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChildType {
+    /// As StartExecution starts them.
+    #[default]
+    Standard,
+    /// For many short ones.
+    Express,
 }

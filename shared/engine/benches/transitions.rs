@@ -20,6 +20,7 @@ fn execution() -> Execution {
         redrive_count: 0,
         seed: Nonce(7),
         missing_activities: Vec::new(),
+        map_run: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::map_run::MapRunOrder;
 use asl::StateName;
 use model::{AttemptId, BranchPath, EventId, EventRef, JsonText, Nonce, ScopeKey, Timestamp};
 
@@ -30,6 +31,8 @@ pub struct Execution {
     pub seed: Nonce,
     /// The ARNs of activities that the definition names and that don't exist now: their tasks fail.
     pub missing_activities: Vec<String>,
+    /// What it is to do, if it is a Map Run.
+    pub map_run: Option<Arc<MapRunOrder>>,
 }
 
 /// Is the state of one branch of an execution between two of its events.
@@ -225,6 +228,10 @@ pub struct ChildrenPhase {
     pub results_bytes: u64,
     /// Whether a child failed, and the others are being cut off: more of them than one commit may close.
     pub cutting_off: bool,
+    /// How many of those that have succeeded did so with the end of an item that failed (Map Runs only).
+    pub failed: u32,
+    /// How many items may fail.
+    pub tolerated: u32,
 }
 
 impl Branch {

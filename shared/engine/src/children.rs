@@ -8,6 +8,7 @@ use crate::event::{ChildResult, Completion, OpenedScope, Rejected};
 use crate::exit;
 use crate::failure::Failure;
 use crate::kinds;
+use crate::map_run;
 use crate::step::{self, Move, fail_state, settle};
 use crate::turn::{After, Turn, parent_state};
 
@@ -17,6 +18,8 @@ pub(crate) struct Scope {
     pub(crate) concurrency: u32,
     pub(crate) input: JsonText,
     pub(crate) items: Vec<JsonText>,
+    /// How many items may fail.
+    pub(crate) tolerated: u32,
 }
 
 /// Is what a branch learns of its children.
@@ -43,7 +46,7 @@ impl Joined<'_> {
 
 /// Opens the scope of the state just started, and starts its first children.
 pub(crate) fn open(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, scope: Scope) -> Result<Move, Failure> {
-    let Scope { total, concurrency, input, items } = scope;
+    let Scope { total, concurrency, input, items, tolerated } = scope;
     let key = ScopeKey { branch: branch.path.clone(), entry: branch.entry };
     let mut phase = ChildrenPhase {
         scope: key.clone(),
@@ -57,6 +60,8 @@ pub(crate) fn open(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, scop
         last_child_event: branch.last_event,
         results_bytes: 0,
         cutting_off: false,
+        failed: 0,
+        tolerated,
     };
     if total == 0 {
         return complete(turn, branch, state, &phase, &[]);
@@ -81,28 +86,30 @@ pub(crate) fn join(
     let mut finished = Vec::new();
     let mut completions = (0_u32..).zip(joined.completions);
     while let Some((position, completion)) = completions.next() {
-        match completion.result {
-            ChildResult::Succeeded { bytes } => {
+        let cuts_off = cuts_off(&phase, &completion);
+        let failure = match completion.result {
+            ChildResult::Succeeded { bytes, failed } if !cuts_off => {
                 finished.push(completion.last_event);
+                phase.failed += u32::from(failed);
                 succeeded(turn, state, &mut phase, completion.index, completion.last_event, bytes);
+                continue;
             }
-            ChildResult::Failed { error, cause, terminal } => {
-                let failure = Failure::of_child(error, cause, terminal);
-                let failed = (completion.index, completion.last_event);
-                record_failure(turn, state, &phase, failed, &failure, joined.open);
-                if joined.more_open {
-                    // The failure is taken when nothing is left to be cut off.
-                    phase.taken += position.min(joined.taken);
-                    return Ok(shut(turn, branch, phase));
-                }
-                if !failure.terminal {
-                    record_others(turn, state, completions.map(|(_, other)| other));
-                }
-                turn.yielded.closed = Some(phase.scope);
-                branch.last_event = completion.last_event;
-                return Ok(fail_state(turn, branch, state, failure));
-            }
+            ChildResult::Succeeded { .. } => map_run::too_many_failed(),
+            ChildResult::Failed { error, cause, terminal } => Failure::of_child(error, cause, terminal),
+        };
+        let failed = (completion.index, completion.last_event);
+        record_failure(turn, state, &phase, failed, &failure, joined.open);
+        if joined.more_open {
+            // The failure is taken when nothing is left to be cut off.
+            phase.taken += position.min(joined.taken);
+            return Ok(shut(turn, branch, phase));
         }
+        if !failure.terminal {
+            record_others(turn, state, completions.map(|(_, other)| other));
+        }
+        turn.yielded.closed = Some(phase.scope);
+        branch.last_event = completion.last_event;
+        return Ok(fail_state(turn, branch, state, failure));
     }
     phase.taken += joined.taken;
     if phase.succeeded == phase.total {
@@ -124,6 +131,14 @@ pub(crate) fn join(
     }
     branch.phase = Phase::Children(phase);
     Ok(step::open(branch))
+}
+
+/// Tells whether the end of a child is that of the scope: it failed, or it is of an item that is one too many to fail.
+pub(crate) fn cuts_off(phase: &ChildrenPhase, completion: &Completion) -> bool {
+    match completion.result {
+        ChildResult::Succeeded { failed, .. } => failed && phase.failed >= phase.tolerated,
+        ChildResult::Failed { .. } => true,
+    }
 }
 
 fn succeeded(
@@ -157,7 +172,7 @@ fn complete(
     leave(turn, branch, state, phase.last_child_event, array(results))
 }
 
-fn leave(
+pub(crate) fn leave(
     turn: &mut Turn<'_>,
     branch: &Branch,
     state: &State,

@@ -135,8 +135,8 @@ fn fill(
 /// Makes the scope of a field of the branch's state.
 pub(crate) fn scope<'a>(turn: &Turn<'a>, branch: &'a Branch, input: JsonText, field: Field) -> StateScope<'a> {
     let scope = StateScope::new(turn.definition, turn.execution, turn.moment, branch, input, salt(branch, field));
-    match &turn.test {
-        Some(test) => scope.with_context(test.context.clone()),
+    match turn.given_context(branch) {
+        Some(context) => scope.with_context(context),
         None => scope,
     }
 }

@@ -150,6 +150,8 @@ pub enum ChildResult {
     Succeeded {
         /// The output's size.
         bytes: u64,
+        /// Whether the output tells of an item that failed: the Map Run goes on as long as it tolerates that.
+        failed: bool,
     },
     /// It failed.
     Failed {

@@ -24,6 +24,7 @@ mod item_reader;
 mod kinds;
 mod limits;
 mod map;
+mod map_run;
 mod outstanding;
 mod parallel;
 mod pass;
@@ -48,6 +49,7 @@ pub use event::{
 };
 pub use inspection::Inspection;
 pub use limits::{Limits, RunLimits};
+pub use map_run::{MapRunOrder, START_CHILD, START_MAP_RUN, is_of_map_run};
 pub use outstanding::{Outstanding, outstanding, timers_of};
 pub use replay::{Difference, replay};
 pub use run::{run, start};

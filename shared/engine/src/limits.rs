@@ -9,6 +9,8 @@ pub struct Limits {
     pub events_max: Option<u64>,
     /// How many iterations of an inline Map run at once, at most; at least 1.
     pub map_concurrency_max: u32,
+    /// How many child executions of a Map Run run at once, at most; at least 1.
+    pub map_run_concurrency_max: u32,
     /// What bounds one run.
     pub run: RunLimits,
 }
@@ -19,6 +21,7 @@ impl Default for Limits {
             payload_bytes_max: Some(256 * 1024),
             events_max: Some(25_000),
             map_concurrency_max: 40,
+            map_run_concurrency_max: 10_000,
             run: RunLimits::default(),
         }
     }

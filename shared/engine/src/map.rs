@@ -1,8 +1,8 @@
-//! Inline Map states: what is their own; what they share with Parallel is in `children`.
+//! Map states: what is their own; what they share with Parallel is in `children`.
 
 use std::str::FromStr;
 
-use asl::{DataPath, ItemReader, Limit, Map, Payload, QueryLanguage, Root, State};
+use asl::{DataPath, ItemReader, Limit, Map, Payload, ProcessorMode, QueryLanguage, Root, State};
 use jsonata::Kind;
 use model::{Details, EventKind, JsonText, ScopeKey, error_name};
 use serde_json::value::RawValue;
@@ -14,6 +14,7 @@ use crate::dataflow::{self, Field};
 use crate::failure::Failure;
 use crate::item_reader;
 use crate::kinds;
+use crate::map_run::{self, Evaluated};
 use crate::queries::Queries;
 use crate::step::Move;
 use crate::task::{fraction, number, unquoted};
@@ -23,6 +24,9 @@ use crate::turn::{Turn, parent_state};
 const SELECTOR_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, map: &Map) -> Result<Move, Failure> {
+    if let Some(order) = turn.execution.map_run.clone() {
+        return map_run::open(turn, branch, state, &order);
+    }
     let input = dataflow::selected(turn, branch, state)?;
     // Of AWS's fields of a Map, this one is evaluated before the state starts, the tolerances after it.
     let wanted = count(turn, branch, state, (&map.max_concurrency, &input), "MaxConcurrency")?;
@@ -31,12 +35,18 @@ pub(crate) fn enter(turn: &mut Turn<'_>, branch: &mut Branch, state: &State, map
     let total = u32::try_from(items.len()).unwrap_or(u32::MAX);
     let details = Details::MapStarted { length: u64::from(total) };
     branch.last_event = turn.emit(branch.last_event, EventKind::MapStateStarted, details);
-    tolerance(turn, branch, state, (map, &input))?;
+    let (tolerated_failure_count, tolerated_failure_percentage) = tolerance(turn, branch, state, (map, &input))?;
     if turn.test.is_some() {
         note_selected(turn, branch, state, (map, &input), &items)?;
     }
+    if matches!(map.mode, ProcessorMode::Distributed(_)) && turn.test.is_none() {
+        let max_concurrency = wanted;
+        let evaluated =
+            Evaluated { input, items, max_concurrency, tolerated_failure_count, tolerated_failure_percentage };
+        return Ok(map_run::begin(turn, branch, state, map, evaluated));
+    }
     let concurrency = at_once(turn, wanted);
-    children::open(turn, branch, state, Scope { total, concurrency, input, items })
+    children::open(turn, branch, state, Scope { total, concurrency, input, items, tolerated: 0 })
 }
 
 /// Makes the input of an iteration that is about to enter its first state, from the Map's own input, which it bears until
@@ -199,27 +209,30 @@ fn computed_items(
     })
 }
 
-fn elements(text: &JsonText) -> Option<Vec<JsonText>> {
+/// Gives the elements of an array, each as its text.
+pub(crate) fn elements(text: &JsonText) -> Option<Vec<JsonText>> {
     let elements: Vec<&RawValue> = serde_json::from_str(text.as_str()).ok()?;
     Some(elements.into_iter().map(JsonText::from_raw).collect())
 }
 
-/// Evaluates how many failures the Map tolerates: values that can't be are a fault, even though an inline Map tolerates none.
+/// Evaluates how many failures the Map tolerates, in all and of a hundred: values that can't be are a fault, even though an inline Map
+/// tolerates none.
 fn tolerance(
     turn: &mut Turn<'_>,
     branch: &Branch,
     state: &State,
     (map, input): (&Map, &JsonText),
-) -> Result<(), Failure> {
+) -> Result<(Option<u64>, Option<f64>), Failure> {
+    let (mut in_all, mut of_hundred) = (None, None);
     if let Some(limit) = &map.tolerated_failure_count {
-        let most = count(turn, branch, state, (limit, input), "ToleratedFailureCount")?;
-        turn.note(|inspection| inspection.tolerated_failure_count = Some(most));
+        in_all = Some(count(turn, branch, state, (limit, input), "ToleratedFailureCount")?);
+        turn.note(|inspection| inspection.tolerated_failure_count = in_all);
     }
     if let Some(limit) = &map.tolerated_failure_percentage {
-        let most = percentage(turn, branch, state, (limit, input), "ToleratedFailurePercentage")?;
-        turn.note(|inspection| inspection.tolerated_failure_percentage = Some(most));
+        of_hundred = Some(percentage(turn, branch, state, (limit, input), "ToleratedFailurePercentage")?);
+        turn.note(|inspection| inspection.tolerated_failure_percentage = of_hundred);
     }
-    Ok(())
+    Ok((in_all, of_hundred))
 }
 
 /// Gives the number that a field states, or that it or its `…Path` refers to.

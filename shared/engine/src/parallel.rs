@@ -20,5 +20,5 @@ pub(crate) fn enter(
     let input = dataflow::parameters(turn, branch, state, selected)?;
     branch.last_event = turn.emit(branch.last_event, EventKind::ParallelStateStarted, Details::None);
     let total = u32::try_from(parallel.branches.len()).unwrap_or(u32::MAX);
-    children::open(turn, branch, state, Scope { total, concurrency: total, input, items: Vec::new() })
+    children::open(turn, branch, state, Scope { total, concurrency: total, input, items: Vec::new(), tolerated: 0 })
 }

@@ -32,11 +32,8 @@ impl<'a> Queries<'a> {
             branch,
             result: None,
             error_output: None,
-            context: match &turn.test {
-                Some(test) => {
-                    let context = test.context.clone();
-                    Box::new(move || context.clone())
-                }
+            context: match turn.given_context(branch) {
+                Some(context) => Box::new(move || context.clone()),
                 None => Box::new(move || context_object::render(definition, execution, branch, attempt)),
             },
             moment: jsonata::Moment { millis: turn.moment.at.as_millis(), seed: chance.draw() },

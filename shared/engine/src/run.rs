@@ -41,9 +41,14 @@ pub fn start(definition: &Definition, execution: &Execution, moment: Moment, lim
 
 /// Records that the execution has begun.
 pub(crate) fn started(turn: &mut Turn<'_>) {
-    let Execution { input, role_arn, .. } = turn.execution;
-    let details = Details::ExecutionStarted { input: input.clone(), role_arn: role_arn.clone() };
+    let Execution { role_arn, .. } = turn.execution;
+    let details = Details::ExecutionStarted { input: first_input(turn.execution), role_arn: role_arn.clone() };
     turn.emit(EventRef::NONE, EventKind::ExecutionStarted, details);
+}
+
+/// Gives what the first state gets. A Map Run has its order beside: it may be large, and nobody looks at it as an input.
+fn first_input(execution: &Execution) -> JsonText {
+    if execution.map_run.is_some() { JsonText::trusted("{}") } else { execution.input.clone() }
 }
 
 /// Makes the root branch, about to enter its first state.
@@ -54,7 +59,7 @@ pub(crate) fn root(start_at: &StateName, execution: &Execution, moment: Moment) 
         state: start_at.clone(),
         entry: 0,
         attempts: 0,
-        input: execution.input.clone(),
+        input: first_input(execution),
         entered_at: moment.at,
         entered_event: EventRef::NONE,
         before_entered: EventRef::NONE,
@@ -223,7 +228,8 @@ impl<'a> Runner<'a> {
 
     fn join_end(&mut self, parent: usize, end: BranchEnd) -> Vec<usize> {
         let (completion, output) = completion(&end);
-        let failed = matches!(completion.result, ChildResult::Failed { .. });
+        let phase = self.nodes[parent].branch.as_ref().and_then(Branch::open_scope);
+        let failed = phase.is_some_and(|phase| children::cuts_off(phase, &completion));
         let Some(scope) = self.nodes[parent].scope.as_mut() else { return Vec::new() };
         if let Some(output) = output {
             scope.keep(completion.index, output);
@@ -437,7 +443,7 @@ fn completion(end: &BranchEnd) -> (Completion, Option<JsonText>) {
     let (result, output) = match &end.result {
         Ok(output) => {
             let bytes = u64::try_from(output.len()).unwrap_or(u64::MAX);
-            (ChildResult::Succeeded { bytes }, Some(output.clone()))
+            (ChildResult::Succeeded { bytes, failed: end.failed_item }, Some(output.clone()))
         }
         Err(EndFailure { error, cause, terminal }) => {
             (ChildResult::Failed { error: error.clone(), cause: cause.clone(), terminal: *terminal }, None)

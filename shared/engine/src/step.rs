@@ -12,7 +12,7 @@ use crate::kinds::{self, state_type};
 use crate::limits::Limits;
 use crate::outstanding;
 use crate::turn::{After, BranchEnd, Turn};
-use crate::{catch, choice, fail, map, parallel, pass, retry, succeed, task, wait};
+use crate::{catch, choice, fail, map, map_run, parallel, pass, retry, succeed, task, wait};
 
 /// How much earlier than due a timer may fire by the clock of who reports it, in milliseconds. The transition then happens at
 /// the time that was due; a timer that fires even earlier is set anew.
@@ -92,9 +92,15 @@ pub(crate) fn advance(turn: &mut Turn<'_>, branch: Branch, event: Event) -> Resu
     match (&branch.phase, event) {
         (Phase::Ready, Event::Proceed) => Ok(enter(turn, branch, state)),
         (Phase::Task(phase), Event::Report { attempt, started_at, worker, outcome }) if phase.attempt == attempt => {
+            if kinds::map(state).is_some() {
+                return map_run::report(turn, branch, state, outcome);
+            }
             task::report(turn, branch, state, task::Report { started_at, worker, outcome })
         }
         (Phase::Task(phase), Event::Callback { attempt, callback }) if phase.attempt == attempt => {
+            if kinds::map(state).is_some() {
+                return map_run::ended(turn, branch, state, callback);
+            }
             task::called_back(turn, branch, state, callback)
         }
         (Phase::Task(phase), Event::Timer { timer }) if timer.attempt() == Some(phase.attempt.number) => {
@@ -156,8 +162,12 @@ impl Move {
 fn enter(turn: &mut Turn<'_>, mut branch: Branch, state: &State) -> After {
     if branch.entry == 0 {
         match map::select(turn, &branch) {
-            Ok(Some(input)) => branch.input = input,
-            Ok(None) => {}
+            Ok(selected) => {
+                branch.input = selected.unwrap_or(branch.input);
+                if turn.execution.map_run.is_some() {
+                    map_run::is_selected(&mut branch);
+                }
+            }
             Err(failure) => {
                 record_evaluation(turn, &mut branch, &failure);
                 return end_failed(turn, branch, state, failure);
@@ -318,7 +328,12 @@ fn end_succeeded(turn: &mut Turn<'_>, branch: &Branch, output: JsonText) -> Afte
         let details = Details::Output { output: output.clone() };
         turn.emit(branch.last_event, EventKind::ExecutionSucceeded, details);
     }
-    After::Ended(BranchEnd { path: branch.path.clone(), last_event: branch.last_event, result: Ok(output) })
+    After::Ended(BranchEnd {
+        path: branch.path.clone(),
+        last_event: branch.last_event,
+        result: Ok(output),
+        failed_item: false,
+    })
 }
 
 fn end_failed(turn: &mut Turn<'_>, branch: Branch, state: &State, failure: Failure) -> After {
@@ -329,7 +344,7 @@ fn end_failed(turn: &mut Turn<'_>, branch: Branch, state: &State, failure: Failu
         turn.emit(branch.last_event, EventKind::ExecutionFailed, details);
     }
     let result = Err(failed);
-    After::Ended(BranchEnd { path: branch.path, last_event: branch.last_event, result })
+    After::Ended(BranchEnd { path: branch.path, last_event: branch.last_event, result, failed_item: false })
 }
 
 /// Tells whether a timer is due, and moves the moment there. One that is not is set anew.

@@ -13,6 +13,7 @@ use crate::event::{Effect, NewEvent, Outcome, Rejected, Timer};
 use crate::exit;
 use crate::failure::Failure;
 use crate::kinds;
+use crate::map_run;
 use crate::queries::Queries;
 use crate::resource_events::Chain;
 use crate::step::{Move, is_due, open, settle};
@@ -258,6 +259,9 @@ fn end(turn: &mut Turn<'_>, mut branch: Branch, state: &State, task: &Task, call
     let chain = Chain::of(task);
     let result = match callback {
         Callback::Succeeded { output } => succeeded(turn, &mut branch, state, task, &chain, output),
+        Callback::Failed { error, cause } if turn.execution.map_run.is_some() => {
+            return map_run::item_failed(turn, branch, state, error, cause);
+        }
         Callback::Failed { error, cause } => {
             let mut failure = Failure::new(error, cause);
             // What a task names so is its failure, not one of the state machine.

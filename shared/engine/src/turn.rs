@@ -9,6 +9,7 @@ use crate::event::{Effect, Leaving, Left, Moment, NewEvent, OpenedScope, Rejecte
 use crate::inspection::Inspection;
 use crate::kinds::state_type;
 use crate::limits::Limits;
+use crate::map_run;
 use crate::test_state::TestTurn;
 
 /// Is the surroundings of transitions, and their yield.
@@ -66,6 +67,8 @@ pub struct BranchEnd {
     pub last_event: EventRef,
     /// The output, or the error name and cause.
     pub result: Result<JsonText, EndFailure>,
+    /// Whether the output tells of an item of a Map Run that failed.
+    pub failed_item: bool,
 }
 
 /// Is the failure that a branch ended with.
@@ -118,6 +121,11 @@ impl<'a> Turn<'a> {
     /// Gives the context object of a test, if this is one.
     pub(crate) fn test_context(&self) -> Option<JsonText> {
         self.test.as_ref().map(|test| test.context.clone())
+    }
+
+    /// Gives the context object that stands in the place of the branch's own: that of a test, or of the Map state of a Map Run.
+    pub(crate) fn given_context(&self, branch: &Branch) -> Option<JsonText> {
+        self.test_context().or_else(|| map_run::context(self, branch))
     }
 
     /// Puts a context object in the place of a test's.

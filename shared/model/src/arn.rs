@@ -39,14 +39,6 @@ fn parts<'a>(text: &'a str, wanted: &str, count: usize) -> Result<Vec<&'a str>, 
     Ok(parts)
 }
 
-/// Refuses what is not the ARN of a Map Run: `arn:aws:states:REGION:ACCOUNT:mapRun:STATEMACHINE/LABEL:ID`.
-///
-/// # Errors
-/// `ArnError` in AWS's words.
-pub fn check_map_run_arn(text: &str) -> Result<(), ArnError> {
-    parts(text, "mapRun", 8).map(|_| ())
-}
-
 /// Gives the partition of what an ARN names, of `count` partitions: the same on every machine and in every release.
 pub fn partition(arn: &str, count: u32) -> u32 {
     let hash = arn
@@ -100,6 +92,28 @@ impl StateMachineArn {
         ExecutionArn(format!("arn:aws:states:{region}:{account}:execution:{machine}:{name}").into())
     }
 
+    /// Names the state machine as the executions of a Map state in distributed mode do, with the state's label:
+    /// `arn:aws:states:REGION:ACCOUNT:stateMachine:NAME/LABEL`.
+    #[must_use]
+    pub fn labelled(&self, label: &str) -> Self {
+        Self(format!("{}/{label}", self.0).into())
+    }
+
+    /// Gives the state machine without the label, and the label if there is one.
+    pub fn without_label(&self) -> (Self, Option<&str>) {
+        match self.0.rsplit_once('/') {
+            Some((machine, label)) => (Self(machine.into()), Some(label)),
+            None => (self.clone(), None),
+        }
+    }
+
+    /// Puts together the ARN of a Map Run of this state machine, whose name ends with the label of the Map state:
+    /// `arn:aws:states:REGION:ACCOUNT:mapRun:NAME/LABEL:ID`.
+    pub fn map_run(&self, id: &str) -> ExecutionArn {
+        let (region, account, machine) = (self.region(), self.account(), self.name());
+        ExecutionArn(format!("arn:aws:states:{region}:{account}:mapRun:{machine}:{id}").into())
+    }
+
     fn part(&self, index: usize) -> &str {
         self.0.split(':').nth(index).unwrap_or_default()
     }
@@ -147,18 +161,41 @@ impl fmt::Display for ActivityArn {
     }
 }
 
-/// Is the ARN of an execution: `arn:aws:states:REGION:ACCOUNT:execution:STATEMACHINE:NAME`.
+/// Is the ARN of an execution, `arn:aws:states:REGION:ACCOUNT:execution:STATEMACHINE:NAME`, or of a Map Run, which is an execution too:
+/// `arn:aws:states:REGION:ACCOUNT:mapRun:STATEMACHINE/LABEL:ID`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExecutionArn(Arc<str>);
 
 impl ExecutionArn {
-    /// Reads an ARN.
+    /// Reads the ARN of an execution that is no Map Run.
     ///
     /// # Errors
     /// `ArnError` in AWS's words.
     pub fn parse(text: &str) -> Result<Self, ArnError> {
         parts(text, "execution", 8)?;
         Ok(Self(text.into()))
+    }
+
+    /// Reads the ARN of a Map Run.
+    ///
+    /// # Errors
+    /// `ArnError` in AWS's words.
+    pub fn parse_map_run(text: &str) -> Result<Self, ArnError> {
+        parts(text, "mapRun", 8)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Reads the ARN of an execution or of a Map Run.
+    ///
+    /// # Errors
+    /// `ArnError` in AWS's words.
+    pub fn parse_any(text: &str) -> Result<Self, ArnError> {
+        Self::parse_map_run(text).or_else(|_| Self::parse(text))
+    }
+
+    /// Tells whether it is that of a Map Run.
+    pub fn is_map_run(&self) -> bool {
+        self.part(5) == "mapRun"
     }
 
     /// Gives the text.
@@ -234,7 +271,21 @@ mod tests {
         check("arn:aws:states:r:1:activity:x", "Resource type not valid in this context: activity");
         check("arn:aws:states:r:1:stateMachine:", "Invalid ARN format: arn:aws:states:r:1:stateMachine:");
         check("arn:aws:states", "Invalid ARN format: arn:aws:states");
-        assert_eq!(check_map_run_arn("arn:aws:states:r:1:mapRun:S/Map:0ab"), Ok(()));
-        assert_eq!(check_map_run_arn("x"), Err(ArnError::Prefix("x".to_owned())));
+        assert_eq!(ExecutionArn::parse_map_run("x"), Err(ArnError::Prefix("x".to_owned())));
+    }
+
+    #[test]
+    fn a_map_run_is_an_execution_too() {
+        let machine = StateMachineArn::new("r", "1", "S").labelled("Map");
+        let run = machine.map_run("0ab");
+        assert_eq!(run.as_str(), "arn:aws:states:r:1:mapRun:S/Map:0ab");
+        assert_eq!((ExecutionArn::parse_any(run.as_str()), run.state_machine()), (Ok(run.clone()), machine.clone()));
+        assert!(run.is_map_run() && ExecutionArn::parse(run.as_str()).is_err());
+        let child = machine.execution("c");
+        assert_eq!(child.as_str(), "arn:aws:states:r:1:execution:S/Map:c");
+        assert_eq!(ExecutionArn::parse_any(child.as_str()), Ok(child.clone()));
+        assert!(!child.is_map_run());
+        assert_eq!(machine.without_label(), (StateMachineArn::new("r", "1", "S"), Some("Map")));
+        assert_eq!(machine.without_label().0.without_label().1, None);
     }
 }

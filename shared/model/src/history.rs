@@ -119,6 +119,11 @@ pub enum Details {
         /// The cause.
         cause: Option<String>,
     },
+    /// A Map Run began.
+    MapRunStarted {
+        /// Its ARN.
+        arn: String,
+    },
     /// A Map state began.
     MapStarted {
         /// The number of items.
@@ -150,7 +155,7 @@ impl Details {
         let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         match self {
             Details::None | Details::WorkerStarted { .. } | Details::TaskStarted { .. } => 0,
-            Details::MapStarted { .. } | Details::MapIteration { .. } => 0,
+            Details::MapRunStarted { .. } | Details::MapStarted { .. } | Details::MapIteration { .. } => 0,
             Details::ExecutionStarted { input, .. }
             | Details::StateEntered { input, .. }
             | Details::Scheduled { input, .. }

@@ -14,7 +14,7 @@ mod qualified;
 mod time;
 mod token;
 
-pub use arn::{ActivityArn, ArnError, ExecutionArn, StateMachineArn, check_map_run_arn, partition};
+pub use arn::{ActivityArn, ArnError, ExecutionArn, StateMachineArn, partition};
 pub use execution::{ExecutionEnd, ExecutionStatus, StateMachineStatus};
 pub use history::{Details, EventKind, HistoryEvent, StateType};
 pub use ids::{AttemptId, BranchPath, CommitId, EventId, EventRef, FencingToken, IdError, Nonce, Revision, ScopeKey};

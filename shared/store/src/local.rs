@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use model::{ActivityArn, BranchPath, ExecutionArn, JsonText, Revision, ScopeKey, Timestamp};
+use model::{ActivityArn, BranchPath, ExecutionArn, ExecutionStatus, JsonText, Revision, ScopeKey, Timestamp};
 use runtime::{Runtime, watch};
 use wire::record::DefinitionHash;
 
@@ -188,6 +188,16 @@ impl<K: Keeper> ExecutionStore for LocalStore<K> {
     ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error> {
         let query = query.clone();
         self.list(partition, move |view| rules::executions(view, partition, &query)).await
+    }
+
+    async fn count_executions(
+        &self,
+        partition: u32,
+        listed_under: &str,
+        status: ExecutionStatus,
+    ) -> Result<u64, Error> {
+        let under = listed_under.to_owned();
+        self.list(partition, move |view| rules::count_executions(view, partition, &under, status)).await
     }
 
     async fn offer_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {

@@ -110,13 +110,13 @@ pub struct ResourceQuery {
     pub limit: usize,
 }
 
-/// Asks for executions of a state machine in a partition, the newest first: those that run count by their start, others by their end, as
+/// Asks for executions of a state machine, of a Map Run, or for the Map Runs of an execution, in a partition, the newest first: those that run count by their start, others by their end, as
 /// with AWS. Those of one millisecond come in the reverse order of their ARNs.
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionQuery {
-    /// The state machine.
-    pub state_machine: StateMachineArn,
+    /// The ARN that they are listed under (`ExecutionRecord::listed_under`).
+    pub listed_under: Arc<str>,
     /// Only those of this status.
     pub status: Option<model::ExecutionStatus>,
     /// Only what comes after this time and ARN, that is, what is older.

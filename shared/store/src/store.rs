@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{
-    ActivityArn, BranchPath, EventId, ExecutionArn, ExecutionEnd, FencingToken, HistoryEvent, JsonText, Revision,
-    ScopeKey, StateMachineArn, Timestamp,
+    ActivityArn, BranchPath, EventId, ExecutionArn, ExecutionEnd, ExecutionStatus, FencingToken, HistoryEvent,
+    JsonText, Revision, ScopeKey, StateMachineArn, Timestamp,
 };
 use runtime::watch;
 use wire::record::{
@@ -81,6 +81,13 @@ pub trait ExecutionStore: Send + Sync + 'static {
         partition: u32,
         query: &ExecutionQuery,
     ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error>;
+
+    /// Counts the executions of a status that lie in a partition and are listed under an ARN (`ExecutionRecord::listed_under`).
+    ///
+    /// # Errors
+    /// `Error` when the store can't be reached.
+    async fn count_executions(&self, partition: u32, listed_under: &str, status: ExecutionStatus)
+    -> Result<u64, Error>;
 
     /// Puts a task into the queue of its activity; one that is there already stays as it is.
     ///

@@ -94,7 +94,7 @@ pub(crate) fn parse_activity_task(activity: &ActivityArn, text: &str) -> Result<
 }
 
 pub(crate) fn execution(arn: &str) -> Result<ExecutionArn, Error> {
-    ExecutionArn::parse(arn).map_err(|error| Error::Corrupt(error.to_string()))
+    ExecutionArn::parse_any(arn).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
 pub(crate) fn id<T: std::str::FromStr<Err = model::IdError>>(text: &str) -> Result<T, Error> {

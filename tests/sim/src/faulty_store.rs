@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{ActivityArn, BranchPath, ExecutionArn, JsonText, Revision, ScopeKey, Timestamp};
+use model::{ActivityArn, BranchPath, ExecutionArn, ExecutionStatus, JsonText, Revision, ScopeKey, Timestamp};
 use runtime::{Runtime, watch};
 use store::{
     ActivityTask, Commit, CommitOutcome, Error, ExecutionHead, ExecutionQuery, ExecutionStore, HistoryPage,
@@ -128,6 +128,16 @@ impl ExecutionStore for FaultyStore {
     ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error> {
         self.reach("list executions").await?;
         self.inner.list_executions(partition, query).await
+    }
+
+    async fn count_executions(
+        &self,
+        partition: u32,
+        listed_under: &str,
+        status: ExecutionStatus,
+    ) -> Result<u64, Error> {
+        self.reach("count executions").await?;
+        self.inner.count_executions(partition, listed_under, status).await
     }
 
     async fn offer_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {

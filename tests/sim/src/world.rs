@@ -312,8 +312,8 @@ impl World {
         let mut all: Vec<ExecutionArn> = self.running.iter().map(|(arn, _)| arn.clone()).collect();
         let nested = self.running.iter().flat_map(|(_, scenario)| &scenario.nested);
         for (machine, _) in nested {
-            let state_machine = scenario::machine_arn(machine);
-            let query = ExecutionQuery { state_machine, status: None, after: None, limit: usize::MAX };
+            let listed_under = scenario::machine_arn(machine).as_str().into();
+            let query = ExecutionQuery { listed_under, status: None, after: None, limit: usize::MAX };
             for partition in 0..PARTITIONS {
                 let listed = self.store.list_executions(partition, &query).await.context("list executions")?;
                 all.extend(listed.into_iter().map(|(_, arn)| arn));

@@ -65,6 +65,7 @@ fn details(details: &Details) -> String {
         Details::TaskFailure { resource_type, resource, error, cause } => {
             format!(" {resource_type} {resource}{}", failure(error, cause))
         }
+        Details::MapRunStarted { arn } => format!(" {arn}"),
         Details::MapStarted { length } => format!(" length={length}"),
         Details::MapIteration { name, index } => format!(" {name} [{index}]"),
         Details::EvaluationFailed { state, location, error, cause } => {

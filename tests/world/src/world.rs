@@ -131,6 +131,7 @@ impl World {
             redrive_count: 0,
             seed: Nonce(seed),
             missing_activities,
+            map_run: None,
         };
         let mut world = Self {
             definition,

@@ -30,9 +30,9 @@ use crate::metrics::Metrics;
 
 /// How many reports are taken over between two looks at the lanes.
 const TAKEN_MAX: usize = 256;
-/// How long a queue may be missing before reports to it become dead letters: its owner declares it again after a
 /// The bytes of a cause that goes without being replaced: no broker is set up to take less.
 const CAUSE_SHORT: usize = 1_024;
+/// How long a queue may be missing before reports to it become dead letters: its owner declares it again after a
 /// restart, or is gone for good.
 const UNROUTABLE_MAX_MILLIS: u64 = 300_000;
 

@@ -15,9 +15,8 @@ use async_trait::async_trait;
 use engine::{Callback, Outcome};
 use model::{ExecutionArn, HistoryEvent, JsonText};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use store::ExecutionHead;
-use wire::record::{ExecutionRecord, LoggingRecord, StarterRecord, StateMachineRecord, Waits};
+use wire::record::{ExecutionRecord, LoggingRecord, StateMachineRecord, Waits};
 
 use super::activities::polled;
 use super::answer::Answer;
@@ -28,7 +27,7 @@ use super::log_line::log_line;
 use super::members::Members;
 use super::operation::{Found, Operation, find};
 use super::{Api, Inner};
-use crate::driver::{Call, Reply, Service, TakenTask};
+use crate::driver::{Call, Reply, Service, TakenTask, name_of};
 
 /// Is the kind of an integration: how a call's members and its errors look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,18 +74,6 @@ impl Service for TaskCalls {
         let name = members["Name"].as_str().map_or_else(|| name_of(&call.task), str::to_owned);
         ExecutionArn::parse(machine.execution(&name).as_str()).ok()
     }
-}
-
-/// Names the execution that a task starts without giving it a name: by the attempt, so that it is the same if the call is repeated.
-pub(super) fn name_of(task: &StarterRecord) -> String {
-    let StarterRecord { execution, branch, attempt, waits: _ } = task;
-    let digest = Sha256::digest(format!("{execution}\n{branch}\n{attempt}"));
-    let mut bytes: [u8; 16] = std::array::from_fn(|index| digest[index]);
-    // A UUID of version 4, as AWS names them.
-    bytes[6] = (bytes[6] & 0x0f) | 0x40;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 impl Api {
@@ -195,30 +182,13 @@ fn members_of(value: Value) -> Result<Members, ApiError> {
 mod tests {
     use super::*;
 
-    fn task(number: u32) -> StarterRecord {
-        StarterRecord {
-            execution: ExecutionArn::parse("arn:aws:states:r:1:execution:M:e").expect("is an ARN"),
-            branch: model::BranchPath::root(),
-            attempt: model::AttemptId { number, nonce: model::Nonce(7) },
-            waits: Waits::No,
-        }
-    }
-
-    #[test]
-    fn a_name_follows_from_the_attempt() {
-        let name = name_of(&task(1));
-        assert_eq!(name, name_of(&StarterRecord { waits: Waits::Text, ..task(1) }));
-        assert_ne!(name, name_of(&task(2)));
-        assert_eq!((name.len(), name.matches('-').count(), name.as_bytes()[14]), (36, 4, b'4'));
-    }
-
     #[test]
     fn operations_are_found_by_their_resource() {
         let find = |resource: &str| operation_of(&Resource::parse(resource).expect("is an ARN")).ok();
         assert_eq!(find("arn:aws:states:::states:startExecution.sync:2"), Some(Operation::StartExecution));
         assert_eq!(find("arn:aws:states:::aws-sdk:sfn:sendTaskSuccess"), Some(Operation::SendTaskSuccess));
         for unknown in
-            ["states:stopExecution", "aws-sdk:sfn:SendTaskSuccess", "aws-sdk:sfn:listMapRuns", "aws-sdk:sfn:"]
+            ["states:stopExecution", "aws-sdk:sfn:SendTaskSuccess", "aws-sdk:sfn:updateMapRun", "aws-sdk:sfn:"]
         {
             assert_eq!(find(&format!("arn:aws:states:::{unknown}")), None, "{unknown}");
         }

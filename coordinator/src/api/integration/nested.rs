@@ -1,7 +1,7 @@
 //! How the end of a nested execution is told to the task that waits for it.
 
 use engine::Callback;
-use model::{ExecutionStatus, JsonText, error_name};
+use model::{ExecutionEnd, ExecutionStatus, JsonText, error_name};
 use serde_json::Value;
 use store::ExecutionHead;
 use wire::record::Waits;
@@ -14,6 +14,9 @@ use crate::api::describe_execution::view;
 pub(super) fn end_of(head: &ExecutionHead) -> Option<Callback> {
     let waits = head.record.started_by.as_ref()?.waits;
     let (end, _) = head.end.as_ref()?;
+    if head.record.map_run.is_some() {
+        return Some(end_of_part(head, end));
+    }
     let shown = shapes::with_millis(&view(head, true));
     match (waits, end.status == ExecutionStatus::Succeeded) {
         (Waits::No, _) => None,
@@ -22,6 +25,24 @@ pub(super) fn end_of(head: &ExecutionHead) -> Option<Callback> {
         }
         (Waits::Text, true) => Some(Callback::Succeeded { output: JsonText::from_value(&shown) }),
         (Waits::Parsed, true) => Some(Callback::Succeeded { output: parsed(shown) }),
+    }
+}
+
+/// Gives what a Map Run tells its Map state, its results or its failure, and a child execution its Map Run: its output, or else the
+/// status it ended with, and all that is told of it, as AWS has it among the results of a Map state.
+fn end_of_part(head: &ExecutionHead, end: &ExecutionEnd) -> Callback {
+    match &end.output {
+        Some(output) if end.status == ExecutionStatus::Succeeded => Callback::Succeeded { output: output.clone() },
+        Some(_) | None if head.record.arn.is_map_run() => {
+            Callback::Failed { error: end.error.clone(), cause: end.cause.clone() }
+        }
+        Some(_) | None => {
+            let mut shown = shapes::sdk(&view(head, true));
+            if let Value::Object(members) = &mut shown {
+                members.sort_keys();
+            }
+            Callback::Failed { error: Some(end.status.as_str().to_owned()), cause: Some(shown.to_string()) }
+        }
     }
 }
 

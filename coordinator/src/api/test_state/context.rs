@@ -25,6 +25,7 @@ impl Context {
         let now = runtime.now();
         let execution = Execution {
             missing_activities: Vec::new(),
+            map_run: None,
             seed: runtime.nonce(),
             arn: format!("arn:aws:states:{}:{}:express:{machine}:{name}", caller.region, caller.account),
             name,

@@ -362,9 +362,9 @@ async fn lists_that_are_too_long() {
 #[tokio::test(start_paused = true)]
 async fn operations_that_are_not_answered() {
     let fixture = Fixture::new();
-    let not_yet = "The operation ListMapRuns is known, but this version of Stepwell does not answer it yet";
-    let reply = fixture.call("ListMapRuns", &json!({})).await;
-    expect(&reply, 400, "UnknownOperationException", not_yet, &"ListMapRuns");
+    let not_yet = "The operation UpdateMapRun is known, but this version of Stepwell does not answer it yet";
+    let reply = fixture.call("UpdateMapRun", &json!({})).await;
+    expect(&reply, 400, "UnknownOperationException", not_yet, &"UpdateMapRun");
     let reply = fixture.call("DropTables", &json!({})).await;
     expect(
         &reply,
@@ -439,6 +439,8 @@ async fn rubbish_is_never_a_defect() {
             "ListExecutions",
             &["stateMachineArn", "statusFilter", "maxResults", "nextToken", "mapRunArn", "redriveFilter"],
         ),
+        ("DescribeMapRun", &["mapRunArn"]),
+        ("ListMapRuns", &["executionArn", "maxResults", "nextToken"]),
         ("ListStateMachines", &["maxResults", "nextToken"]),
         ("ListTagsForResource", &["resourceArn"]),
         ("CreateStateMachineAlias", &["name", "description", "routingConfiguration"]),

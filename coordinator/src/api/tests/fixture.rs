@@ -123,5 +123,6 @@ pub(in crate::api) fn execution_record(arn: &str) -> ExecutionRecord {
         logging: None,
         version: None,
         alias: None,
+        map_run: None,
     }
 }

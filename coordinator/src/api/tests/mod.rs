@@ -6,6 +6,7 @@ pub(super) mod fixture;
 mod golden;
 mod hostile;
 mod logging;
+mod map_runs;
 mod outage;
 mod published;
 mod refusals;

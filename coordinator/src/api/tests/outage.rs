@@ -50,9 +50,14 @@ fn request(operation: &str, machine: &str) -> Value {
         "DeleteStateMachineAlias" | "DescribeStateMachineAlias" => json!({ "stateMachineAliasArn": alias }),
         "UpdateStateMachineAlias" => json!({ "stateMachineAliasArn": alias, "routingConfiguration": routes }),
         "DeleteStateMachineVersion" => json!({ "stateMachineVersionArn": version }),
-        "DescribeExecution" | "DescribeStateMachineForExecution" | "GetExecutionHistory" | "StopExecution" => {
+        "DescribeExecution"
+        | "DescribeStateMachineForExecution"
+        | "GetExecutionHistory"
+        | "ListMapRuns"
+        | "StopExecution" => {
             json!({ "executionArn": execution })
         }
+        "DescribeMapRun" => json!({ "mapRunArn": machine.replace("stateMachine", "mapRun") + "/L:0ab" }),
         "ListActivities" | "ListStateMachines" => json!({}),
         "ListTagsForResource" => json!({ "resourceArn": machine }),
         "SendTaskFailure" | "SendTaskHeartbeat" => json!({ "taskToken": token }),

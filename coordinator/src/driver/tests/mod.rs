@@ -5,6 +5,7 @@ mod contention;
 mod crashes;
 mod large;
 mod loss;
+mod map_runs;
 mod nested;
 mod notify;
 mod orders;

@@ -39,7 +39,8 @@ async fn children_of(world: &World, machine: &str) -> Vec<ExecutionArn> {
     let machine = model::StateMachineArn::new("us-east-1", "123456789012", machine);
     let mut found = Vec::new();
     for partition in 0..world.store.partitions() {
-        let query = store::ExecutionQuery { state_machine: machine.clone(), status: None, after: None, limit: 1_000 };
+        let query =
+            store::ExecutionQuery { listed_under: machine.as_str().into(), status: None, after: None, limit: 1_000 };
         let listed = world.store.list_executions(partition, &query).await.expect("the store answers");
         found.extend(listed.into_iter().map(|(_, arn)| arn));
     }

@@ -27,9 +27,5 @@ pub(crate) fn random(start: &Value, end: &Value, seed: Option<&Value>, scope: &d
 
 /// Gives a UUID of version 4.
 pub(crate) fn uuid(scope: &dyn Scope) -> Value {
-    let high = scope.chance().draw() & 0xffff_ffff_ffff_0fff | 0x4000;
-    let low = scope.chance().draw() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
-    let digits = format!("{high:016x}{low:016x}");
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
-    Value::String(parts.join("-"))
+    Value::String(scope.chance().uuid())
 }

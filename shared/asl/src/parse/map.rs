@@ -10,7 +10,7 @@ use crate::parse::source::Object;
 use crate::parse::state::transition;
 use crate::parse::{fields, parse_machine, path, query, retry};
 use crate::path::DataPath;
-use crate::state::{Limit, Map, ProcessorMode, StateKind};
+use crate::state::{ChildType, Limit, Map, ProcessorMode, StateKind};
 
 /// Reads what is a Map's own.
 pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<StateKind> {
@@ -33,6 +33,7 @@ pub(crate) fn parse(state: &Object<'_>, findings: &mut Findings) -> Option<State
         tolerated_failure_percentage: path::percentage(state, "ToleratedFailurePercentage", findings),
         reader: reader(state, findings),
         writes_results: state.has("ResultWriter"),
+        label: state.get("Label").and_then(|label| label.string(findings)),
         retry: retry::retriers(state, findings),
         catch: retry::catchers(state, findings),
         item_processor: machine?,
@@ -61,13 +62,13 @@ fn mode(processor: &Object<'_>, findings: &mut Findings) -> Option<ProcessorMode
         return Some(ProcessorMode::Inline);
     };
     config.require(&["ExecutionType"], findings);
-    config.get("ExecutionType").and_then(|kind| kind.one_of(&["STANDARD", "EXPRESS"], findings));
-    findings.unsupported("The mode 'DISTRIBUTED' is not supported yet", node.pointer());
-    Some(ProcessorMode::Distributed)
+    let kind = config.get("ExecutionType").and_then(|kind| kind.one_of(&["STANDARD", "EXPRESS"], findings));
+    let kind = if kind.as_deref() == Some("EXPRESS") { ChildType::Express } else { ChildType::Standard };
+    Some(ProcessorMode::Distributed(kind))
 }
 
 fn check_distributed_fields(state: &Object<'_>, findings: &mut Findings) {
-    for name in ["ItemBatcher", "ItemReader", "Label", "ResultWriter"] {
+    for name in ["ItemBatcher", "ItemReader", "ResultWriter"] {
         if let Some(node) = state.get(name) {
             let message = format!("The field '{name}' of the mode 'DISTRIBUTED' is not supported yet");
             findings.unsupported(message, node.pointer());

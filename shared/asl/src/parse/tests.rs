@@ -198,14 +198,16 @@ fn fields_of_a_definition_are_checked() {
 
 #[test]
 fn what_comes_later_is_refused_as_such() {
-    let processor = r#""StartAt": "I", "States": {"I": {"Type": "Succeed"}}"#;
     let config = r#"{"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}"#;
-    let text =
-        format!(r#"{{"Type": "Map", "End": true, "ItemProcessor": {{"ProcessorConfig": {config}, {processor}}}}}"#);
-    let place = "/States/S/ItemProcessor/ProcessorConfig";
+    let processor =
+        format!(r#"{{"ProcessorConfig": {config}, "StartAt": "I", "States": {{"I": {{"Type": "Succeed"}}}}}}"#);
+    let writer = r#"{"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b"}}"#;
+    let text = format!(r#"{{"Type": "Map", "End": true, "ResultWriter": {writer}, "ItemProcessor": {processor}}}"#);
     check_refused(
         &with_state(&text),
-        &[&format!("UNSUPPORTED: The mode 'DISTRIBUTED' is not supported yet at {place}")],
+        &[
+            "UNSUPPORTED: The field 'ResultWriter' of the mode 'DISTRIBUTED' is not supported yet at /States/S/ResultWriter",
+        ],
     );
 }
 

@@ -115,6 +115,10 @@ impl Replay<'_> {
             (EventKind::TaskStarted | EventKind::LambdaFunctionStarted, _) => {
                 vec![vec![report(Outcome::Started, None)]]
             }
+            (EventKind::MapRunSucceeded, _) => {
+                let results = self.results_of_map_run(branch);
+                results.into_iter().flat_map(|output| self.ends(branch, task, Callback::Succeeded { output })).collect()
+            }
             (EventKind::TaskSubmitted, Details::TaskOutput { output, .. }) => {
                 vec![vec![report(Outcome::Submitted { output: output.clone() }, None)]]
             }
@@ -137,6 +141,20 @@ impl Replay<'_> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Lists what the results of a Map Run may have been, from what left the Map state: all of it, or what lies at its ResultPath.
+    fn results_of_map_run(&self, branch: &Branch) -> Vec<JsonText> {
+        let exited = self.history.iter().skip(self.position).take(AHEAD).find_map(|event| {
+            let Details::StateExited { output, .. } = &event.details else { return None };
+            Some(output.clone())
+        });
+        let state = machine(self.definition, &branch.location).ok().and_then(|it| it.state(branch.state.as_str()));
+        let path = state.and_then(|state| state.flow.result_path.as_ref()).filter(|path| !path.is_root());
+        let at_path = exited.as_ref().zip(path).and_then(|(output, path)| {
+            path.as_path().read_text(output.as_str()).ok().map(|text| JsonText::trusted(text.as_ref()))
+        });
+        at_path.into_iter().chain(exited).collect()
     }
 
     /// Lists how an attempt may have come to its end: by its task token, by a report, or by what overtook the report.

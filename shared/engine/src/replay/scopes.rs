@@ -181,7 +181,7 @@ impl Replay<'_> {
             Ok(output) => {
                 let bytes = u64::try_from(output.len()).unwrap_or(u64::MAX);
                 scope.results.insert(index, output);
-                ChildResult::Succeeded { bytes }
+                ChildResult::Succeeded { bytes, failed: false }
             }
             Err(EndFailure { error, cause, terminal }) => ChildResult::Failed { error, cause, terminal },
         };

@@ -1,9 +1,9 @@
 //! The names of keys. `docs/formats/redis.md` says what lies under them.
 
-use model::{ActivityArn, ExecutionArn, ScopeKey};
+use model::{ActivityArn, ExecutionArn, ExecutionStatus, ScopeKey};
 use wire::record::DefinitionHash;
 
-use crate::{ExecutionQuery, ResourceKey, ResourceKind};
+use crate::{ResourceKey, ResourceKind};
 
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -70,12 +70,12 @@ impl Keys {
         Some(format!("{}l:{};{place}", self.partition(partition)?, letter(kind)))
     }
 
-    /// Names the list of a partition's executions of a state machine, of all or of one status.
-    pub(super) fn executions(&self, partition: u32, query: &ExecutionQuery) -> Option<String> {
-        let (prefix, machine) = (self.partition(partition)?, &query.state_machine);
-        Some(match query.status {
-            None => format!("{prefix}i:{machine}"),
-            Some(status) => format!("{prefix}j:{};{machine}", status.as_str()),
+    /// Names the list of a partition's executions under an ARN, of all or of one status.
+    pub(super) fn executions(&self, partition: u32, under: &str, status: Option<ExecutionStatus>) -> Option<String> {
+        let prefix = self.partition(partition)?;
+        Some(match status {
+            None => format!("{prefix}i:{under}"),
+            Some(status) => format!("{prefix}j:{};{under}", status.as_str()),
         })
     }
 

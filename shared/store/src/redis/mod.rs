@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lru::LruCache;
-use model::{ActivityArn, BranchPath, ExecutionArn, JsonText, Revision, ScopeKey, Timestamp};
+use model::{ActivityArn, BranchPath, ExecutionArn, ExecutionStatus, JsonText, Revision, ScopeKey, Timestamp};
 use redis::Cmd;
 use runtime::{Runtime, watch};
 use wire::record::{DefinitionHash, ItemsRecord};
@@ -200,6 +200,15 @@ impl ExecutionStore for RedisStore {
         query: &ExecutionQuery,
     ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error> {
         self.list_executions_of(partition, query).await
+    }
+
+    async fn count_executions(
+        &self,
+        partition: u32,
+        listed_under: &str,
+        status: ExecutionStatus,
+    ) -> Result<u64, Error> {
+        self.count_executions_of(partition, listed_under, status).await
     }
 
     async fn offer_activity_task(&self, task: &ActivityTask) -> Result<(), Error> {

@@ -235,7 +235,7 @@ impl Args {
         match &commit.subject {
             Subject::Creation { record, .. } => {
                 self.bytes(record.encode());
-                self.text(record.state_machine.as_str());
+                self.text(record.listed_under());
                 self.display(&record.started_at);
                 self.text(&record.definition.0);
             }

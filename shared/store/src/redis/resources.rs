@@ -1,6 +1,6 @@
 //! Resources, the lists that they and executions stand in, and the queues of activities.
 
-use model::{ActivityArn, ExecutionArn, Revision, Timestamp};
+use model::{ActivityArn, ExecutionArn, ExecutionStatus, Revision, Timestamp};
 
 use super::read::{self, Bytes};
 use super::script::{ACTIVITY, RESOURCE};
@@ -100,10 +100,20 @@ impl RedisStore {
         partition: u32,
         query: &ExecutionQuery,
     ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error> {
-        let list = self.list(partition, self.keys.executions(partition, query))?;
+        let list = self.list(partition, self.keys.executions(partition, &query.listed_under, query.status))?;
         let after = query.after.as_ref().map(|(at, arn)| (*at, arn.as_str()));
         let places = self.newest(&list, after, query.limit).await?;
         places.into_iter().map(|(at, arn)| Ok((at, text::execution(&arn)?))).collect()
+    }
+
+    pub(super) async fn count_executions_of(
+        &self,
+        partition: u32,
+        listed_under: &str,
+        status: ExecutionStatus,
+    ) -> Result<u64, Error> {
+        let list = self.list(partition, self.keys.executions(partition, listed_under, Some(status)))?;
+        self.link.run(&command("ZCARD", &list)).await
     }
 
     pub(super) async fn offer_task(&self, task: &ActivityTask) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! The keys: a letter for the kind, then a partition or an ARN, then what tells apart within. Numbers are big-endian, so that keys
 //! sort as they do; an ARN that is not the end of a key is closed by a zero byte, which none holds.
 
-use model::{ActivityArn, BranchPath, ExecutionArn, ExecutionStatus, ScopeKey, StateMachineArn, Timestamp};
+use model::{ActivityArn, BranchPath, ExecutionArn, ExecutionStatus, ScopeKey, Timestamp};
 use wire::record::DefinitionHash;
 
 use crate::{Error, ResourceKey, ResourceKind};
@@ -227,18 +227,18 @@ pub(super) fn resource(partition: u32, key: &ResourceKey) -> Vec<u8> {
 }
 
 /// Begins the keys of the executions of a state machine, all of them or those of a status.
-pub(super) fn all_listed(partition: u32, machine: &StateMachineArn, status: Option<ExecutionStatus>) -> Vec<u8> {
+pub(super) fn all_listed(partition: u32, under: &str, status: Option<ExecutionStatus>) -> Vec<u8> {
     let status = status.map_or("", ExecutionStatus::as_str);
-    at(LISTED, partition, &[machine.as_str().as_bytes(), &[0], status.as_bytes(), &[0]])
+    at(LISTED, partition, &[under.as_bytes(), &[0], status.as_bytes(), &[0]])
 }
 
 pub(super) fn listed(
     partition: u32,
-    machine: &StateMachineArn,
+    under: &str,
     status: Option<ExecutionStatus>,
     (at, arn): (Timestamp, &ExecutionArn),
 ) -> Vec<u8> {
-    [&all_listed(partition, machine, status)[..], &instant(at), arn.as_str().as_bytes()].concat()
+    [&all_listed(partition, under, status)[..], &instant(at), arn.as_str().as_bytes()].concat()
 }
 
 /// Begins the keys of the tasks of an activity.

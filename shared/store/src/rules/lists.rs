@@ -34,9 +34,9 @@ pub(crate) fn executions(
     partition: u32,
     query: &ExecutionQuery,
 ) -> Result<Vec<(Timestamp, ExecutionArn)>, Error> {
-    let prefix = keys::all_listed(partition, &query.state_machine, query.status);
+    let prefix = keys::all_listed(partition, &query.listed_under, query.status);
     let after = query.after.as_ref();
-    let end = after.map(|(at, arn)| keys::listed(partition, &query.state_machine, query.status, (*at, arn)));
+    let end = after.map(|(at, arn)| keys::listed(partition, &query.listed_under, query.status, (*at, arn)));
     let mut found = Vec::new();
     view.scan(&prefix, &end.unwrap_or_else(|| after_prefix(&prefix)), Order::Descending, &mut |key, _| {
         if found.len() >= query.limit {
@@ -49,10 +49,26 @@ pub(crate) fn executions(
     Ok(found)
 }
 
+/// Counts the executions of a status that are listed under an ARN.
+pub(crate) fn count_executions(
+    view: &dyn View,
+    partition: u32,
+    listed_under: &str,
+    status: ExecutionStatus,
+) -> Result<u64, Error> {
+    let prefix = keys::all_listed(partition, listed_under, Some(status));
+    let mut count = 0;
+    view.scan(&prefix, &after_prefix(&prefix), Order::Ascending, &mut |_, _| {
+        count += 1;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(count)
+}
+
 /// Lists an execution that begins, by its start.
 pub(super) fn list_begun(map: &mut dyn Map, partition: u32, record: &ExecutionRecord) -> Result<(), Error> {
     for status in [None, Some(ExecutionStatus::Running)] {
-        map.put(&keys::listed(partition, &record.state_machine, status, (record.started_at, &record.arn)), &[])?;
+        map.put(&keys::listed(partition, record.listed_under(), status, (record.started_at, &record.arn)), &[])?;
     }
     Ok(())
 }
@@ -64,7 +80,7 @@ pub(super) fn list_ended(
     record: &ExecutionRecord,
     (status, at): (ExecutionStatus, Timestamp),
 ) -> Result<(), Error> {
-    let key = |status, at| keys::listed(partition, &record.state_machine, status, (at, &record.arn));
+    let key = |status, at| keys::listed(partition, record.listed_under(), status, (at, &record.arn));
     map.remove(&key(None, record.started_at))?;
     map.remove(&key(Some(ExecutionStatus::Running), record.started_at))?;
     map.put(&key(None, at), &[])?;
@@ -80,7 +96,7 @@ pub(super) fn list_no_more(
 ) -> Result<(), Error> {
     for status in [None, Some(status)] {
         for at in [record.started_at, at] {
-            map.remove(&keys::listed(partition, &record.state_machine, status, (at, &record.arn)))?;
+            map.remove(&keys::listed(partition, record.listed_under(), status, (at, &record.arn)))?;
         }
     }
     Ok(())

@@ -18,7 +18,7 @@ mod write;
 pub(crate) use cleanup::clean_up;
 pub(crate) use commit::Prepared;
 pub(crate) use definitions::{definition, put_definition};
-pub(crate) use lists::{clear_outbox, drop_timers, due_timers, executions, open_executions, outbox};
+pub(crate) use lists::{clear_outbox, count_executions, drop_timers, due_timers, executions, open_executions, outbox};
 #[expect(unreachable_pub, reason = "they bound the type of a public store")]
 pub use map::{Map, View};
 pub(crate) use map::{Order, Visit};

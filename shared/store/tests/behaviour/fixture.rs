@@ -401,6 +401,8 @@ impl Seen {
             last_child_event: EventRef::New(0),
             results_bytes: 0,
             cutting_off: false,
+            failed: 0,
+            tolerated: 0,
         }))
     }
 
@@ -424,6 +426,7 @@ impl Seen {
             logging: None,
             version: None,
             alias: None,
+            map_run: None,
         };
         let root = Some(Box::new(self.branch()));
         let mut commit = self.empty(Subject::Creation { record: Box::new(record), root });
@@ -450,7 +453,7 @@ impl Seen {
         let (scope, index) = self.path.parent_scope().expect("is a child");
         let output = output.map(text);
         let result = match &output {
-            Some(output) => CompletionResult::Succeeded { bytes: output.len() as u64 },
+            Some(output) => CompletionResult::Succeeded { bytes: output.len() as u64, failed: false },
             None => CompletionResult::Failed { error: Some("E".to_owned()), cause: None, terminal: false },
         };
         let mut commit = self.commit(None);

@@ -127,7 +127,7 @@ async fn started(stage: &Stage, name: &str, millis: i64) -> Seen {
 async fn executions(stage: &Stage, status: Option<ExecutionStatus>, limit: usize) -> Vec<String> {
     let mut all = Vec::new();
     for partition in 0..PARTITIONS {
-        let mut query = ExecutionQuery { state_machine: machine(), status, after: None, limit };
+        let mut query = ExecutionQuery { listed_under: machine().as_str().into(), status, after: None, limit };
         loop {
             let page = stage.store.list_executions(partition, &query).await.expect("reads");
             assert!(page.len() <= limit);
@@ -138,6 +138,15 @@ async fn executions(stage: &Stage, status: Option<ExecutionStatus>, limit: usize
     }
     all.sort_by(|one, other| other.cmp(one));
     all.into_iter().map(|(_, arn)| arn.name().to_owned()).collect()
+}
+
+/// Counts the executions of a status over all partitions.
+async fn counted(stage: &Stage, status: ExecutionStatus) -> u64 {
+    let mut count = 0;
+    for partition in 0..PARTITIONS {
+        count += stage.store.count_executions(partition, machine().as_str(), status).await.expect("reads");
+    }
+    count
 }
 
 async fn deletions_are_listed_wherever_their_state_machines_are(stage: Stage) {
@@ -184,6 +193,11 @@ async fn executions_are_listed_by_status(stage: Stage) {
     assert_eq!(of(ExecutionStatus::Aborted).await, [stopped.arn.name()]);
     assert_eq!(of(ExecutionStatus::Succeeded).await, [at_once.arn.name(), ended.arn.name()]);
     assert!(of(ExecutionStatus::Failed).await.is_empty());
+    for (status, count) in
+        [(ExecutionStatus::Running, 1), (ExecutionStatus::Succeeded, 2), (ExecutionStatus::Failed, 0)]
+    {
+        assert_eq!(counted(&stage, status).await, count, "{status:?}");
+    }
 }
 
 async fn executions_that_have_ended_are_listed_by_their_end(stage: Stage) {

@@ -258,7 +258,7 @@ impl<'a> Fields<'a> for CancelFields<'a> {
 }
 
 fn execution(text: &str) -> Result<ExecutionArn, ElementError> {
-    ExecutionArn::parse(text).map_err(ElementError::Execution)
+    ExecutionArn::parse_any(text).map_err(ElementError::Execution)
 }
 
 fn id<T: std::str::FromStr<Err = IdError>>(text: &str) -> Result<T, ElementError> {

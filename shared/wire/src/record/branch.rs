@@ -174,6 +174,10 @@ pub struct ChildrenRecord {
     pub results_bytes: u64,
     /// Whether a child failed, and the others are being cut off.
     pub cutting_off: bool,
+    /// How many have succeeded with the end of an item that failed.
+    pub failed: u32,
+    /// How many items may fail.
+    pub tolerated: u32,
 }
 
 impl BranchRecord {

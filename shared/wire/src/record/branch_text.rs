@@ -107,6 +107,8 @@ fn children(object: &mut Object<'_>, texts: &mut Texts, children: &ChildrenRecor
     object.event("last_child", children.last_child_event);
     object.value("results_bytes", &children.results_bytes);
     object.flag("cutting_off", children.cutting_off);
+    object.count("failed", children.failed);
+    object.count("tolerated", children.tolerated);
 }
 
 #[derive(Deserialize)]
@@ -204,6 +206,10 @@ struct ChildrenText<'a> {
     results_bytes: u64,
     #[serde(default)]
     cutting_off: bool,
+    #[serde(default)]
+    failed: u32,
+    #[serde(default)]
+    tolerated: u32,
 }
 
 impl BranchText<'_> {
@@ -281,6 +287,8 @@ impl ChildrenText<'_> {
             last_child_event: self.last_child.0,
             results_bytes: self.results_bytes,
             cutting_off: self.cutting_off,
+            failed: self.failed,
+            tolerated: self.tolerated,
         })
     }
 }

@@ -9,6 +9,8 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::LocationRecord;
+
 /// Is the content hash (SHA-256, hexadecimal) of a definition's text: what executions pin.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DefinitionHash(pub Arc<str>);
@@ -50,9 +52,30 @@ pub struct ExecutionRecord {
     pub version: Option<u32>,
     /// The alias that chose the version, if one did.
     pub alias: Option<String>,
+    /// The Map Run that it is, or that it is a child execution of.
+    pub map_run: Option<MapRunRecord>,
+}
+
+/// Says which part of the pinned definition an execution runs: a Map state in distributed mode, if it is a Map Run, or else its item
+/// processor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapRunRecord {
+    /// The Map Run.
+    pub arn: ExecutionArn,
+    /// The way to the Map state from the outermost states: the states around it, then itself, each with the number of its branch.
+    pub way: Vec<LocationRecord>,
 }
 
 impl ExecutionRecord {
+    /// Names what it is listed under: its state machine, of a child of a Map Run that, and of a Map Run the execution that started it.
+    pub fn listed_under(&self) -> &str {
+        match (&self.map_run, &self.started_by) {
+            (None, _) => self.state_machine.as_str(),
+            (Some(run), Some(starter)) if run.arn == self.arn => starter.execution.as_str(),
+            (Some(run), _) => run.arn.as_str(),
+        }
+    }
+
     /// Gives the ARN of the version that was started, if one was.
     pub fn version_arn(&self) -> Option<QualifiedArn> {
         self.version.map(|number| self.qualified(Qualifier::Version(number)))
@@ -220,6 +243,8 @@ pub enum CompletionResult {
     Succeeded {
         /// The size.
         bytes: u64,
+        /// Whether it tells of an item of a Map Run that failed.
+        failed: bool,
     },
     /// With an error.
     Failed {

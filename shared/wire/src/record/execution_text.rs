@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::reader::{self, Reference, TextTable};
 use super::writer::{self, Object, json};
 use super::{
-    ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, ExecutionRecord, LogLevel,
-    LoggingRecord, PublicationRecord, RecordError, StarterRecord, StateMachineRecord, Waits,
+    ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, ExecutionRecord, LocationRecord,
+    LogLevel, LoggingRecord, MapRunRecord, PublicationRecord, RecordError, StarterRecord, StateMachineRecord, Waits,
 };
 
 impl ExecutionRecord {
@@ -35,6 +35,9 @@ impl ExecutionRecord {
             }
             object.optional("version", self.version.as_ref());
             object.optional("alias", self.alias.as_deref());
+            if let Some(run) = &self.map_run {
+                object.object("map_run", |object| run.write(object));
+            }
         })
     }
 
@@ -46,7 +49,7 @@ impl ExecutionRecord {
         let text: ExecutionText<'_> = reader::record("execution record", text)?;
         let texts = TextTable::new(&text.texts);
         Ok(Self {
-            arn: ExecutionArn::parse(&text.arn)?,
+            arn: ExecutionArn::parse_any(&text.arn)?,
             state_machine: StateMachineArn::parse(&text.state_machine)?,
             definition: DefinitionHash(text.definition.into()),
             role_arn: text.role_arn,
@@ -60,7 +63,28 @@ impl ExecutionRecord {
             logging: text.logging.map(LoggingText::read).transpose()?,
             version: text.version,
             alias: text.alias,
+            map_run: text.map_run.map(MapRunText::read).transpose()?,
         })
+    }
+}
+
+impl MapRunRecord {
+    fn write(&self, object: &mut Object<'_>) {
+        object.value("arn", self.arn.as_str());
+        object.list("way", self.way.iter(), |out, step| json(out, &(&step.state, step.branch)));
+    }
+}
+
+#[derive(Deserialize)]
+struct MapRunText {
+    arn: String,
+    way: Vec<(String, u32)>,
+}
+
+impl MapRunText {
+    fn read(self) -> Result<MapRunRecord, RecordError> {
+        let way = self.way.into_iter().map(|(state, branch)| LocationRecord { state, branch }).collect();
+        Ok(MapRunRecord { arn: ExecutionArn::parse_map_run(&self.arn)?, way })
     }
 }
 
@@ -95,7 +119,7 @@ impl StarterText {
             Some(other) => return Err(RecordError::Unknown { field: "waits", value: other.to_owned() }),
         };
         Ok(StarterRecord {
-            execution: ExecutionArn::parse(&self.execution)?,
+            execution: ExecutionArn::parse_any(&self.execution)?,
             branch: self.branch.parse()?,
             attempt: self.attempt.parse()?,
             waits,
@@ -143,6 +167,7 @@ struct ExecutionText<'a> {
     logging: Option<LoggingText>,
     version: Option<u32>,
     alias: Option<String>,
+    map_run: Option<MapRunText>,
     #[serde(borrow, default)]
     texts: Vec<&'a RawValue>,
 }
@@ -192,7 +217,10 @@ impl CompletionRecord {
             object.value("index", &self.index);
             object.event("last", self.last_event);
             match &self.result {
-                CompletionResult::Succeeded { bytes } => object.value("bytes", bytes),
+                CompletionResult::Succeeded { bytes, failed } => {
+                    object.value("bytes", bytes);
+                    object.flag("failed_item", *failed);
+                }
                 CompletionResult::Failed { error, cause, terminal } => {
                     object.value("failed", &true);
                     object.optional("error", error.as_deref());
@@ -214,7 +242,7 @@ impl CompletionRecord {
         let result = if text.failed {
             CompletionResult::Failed { error: text.error, cause: text.cause, terminal: text.terminal }
         } else {
-            CompletionResult::Succeeded { bytes: text.bytes }
+            CompletionResult::Succeeded { bytes: text.bytes, failed: text.failed_item }
         };
         Ok(Self { index: text.index, last_event: text.last.0, result })
     }
@@ -226,6 +254,8 @@ struct CompletionText {
     last: Reference,
     #[serde(default)]
     bytes: u64,
+    #[serde(default)]
+    failed_item: bool,
     #[serde(default)]
     failed: bool,
     error: Option<String>,

@@ -115,6 +115,7 @@ fn shape(object: &mut Object<'_>, texts: &mut Texts, details: &Details) {
         Details::TaskFailure { resource_type, resource, error, cause } => {
             object.value("task_failure", &(resource_type, resource, error, cause));
         }
+        Details::MapRunStarted { arn } => object.value("map_run", arn),
         Details::MapStarted { length } => object.value("map", length),
         Details::MapIteration { name, index } => object.value("iteration", &(name, index)),
         Details::EvaluationFailed { state, location, error, cause } => object.object("evaluation", |object| {
@@ -176,6 +177,7 @@ enum DetailsText {
     TaskStarted(String, String),
     TaskOutput(String, String, usize),
     TaskFailure(String, String, Option<String>, Option<String>),
+    MapRun(String),
     Map(u64),
     Iteration(String, u64),
     Evaluation {
@@ -237,6 +239,7 @@ impl DetailsText {
             DetailsText::TaskFailure(resource_type, resource, error, cause) => {
                 Details::TaskFailure { resource_type, resource, error, cause }
             }
+            DetailsText::MapRun(arn) => Details::MapRunStarted { arn },
             DetailsText::Map(length) => Details::MapStarted { length },
             DetailsText::Iteration(name, index) => Details::MapIteration { name, index },
             DetailsText::Evaluation { state, location, error, cause } => {

@@ -25,7 +25,8 @@ pub use branch::{
 pub use error::RecordError;
 pub use execution::{
     ActivityRecord, CompletionRecord, CompletionResult, DefinitionHash, EndRecord, EventRecord, ExecutionRecord,
-    HistoryChunk, ItemsRecord, LogLevel, LoggingRecord, PublicationRecord, StarterRecord, StateMachineRecord, Waits,
+    HistoryChunk, ItemsRecord, LogLevel, LoggingRecord, MapRunRecord, PublicationRecord, StarterRecord,
+    StateMachineRecord, Waits,
 };
 pub use published::{AliasRecord, PublishedRecord, RouteRecord, VersionRecord};
 pub use spans::{SpanRecord, decode_spans, encode_spans};

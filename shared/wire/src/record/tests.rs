@@ -106,6 +106,8 @@ fn children() -> ChildrenRecord {
         last_child_event: id(16),
         results_bytes: 70,
         cutting_off: false,
+        failed: 0,
+        tolerated: 0,
     }
 }
 
@@ -114,6 +116,7 @@ fn branches() -> Vec<(&'static str, BranchRecord)> {
     let held_again = TaskRecord { deliveries: 4, ..task(held.clone()) };
     let unhandled = DeliveryRecord::Unhandled { times: 3, until: at(9_000) };
     let cutting_off = ChildrenRecord { cutting_off: true, ..children() };
+    let of_map_run = ChildrenRecord { failed: 2, tolerated: 5, ..children() };
     let queued = TaskRecord { deadline: None, timeout_seconds: Some(60), ..task(DeliveryRecord::Queued) };
     let early = |early| TaskRecord { early: Some(early), ..task(DeliveryRecord::Dispatched) };
     let with_role = TaskRecord {
@@ -137,6 +140,7 @@ fn branches() -> Vec<(&'static str, BranchRecord)> {
         ("branch.v1.backoff.json", branch(PhaseRecord::Backoff { until: at(2_000) })),
         ("branch.v1.children.json", branch(PhaseRecord::Children(children()))),
         ("branch.v1.cutting-off.json", branch(PhaseRecord::Children(cutting_off))),
+        ("branch.v1.map-run.json", branch(PhaseRecord::Children(of_map_run))),
     ]
 }
 
@@ -157,6 +161,7 @@ fn execution_record() -> ExecutionRecord {
         logging: None,
         version: None,
         alias: None,
+        map_run: None,
     }
 }
 
@@ -242,6 +247,25 @@ fn ends() -> Vec<(&'static str, EndRecord)> {
     ]
 }
 
+/// A Map Run, or a child of it.
+fn map_run(resource: &str) -> ExecutionRecord {
+    let arn = |resource: &str| format!("arn:aws:states:us-east-1:123456789012:{resource}");
+    let arn_of = |resource: &str| ExecutionArn::parse_any(&arn(resource)).expect("is an ARN");
+    let step = |state: &str, branch| LocationRecord { state: state.to_owned(), branch };
+    let run = MapRunRecord { arn: arn_of("mapRun:Orders/Each:0ab"), way: vec![step("Both", 1), step("Each", 0)] };
+    let state_machine = StateMachineArn::parse(&arn("stateMachine:Orders/Each")).expect("is an ARN");
+    ExecutionRecord { arn: arn_of(resource), state_machine, map_run: Some(run), ..nested(Waits::Parsed) }
+}
+
+#[test]
+fn executions_are_listed_under_what_they_belong_to() {
+    let run = "arn:aws:states:us-east-1:123456789012:mapRun:Orders/Each:0ab";
+    assert_eq!(map_run("execution:Orders/Each:c-1").listed_under(), run);
+    let starter = nested(Waits::Parsed).started_by.expect("has one").execution;
+    assert_eq!(map_run("mapRun:Orders/Each:0ab").listed_under(), starter.as_str());
+    assert_eq!(nested(Waits::No).listed_under(), execution_record().state_machine.as_str());
+}
+
 fn completions() -> Vec<(&'static str, CompletionRecord)> {
     let failed =
         |terminal| CompletionResult::Failed { error: Some("E".to_owned()), cause: Some("\"c\"".to_owned()), terminal };
@@ -251,7 +275,15 @@ fn completions() -> Vec<(&'static str, CompletionRecord)> {
             CompletionRecord {
                 index: 3,
                 last_event: EventRef::New(4),
-                result: CompletionResult::Succeeded { bytes: 12 },
+                result: CompletionResult::Succeeded { bytes: 12, failed: false },
+            },
+        ),
+        (
+            "completion.v1.failed-item.json",
+            CompletionRecord {
+                index: 3,
+                last_event: EventRef::New(4),
+                result: CompletionResult::Succeeded { bytes: 12, failed: true },
             },
         ),
         ("completion.v1.failed.json", CompletionRecord { index: 0, last_event: id(12), result: failed(false) }),
@@ -342,6 +374,7 @@ fn events() -> Vec<EventRecord> {
             EventKind::TaskFailed,
             Details::TaskFailure { resource_type, resource, error: some("States.TaskFailed"), cause: None },
         ),
+        (EventKind::MapRunStarted, Details::MapRunStarted { arn: "arn:aws:states:r:1:mapRun:S/L:0ab".to_owned() }),
         (EventKind::MapStateStarted, Details::MapStarted { length: 3 }),
         (EventKind::MapIterationStarted, Details::MapIteration { name: name(), index: 2 }),
         (
@@ -407,6 +440,8 @@ fn records_are_as_the_golden_files_have_them() {
             "execution.v1.of-alias.json",
             ExecutionRecord { version: Some(7), alias: Some("PROD".to_owned()), ..execution_record() },
         ),
+        ("execution.v1.map-run.json", map_run("mapRun:Orders/Each:0ab")),
+        ("execution.v1.child.json", map_run("execution:Orders/Each:c-1")),
     ];
     check(executions, ExecutionRecord::encode, ExecutionRecord::decode);
     let publishing = |description: Option<&str>| {
@@ -438,7 +473,7 @@ fn records_are_as_the_golden_files_have_them() {
 fn every_phase_and_shape_has_a_golden_file() {
     let shapes: std::collections::BTreeSet<_> =
         events().iter().map(|event| format!("{:?}", std::mem::discriminant(&event.details))).collect();
-    assert_eq!(shapes.len(), 15);
+    assert_eq!(shapes.len(), 16);
 }
 
 #[test]

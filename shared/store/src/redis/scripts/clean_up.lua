@@ -70,18 +70,19 @@ local first = call('ZRANGE', CLOSED, 0, EXECUTIONS - 1, 'WITHSCORES')
 for index = 1, #first, 2 do
     local arn, ended_at = first[index], tonumber(first[index + 1])
     if ended_at >= kept_from and not (bytes_max and bytes > bytes_max) then break end
-    local status, size, definition = unpack(call('HMGET', prefix .. 'e:' .. arn, 'status', 'bytes', 'def'))
+    local status, size, definition, under = unpack(call('HMGET', prefix .. 'e:' .. arn, 'status', 'bytes', 'def', 'in'))
     -- What is still to be told of an execution is read from it.
     local untold = call('HMGET', OUTBOX, 'n;RUNNING;;' .. arn, 'n;' .. (status or '') .. ';;' .. arn, 'e;;;' .. arn)
     if untold[1] or untold[2] or untold[3] then break end
     if size then bytes = call('DECRBY', ENDED, size) end
     call('UNLINK', prefix .. 'e:' .. arn, prefix .. 'h:' .. arn)
-    local account, machine = string.match(arn, '^(.*):execution:([^:]*):[^:]*$')
-    if account then
-        local of_machine = account .. ':stateMachine:' .. machine
-        call('ZREM', prefix .. 'i:' .. of_machine, arn)
-        if status then call('ZREM', prefix .. 'j:' .. status .. ';' .. of_machine, arn) end
+    if not under then
+        -- It began before that was noted: under its state machine.
+        local account, machine = string.match(arn, '^(.*):execution:([^:]*):[^:]*$')
+        under = (account or '') .. ':stateMachine:' .. (machine or '')
     end
+    call('ZREM', prefix .. 'i:' .. under, arn)
+    if status then call('ZREM', prefix .. 'j:' .. status .. ';' .. under, arn) end
     if definition and call('HINCRBY', USES, definition, -1) == 0 then call('ZADD', UNUSED, now, definition) end
     call('ZREM', CLOSED, arn)
     count = count + 1

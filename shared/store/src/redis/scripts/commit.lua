@@ -16,7 +16,7 @@ local SHUT = 'x'
 -- How many arguments go into one command: unpack breaks near 8,000.
 local STEP = 500
 -- How many fields an ended execution has of which nothing is left over.
-local FIELDS_OF_AN_ENDED = 9
+local FIELDS_OF_AN_ENDED = 10
 -- How many closed branches stand in one element of the cleanup list.
 local BRANCHES_PER_ELEMENT = 64
 -- A header is commit;revision;token;base;clamp;woke;more;leased until;attempt;entry;owner;timers. The commit has 16 digits.
@@ -36,13 +36,13 @@ local at = 6
 
 -- What is read ----------------------------------------------------------------------------------------------------------
 
-local path, guard, record, machine, started_at, definition
+local path, guard, record, listed_under, started_at, definition
 local subject_field = 'c'
 if kind == BRANCH then
     path, guard, at = ARGV[6], ARGV[7], 8
     subject_field = 'b:' .. path
 elseif kind == CREATION then
-    record, machine, started_at, definition, at = ARGV[6], ARGV[7], ARGV[8], ARGV[9], 10
+    record, listed_under, started_at, definition, at = ARGV[6], ARGV[7], ARGV[8], ARGV[9], 10
 end
 
 local scopes, found
@@ -310,12 +310,12 @@ if has_joined == 1 then
 end
 if kind == CREATION then
     -- Numbers that nothing else sets are 0.
-    call('HSET', EXECUTION, 'head', record, 'status', 'RUNNING', 'c', noted, 'ev', '0', 'at', '0', 'def', definition)
+    call('HSET', EXECUTION, 'head', record, 'status', 'RUNNING', 'c', noted, 'ev', '0', 'at', '0', 'def', definition, 'in', listed_under)
     call('HINCRBY', prefix .. 'uses', definition, 1)
     if uses == '0' then call('ZREM', prefix .. 'unused', definition) end
     call('SADD', prefix .. 'open', arn)
-    call('ZADD', prefix .. 'i:' .. machine, started_at, arn)
-    call('ZADD', prefix .. 'j:RUNNING;' .. machine, started_at, arn)
+    call('ZADD', prefix .. 'i:' .. listed_under, started_at, arn)
+    call('ZADD', prefix .. 'j:RUNNING;' .. listed_under, started_at, arn)
 end
 if has_end == 1 or is_whole then
     set[set_count + 1], set[set_count + 2] = 'x', noted
@@ -327,12 +327,18 @@ if has_end == 1 then
     kept = kept + #end_text
     call('INCRBY', prefix .. 'ended', format('%d', (bytes or 0) + kept))
     call('SREM', prefix .. 'open', arn)
-    local account, name = match(arn, '^(.*):execution:([^:]*):[^:]*$')
-    local of_machine = account .. ':stateMachine:' .. name
-    call('ZREM', prefix .. 'j:RUNNING;' .. of_machine, arn)
+    local under = listed_under or call('HGET', EXECUTION, 'in')
+    if not under then
+        -- It began before that was noted: under its state machine.
+        local account, name = match(arn, '^(.*):execution:([^:]*):[^:]*$')
+        under = account .. ':stateMachine:' .. name
+        set[set_count + 1], set[set_count + 2] = 'in', under
+        set_count = set_count + 2
+    end
+    call('ZREM', prefix .. 'j:RUNNING;' .. under, arn)
     local ended_at = format('%d', math.max(tonumber(end_at), latest, tonumber(clamp)))
-    call('ZADD', prefix .. 'i:' .. of_machine, ended_at, arn)
-    call('ZADD', prefix .. 'j:' .. end_status .. ';' .. of_machine, ended_at, arn)
+    call('ZADD', prefix .. 'i:' .. under, ended_at, arn)
+    call('ZADD', prefix .. 'j:' .. end_status .. ';' .. under, ended_at, arn)
     call('ZADD', prefix .. 'closed', ended_at, arn)
     for _, value in ipairs({ 'status', end_status, 'end', end_text }) do
         set_count = set_count + 1

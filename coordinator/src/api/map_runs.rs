@@ -1,0 +1,136 @@
+//! DescribeMapRun and ListMapRuns.
+
+use std::collections::BTreeMap;
+
+use engine::MapRunOrder;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use model::{ExecutionArn, ExecutionStatus};
+use serde_json::{Map, Value, json};
+use store::ExecutionHead;
+
+use super::Api;
+use super::answer::{Answer, seconds};
+use super::arn::execution_arn;
+use super::checks::Checks;
+use super::error::{ApiError, ErrorCode};
+use super::lists::{ASKED_AT_ONCE, Listed, list};
+use super::members::Members;
+use super::page;
+
+/// All statuses of child executions.
+const STATUSES: [ExecutionStatus; 5] = [
+    ExecutionStatus::Running,
+    ExecutionStatus::Succeeded,
+    ExecutionStatus::Failed,
+    ExecutionStatus::TimedOut,
+    ExecutionStatus::Aborted,
+];
+
+/// Tells how many executions there are of a status, by its name.
+type Counts = BTreeMap<&'static str, u64>;
+
+impl Api {
+    /// Answers DescribeMapRun.
+    pub(super) async fn describe_map_run(&self, mut members: Members) -> Result<Answer, ApiError> {
+        let mut checks = Checks::default();
+        let arn = members.text("mapRunArn")?;
+        checks.required("mapRunArn", arn.as_ref());
+        checks.length("mapRunArn", arn.as_deref(), 1, 2_000);
+        checks.finish()?;
+        let arn = ExecutionArn::parse_map_run(&arn.unwrap_or_default())?;
+        let head = self.map_run(&arn).await?;
+        let store = self.store()?;
+        let mut counts = BTreeMap::new();
+        for status in STATUSES {
+            let of = |partition| store.count_executions(partition, arn.as_str(), status);
+            let found = stream::iter(0..store.partitions()).map(of).buffered(ASKED_AT_ONCE);
+            let found: Vec<u64> = found.try_collect().await.map_err(ApiError::from)?;
+            counts.insert(status.as_str(), found.into_iter().sum());
+        }
+        Answer::render(&view(&head, &counts))
+    }
+
+    /// Answers ListMapRuns.
+    pub(super) async fn list_map_runs(&self, mut members: Members) -> Result<Answer, ApiError> {
+        let mut checks = Checks::default();
+        let arn = members.text("executionArn")?;
+        let max_results = members.integer("maxResults")?;
+        let token = members.text("nextToken")?;
+        checks.required("executionArn", arn.as_ref());
+        checks.length("executionArn", arn.as_deref(), 1, 256);
+        checks.page(max_results, token.as_deref(), 1_024);
+        checks.finish()?;
+        let arn = execution_arn(&arn.unwrap_or_default())?;
+        self.execution(&arn).await?;
+        let listed = Listed { name: format!("Map Runs of {arn}"), under: arn.as_str().into(), status: None };
+        let (found, next) = self.page_of(&listed, (page::size(max_results), token), &|_| true).await?;
+        Answer::render(&list("mapRuns", found.iter().map(element).collect(), next))
+    }
+
+    /// Finds a Map Run.
+    pub(super) async fn map_run(&self, arn: &ExecutionArn) -> Result<ExecutionHead, ApiError> {
+        let missing = || ApiError::quoting(ErrorCode::ResourceNotFound, "Resource not found", arn);
+        self.store()?.execution(arn).await?.ok_or_else(missing)
+    }
+}
+
+fn element(head: &ExecutionHead) -> Value {
+    let mut element = Map::new();
+    let mut set = |name: &str, value: Value| element.insert(name.to_owned(), value);
+    set("executionArn", starter(head).into());
+    set("mapRunArn", head.record.arn.as_str().into());
+    set("stateMachineArn", head.record.state_machine.as_str().into());
+    set("startDate", seconds(head.record.started_at).into());
+    if let Some((_, at)) = &head.end {
+        set("stopDate", seconds(*at).into());
+    }
+    Value::Object(element)
+}
+
+fn view(head: &ExecutionHead, counts: &Counts) -> Value {
+    let order = MapRunOrder::read(&head.record.input);
+    let order = order.as_ref();
+    let status = head.end.as_ref().map_or(ExecutionStatus::Running, |(end, _)| end.status);
+    let total = order.map_or(0, |order| order.items.len() as u64);
+    let counts = shown(counts, total, status);
+    let mut view = Map::new();
+    let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
+    set("mapRunArn", head.record.arn.as_str().into());
+    set("executionArn", starter(head).into());
+    set("status", status.as_str().into());
+    set("startDate", seconds(head.record.started_at).into());
+    if let Some((_, at)) = &head.end {
+        set("stopDate", seconds(*at).into());
+    }
+    set("maxConcurrency", order.map_or(0, |order| order.max_concurrency).into());
+    let percentage = order.and_then(|order| order.tolerated_failure_percentage).unwrap_or_default();
+    set("toleratedFailurePercentage", percentage.into());
+    set("toleratedFailureCount", order.and_then(|order| order.tolerated_failure_count).unwrap_or_default().into());
+    set("itemCounts", counts.clone());
+    set("executionCounts", counts);
+    Value::Object(view)
+}
+
+/// Shows how many children there are of each status. Those that were not started are pending, as long as they may be.
+fn shown(counts: &Counts, total: u64, status: ExecutionStatus) -> Value {
+    let of = |status: ExecutionStatus| counts.get(status.as_str()).copied().unwrap_or_default();
+    let started = counts.values().sum();
+    let left = total.saturating_sub(started);
+    let is_running = status == ExecutionStatus::Running;
+    let aborted = of(ExecutionStatus::Aborted) + if is_running { 0 } else { left };
+    let ended = total - left - of(ExecutionStatus::Running);
+    json!({
+        "pending": if is_running { left } else { 0 },
+        "running": of(ExecutionStatus::Running),
+        "succeeded": of(ExecutionStatus::Succeeded),
+        "failed": of(ExecutionStatus::Failed),
+        "timedOut": of(ExecutionStatus::TimedOut),
+        "aborted": aborted,
+        "total": total,
+        "resultsWritten": if status == ExecutionStatus::Succeeded { ended } else { 0 },
+    })
+}
+
+fn starter(head: &ExecutionHead) -> &str {
+    head.record.started_by.as_ref().map_or("", |starter| starter.execution.as_str())
+}
