@@ -26,8 +26,8 @@ const BROKEN: &str = "Stepwell.MapRunBroken";
 impl Inner {
     /// Starts a Map Run, or a child of one. Asked again it finds its own.
     pub(super) async fn start_part(self: &Arc<Self>, call: &Call) -> Reply {
-        let starter = match self.store.execution(&call.task.execution).await {
-            Ok(Some(head)) => head.record,
+        let starter = match self.record_of(&call.task.execution).await {
+            Ok(Some(record)) => record,
             Ok(None) => return Reply::Later("the execution is gone".to_owned()),
             Err(error) => return Reply::Later(error.to_string()),
         };
@@ -41,6 +41,14 @@ impl Inner {
             Err(StartError::Definition(reason)) => broken(&reason),
             Err(error @ (StartError::Throttled | StartError::Unavailable(_))) => Reply::Later(chain(&error)),
         }
+    }
+
+    /// Gives the record of an execution, from memory where it is there: that of a Map Run holds all its items.
+    async fn record_of(&self, arn: &ExecutionArn) -> Result<Option<Arc<ExecutionRecord>>, store::Error> {
+        if let Some(known) = self.cache.execution(arn) {
+            return Ok(Some(known.record.clone()));
+        }
+        Ok(self.store.execution(arn).await?.map(|head| head.record))
     }
 
     async fn start_known_part(
