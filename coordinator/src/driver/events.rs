@@ -60,6 +60,13 @@ pub(crate) enum Trigger<'a> {
         /// What came of it.
         outcome: &'a Outcome,
     },
+    /// The broker never takes the attempt's work item.
+    Refused {
+        /// The attempt.
+        attempt: AttemptId,
+        /// How it fails.
+        outcome: &'a Outcome,
+    },
     /// A timer's time has come.
     Timer(Timer),
     /// It has completions to take, or its run was cut short: its record says which.
@@ -103,6 +110,9 @@ impl Inner {
             }
             Trigger::Called { attempt, began, outcome } => {
                 Event::Report { attempt, started_at: Some(began), worker: None, outcome: outcome.clone() }
+            }
+            Trigger::Refused { attempt, outcome } => {
+                Event::Report { attempt, started_at: None, worker: None, outcome: outcome.clone() }
             }
             Trigger::Timer(timer) => Event::Timer { timer },
             Trigger::Resume => match &held.branch.phase {

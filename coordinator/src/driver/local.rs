@@ -16,6 +16,7 @@ use super::backoff::Backoff;
 use super::close::Ended;
 use super::error::{Patience, Unable, chain};
 use super::log;
+use super::refused::Refused;
 use super::relay::Dispatch;
 use crate::timers::{Due, timer_from_name};
 
@@ -40,6 +41,8 @@ pub(crate) enum Item {
     Queue(Box<Dispatch>),
     /// A task calls this service itself.
     Call(Box<Dispatch>),
+    /// A task fails whose work item the broker never takes.
+    Fail(Box<Refused>),
     /// An execution was started by a task that may be over.
     Started(ExecutionArn),
     /// An execution has ended, and the task that waits for it has to learn how.
@@ -64,6 +67,7 @@ impl Item {
             Item::Timer(_) => "timer",
             Item::Queue(_) => "queue",
             Item::Call(_) => "call",
+            Item::Fail(_) => "fail",
             Item::Started(_) => "started",
             Item::Ended(_) => "ended",
             Item::Stop { .. } => "stop",
@@ -78,6 +82,7 @@ impl Item {
             Item::Timer(due) => log::about(&due.key.execution, Some(&due.key.branch), None),
             Item::Started(nested) | Item::Ended(nested) | Item::Stop { nested, .. } => log::about(nested, None, None),
             Item::Queue(dispatch) | Item::Call(dispatch) => log::about_item(&dispatch.item),
+            Item::Fail(refused) => log::about_item(&refused.dispatch.item),
             Item::Cancel(cancel, trace) => {
                 let span = log::about(&cancel.execution, None, None);
                 span.record("trace_id", tracing::field::display(trace));
@@ -170,9 +175,17 @@ impl Inner {
 
     /// Forgets work that found no room: the sweep is not to think that it goes on here.
     fn spill(&self, item: &Item) {
-        if let Item::Queue(dispatch) | Item::Call(dispatch) = item {
-            self.outgoing.closed(dispatch.partition, dispatch.item.attempt);
-        }
+        let dispatch = match item {
+            Item::Queue(dispatch) | Item::Call(dispatch) => dispatch,
+            Item::Fail(refused) => &refused.dispatch,
+            Item::Resume { .. }
+            | Item::Timer(_)
+            | Item::Started(_)
+            | Item::Ended(_)
+            | Item::Stop { .. }
+            | Item::Cancel(..) => return,
+        };
+        self.outgoing.closed(dispatch.partition, dispatch.item.attempt);
     }
 
     async fn work_on(self: &Arc<Self>, item: Item) {
@@ -188,6 +201,7 @@ impl Inner {
                 Item::Timer(due) => self.fire(due).await,
                 Item::Queue(dispatch) => self.queue(dispatch).await,
                 Item::Call(dispatch) => self.call(dispatch).await,
+                Item::Fail(refused) => self.fail_refused(refused).await,
                 Item::Started(nested) => self.settle_started(nested).await,
                 Item::Ended(nested) => self.answer_starter(nested).await,
                 Item::Stop { by, nested, attempt } => self.stop_of_starter(by, nested, *attempt).await,

@@ -54,6 +54,7 @@ metrics! {
     dispatches, Counter, "driver_dispatches_total", "Work items confirmed by the broker.";
     dispatch_messages, Counter, "driver_dispatch_messages_total", "Messages that carried them.";
     dispatches_failed, Counter, "driver_dispatches_failed_total", "Work items that could not be published at once.";
+    dispatches_refused, Counter, "driver_dispatches_refused_total", "Work items larger than the broker takes, whose tasks failed.";
     status_changes, Counter, "driver_status_changes_total", "Changes of executions' status confirmed by the broker.";
     redispatches, Counter, "driver_redispatches_total", "Work items published again for an attempt that was published before.";
     repairs, Counter, "driver_reconciler_repairs_total", "Work items that the reconciler found lost and published again.";

@@ -35,6 +35,7 @@ mod notify;
 mod outgoing;
 mod reconcile;
 mod redispatch;
+mod refused;
 mod relay;
 mod routing;
 mod seldom;

@@ -75,7 +75,7 @@ impl Inner {
     }
 
     /// Publishes the items of all open attempts that were made before the broker came up.
-    async fn redispatch_all(&self) -> Result<u64, Unable> {
+    async fn redispatch_all(self: &Arc<Self>) -> Result<u64, Unable> {
         let up_at = self.broker_up_at();
         let mut count = 0;
         for partition in 0..self.partitions {
@@ -96,7 +96,7 @@ impl Inner {
         Ok(count)
     }
 
-    async fn redispatch_execution(&self, execution: &ExecutionArn, up_at: Timestamp) -> Result<u64, Unable> {
+    async fn redispatch_execution(self: &Arc<Self>, execution: &ExecutionArn, up_at: Timestamp) -> Result<u64, Unable> {
         let mut dispatches = Vec::new();
         for (known, branch) in self.outstanding_of(execution).await? {
             if let Some(task) = outstanding(&branch).filter(|task| task.scheduled_at < up_at)

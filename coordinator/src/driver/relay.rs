@@ -17,6 +17,7 @@ use super::activity::activity_task;
 use super::cache::Known;
 use super::error::chain;
 use super::local::Item;
+use super::refused::Refused;
 use super::routing::Pool;
 use super::trace;
 
@@ -156,20 +157,20 @@ impl Inner {
         messages
     }
 
-    /// Publishes one message; tells whether the broker has it now.
-    pub(super) async fn publish(&self, message: Vec<Dispatch>) -> bool {
+    /// Publishes one message; tells whether nothing of it is left to publish: the broker has it now, or will never take it.
+    pub(super) async fn publish(self: &Arc<Self>, message: Vec<Dispatch>) -> bool {
         let Some(first) = message.first() else { return true };
         if let Some(task) = activity_task(&first.item) {
             return self.queue_activity(first, &task).await;
         }
-        let (pool, reply_to) = (first.pool.name.clone(), self.queue.reply_to(first.partition));
+        let (pool, reply_to) = (first.pool.clone(), self.queue.reply_to(first.partition));
         let mut keys = Vec::with_capacity(message.len());
         let mut items = Vec::with_capacity(message.len());
         for dispatch in message {
             keys.push((dispatch.partition, dispatch.key(), dispatch.item.attempt));
             items.push(dispatch.item);
         }
-        match self.queue.publish_work(&pool, &reply_to, &items).await {
+        match self.queue.publish_work(&pool.name, &reply_to, &items).await {
             Ok(()) => {
                 self.metrics.dispatch_messages.inc();
                 self.metrics.dispatches.add(keys.len() as u64);
@@ -178,8 +179,19 @@ impl Inner {
                 }
                 true
             }
+            Err(broker::Error::TooLarge { bytes, bytes_max }) if items.len() == 1 => {
+                for ((partition, ..), item) in keys.into_iter().zip(items) {
+                    self.refuse(Refused {
+                        dispatch: Dispatch { partition, pool: pool.clone(), item },
+                        bytes,
+                        bytes_max,
+                    });
+                }
+                true
+            }
+            // Of several that are too large together, each is tried again alone.
             Err(error) => {
-                self.log_failed_publish(&pool, &error);
+                self.log_failed_publish(&pool.name, &error);
                 for (partition, key, attempt) in keys {
                     self.keep_for_later(partition, key, attempt);
                 }
@@ -198,8 +210,10 @@ impl Inner {
     fn log_failed_publish(&self, pool: &str, error: &broker::Error) {
         let is_due = || self.seldom.is_due("publish", pool, self.runtime.now());
         match error {
-            broker::Error::Unroutable(_) | broker::Error::Nacked | broker::Error::TooLarge { .. } if !is_due() => {}
-            broker::Error::Unavailable(_) => tracing::debug!(pool, error = chain(error), "a work item waits"),
+            broker::Error::Unroutable(_) | broker::Error::Nacked if !is_due() => {}
+            broker::Error::Unavailable(_) | broker::Error::TooLarge { .. } => {
+                tracing::debug!(pool, error = chain(error), "a work item waits")
+            }
             broker::Error::Unroutable(queue) => tracing::warn!(
                 pool,
                 queue,
@@ -209,12 +223,6 @@ impl Inner {
                 pool,
                 queue = self.queue.work_queue(pool),
                 "the broker refuses the pool's work items: check the queue's length limit and the broker's disk; trying again"
-            ),
-            broker::Error::TooLarge { bytes, bytes_max } => tracing::warn!(
-                pool,
-                bytes,
-                bytes_max,
-                "a message of the pool's work items is larger than the broker takes: raise its `max_message_size`; trying again"
             ),
         }
     }

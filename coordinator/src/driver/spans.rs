@@ -116,6 +116,7 @@ impl Inner {
                     | Trigger::Taken { .. }
                     | Trigger::Alive { .. }
                     | Trigger::Called { .. }
+                    | Trigger::Refused { .. }
                     | Trigger::Timer(_)
                     | Trigger::Resume => {}
                 }

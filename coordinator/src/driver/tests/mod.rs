@@ -10,6 +10,7 @@ mod nested;
 mod notify;
 mod orders;
 mod outages;
+mod refused;
 mod reports;
 mod retention;
 mod stops;
