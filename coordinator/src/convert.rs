@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use asl::StateName;
 use engine::{
-    Branch, Callback, ChildResult, ChildrenPhase, Completion, Delivery, Execution, JoinEntry, Location, MapItem,
-    MapRunOrder, NewEvent, Phase, TaskPhase,
+    Branch, Callback, ChildResult, ChildrenPhase, Completion, Delivery, EndFailure, Execution, JoinEntry, Location,
+    MapItem, MapRunOrder, NewEvent, Phase, TaskPhase,
 };
 use store::Joined;
 use wire::record::{
@@ -83,7 +83,9 @@ pub fn event_to_record(event: NewEvent) -> EventRecord {
 pub fn joined_to_record(entry: JoinEntry) -> Joined {
     let result = match entry.completion.result {
         ChildResult::Succeeded { bytes, failed } => CompletionResult::Succeeded { bytes, failed },
-        ChildResult::Failed { error, cause, terminal } => CompletionResult::Failed { error, cause, terminal },
+        ChildResult::Failed(EndFailure { error, cause, terminal, heartbeat }) => {
+            CompletionResult::Failed { error, cause, terminal, heartbeat }
+        }
     };
     let completion =
         CompletionRecord { index: entry.completion.index, last_event: entry.completion.last_event, result };
@@ -94,7 +96,9 @@ pub fn joined_to_record(entry: JoinEntry) -> Joined {
 pub fn completion_from_record(record: CompletionRecord) -> Completion {
     let result = match record.result {
         CompletionResult::Succeeded { bytes, failed } => ChildResult::Succeeded { bytes, failed },
-        CompletionResult::Failed { error, cause, terminal } => ChildResult::Failed { error, cause, terminal },
+        CompletionResult::Failed { error, cause, terminal, heartbeat } => {
+            ChildResult::Failed(EndFailure { error, cause, terminal, heartbeat })
+        }
     };
     Completion { index: record.index, last_event: record.last_event, result }
 }

@@ -203,7 +203,7 @@ impl Inner {
 fn succeeded(completion: &Completion) -> Option<u64> {
     match completion.result {
         ChildResult::Succeeded { bytes, .. } => Some(bytes),
-        ChildResult::Failed { .. } => None,
+        ChildResult::Failed(_) => None,
     }
 }
 

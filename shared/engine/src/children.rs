@@ -95,7 +95,7 @@ pub(crate) fn join(
                 continue;
             }
             ChildResult::Succeeded { .. } => map_run::too_many_failed(),
-            ChildResult::Failed { error, cause, terminal } => Failure::of_child(error, cause, terminal),
+            ChildResult::Failed(failed) => Failure::of_child(failed),
         };
         let failed = (completion.index, completion.last_event);
         record_failure(turn, state, &phase, failed, &failure, joined.open);
@@ -137,7 +137,7 @@ pub(crate) fn join(
 pub(crate) fn cuts_off(phase: &ChildrenPhase, completion: &Completion) -> bool {
     match completion.result {
         ChildResult::Succeeded { failed, .. } => failed && phase.failed >= phase.tolerated,
-        ChildResult::Failed { .. } => true,
+        ChildResult::Failed(_) => true,
     }
 }
 
@@ -335,7 +335,7 @@ fn record_others(turn: &mut Turn<'_>, state: &State, others: impl Iterator<Item 
     for other in others {
         let kind = match other.result {
             ChildResult::Succeeded { .. } => EventKind::MapIterationSucceeded,
-            ChildResult::Failed { .. } => EventKind::MapIterationFailed,
+            ChildResult::Failed(_) => EventKind::MapIterationFailed,
         };
         turn.emit(other.last_event, kind, iteration(state.name.as_str(), other.index));
     }

@@ -7,6 +7,7 @@ use model::{
 };
 
 use crate::branch::{Branch, Callback};
+use crate::turn::EndFailure;
 
 /// Is something that happened to a branch.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,14 +155,7 @@ pub enum ChildResult {
         failed: bool,
     },
     /// It failed.
-    Failed {
-        /// The error name.
-        error: Option<String>,
-        /// The cause.
-        cause: Option<String>,
-        /// Whether it ends the whole execution, whatever the states around take.
-        terminal: bool,
-    },
+    Failed(EndFailure),
 }
 
 /// Is the moment of an event: all that the core may know of time and chance.

@@ -44,14 +44,16 @@ impl Failure {
     }
 
     /// Makes the failure that a child has ended with.
-    pub(crate) fn of_child(error: Option<String>, cause: Option<String>, terminal: bool) -> Self {
+    pub(crate) fn of_child(failed: EndFailure) -> Self {
+        let EndFailure { error, cause, terminal, heartbeat } = failed;
         let failure = Self::new(error, cause);
-        Self { terminal: terminal || failure.terminal, ..failure }
+        Self { terminal: terminal || failure.terminal, heartbeat, ..failure }
     }
 
     /// Gives what a branch ends with.
     pub(crate) fn end(&self) -> EndFailure {
-        EndFailure { error: self.error.clone(), cause: self.cause.clone(), terminal: self.terminal }
+        let Self { error, cause, terminal, heartbeat, evaluation: _ } = self.clone();
+        EndFailure { error, cause, terminal, heartbeat }
     }
 
     /// Makes the failure of a task that took too long. AWS gives no cause, and one name for both reasons.

@@ -22,7 +22,7 @@ use crate::invariants;
 use crate::limits::Limits;
 use crate::outstanding;
 use crate::step::advance;
-use crate::turn::{After, BranchEnd, EndFailure, Turn, Yield};
+use crate::turn::{After, BranchEnd, Turn, Yield};
 
 /// Begins an execution: makes the root branch and runs it to its first block.
 pub fn start(definition: &Definition, execution: &Execution, moment: Moment, limits: &Limits) -> Run {
@@ -445,9 +445,7 @@ fn completion(end: &BranchEnd) -> (Completion, Option<JsonText>) {
             let bytes = u64::try_from(output.len()).unwrap_or(u64::MAX);
             (ChildResult::Succeeded { bytes, failed: end.failed_item }, Some(output.clone()))
         }
-        Err(EndFailure { error, cause, terminal }) => {
-            (ChildResult::Failed { error: error.clone(), cause: cause.clone(), terminal: *terminal }, None)
-        }
+        Err(failure) => (ChildResult::Failed(failure.clone()), None),
     };
     (Completion { index, last_event: end.last_event, result }, output)
 }

@@ -92,7 +92,8 @@ pub enum TestStatus {
 impl Tested {
     /// Makes what becomes of a test that took too long: nothing in the state takes that failure.
     pub fn timed_out(inspection: Inspection, variables: Vec<(String, JsonText)>) -> Self {
-        let failure = EndFailure { error: Some(error_name::TIMEOUT.to_owned()), cause: None, terminal: true };
+        let failure =
+            EndFailure { error: Some(error_name::TIMEOUT.to_owned()), cause: None, terminal: true, heartbeat: false };
         let (status, failure) = (TestStatus::Failed, Some(failure));
         Self { status, output: None, next: None, failure, inspection, variables }
     }

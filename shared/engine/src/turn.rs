@@ -80,6 +80,8 @@ pub struct EndFailure {
     pub cause: Option<String>,
     /// Whether no state takes it, nor any state around.
     pub terminal: bool,
+    /// Whether it is a missed heartbeat, which `States.HeartbeatTimeout` takes.
+    pub heartbeat: bool,
 }
 
 impl<'a> Turn<'a> {

@@ -270,7 +270,7 @@ impl World {
         let (Some(join), Some(branch)) = (self.joins.get(scope), self.branches.get(&scope.branch)) else { return };
         let Some(phase) = branch.open_scope().filter(|phase| phase.scope == *scope) else { return };
         let completions = join.list[join.taken..].to_vec();
-        let failed = completions.iter().any(|found| matches!(found.result, engine::ChildResult::Failed { .. }));
+        let failed = completions.iter().any(|found| matches!(found.result, engine::ChildResult::Failed(_)));
         let all = usize::try_from(phase.total).is_ok_and(|total| join.results.len() == total);
         let results = all.then(|| join.results.values().cloned().collect());
         let started = usize::try_from(phase.started).expect("fits");

@@ -205,6 +205,25 @@ async fn heartbeats_keep_a_task_alive() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_missed_heartbeat_keeps_its_name_beyond_the_states_around() {
+    let world = World::new();
+    let node = world.started("a");
+    world.worker(|_, _| Act::Lose);
+    let inner = format!(
+        r#"{{"StartAt": "P", "States": {{"P": {{"Type": "Parallel", "End": true, "Branches": [
+            {{"StartAt": "T", "States": {{"T": {{{TASK}, "TimeoutSeconds": 60, "HeartbeatSeconds": 5, "End": true}}}}}}]}}}}}}"#
+    );
+    let definition = format!(
+        r#"{{"StartAt": "M", "States": {{
+            "M": {{"Type": "Map", "ItemProcessor": {inner}, "End": true,
+                "Catch": [{{"ErrorEquals": ["States.HeartbeatTimeout"], "Next": "C"}}]}},
+            "C": {{"Type": "Pass", "InputPath": "$.Error", "End": true}}}}}}"#
+    );
+    let arn = world.start(&node, &definition, "o", "[1, 2]").await;
+    assert_eq!(world.succeeded(&arn).await, "\"States.Timeout\"");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failure_ends_the_execution_with_its_error() {
     let world = World::new();
     let node = world.started("a");

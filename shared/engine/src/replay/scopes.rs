@@ -9,7 +9,7 @@ use crate::branch::{Branch, ChildrenPhase, Phase};
 use crate::event::{ChildResult, Completion, Event, Moment, Timer};
 use crate::replay::Replay;
 use crate::replay::candidate::Candidate;
-use crate::turn::{After, BranchEnd, EndFailure, Yield};
+use crate::turn::{After, BranchEnd, Yield};
 
 /// Is what is known of an open scope.
 #[derive(Clone, Debug, Default)]
@@ -183,7 +183,7 @@ impl Replay<'_> {
                 scope.results.insert(index, output);
                 ChildResult::Succeeded { bytes, failed: false }
             }
-            Err(EndFailure { error, cause, terminal }) => ChildResult::Failed { error, cause, terminal },
+            Err(failure) => ChildResult::Failed(failure),
         };
         scope.pending.push(Completion { index, last_event: end.last_event.resolved(base), result });
     }
@@ -201,5 +201,5 @@ fn is_cut_off(kind: EventKind) -> bool {
 }
 
 fn has_failed(completion: &Completion) -> bool {
-    matches!(completion.result, ChildResult::Failed { .. })
+    matches!(completion.result, ChildResult::Failed(_))
 }

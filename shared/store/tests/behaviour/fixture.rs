@@ -454,7 +454,9 @@ impl Seen {
         let output = output.map(text);
         let result = match &output {
             Some(output) => CompletionResult::Succeeded { bytes: output.len() as u64, failed: false },
-            None => CompletionResult::Failed { error: Some("E".to_owned()), cause: None, terminal: false },
+            None => {
+                CompletionResult::Failed { error: Some("E".to_owned()), cause: None, terminal: false, heartbeat: false }
+            }
         };
         let mut commit = self.commit(None);
         let completion = CompletionRecord { index, last_event: EventRef::New(0), result };

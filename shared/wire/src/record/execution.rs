@@ -254,6 +254,8 @@ pub enum CompletionResult {
         cause: Option<String>,
         /// Whether it ends the whole execution, whatever the states around take.
         terminal: bool,
+        /// Whether it is a missed heartbeat.
+        heartbeat: bool,
     },
 }
 

@@ -221,13 +221,12 @@ impl CompletionRecord {
                     object.value("bytes", bytes);
                     object.flag("failed_item", *failed);
                 }
-                CompletionResult::Failed { error, cause, terminal } => {
+                CompletionResult::Failed { error, cause, terminal, heartbeat } => {
                     object.value("failed", &true);
                     object.optional("error", error.as_deref());
                     object.optional("cause", cause.as_deref());
-                    if *terminal {
-                        object.value("terminal", &true);
-                    }
+                    object.flag("terminal", *terminal);
+                    object.flag("heartbeat", *heartbeat);
                 }
             }
         })
@@ -240,7 +239,8 @@ impl CompletionRecord {
     pub fn decode(text: &[u8]) -> Result<Self, RecordError> {
         let text: CompletionText = reader::record("completion record", text)?;
         let result = if text.failed {
-            CompletionResult::Failed { error: text.error, cause: text.cause, terminal: text.terminal }
+            let CompletionText { error, cause, terminal, heartbeat, .. } = text;
+            CompletionResult::Failed { error, cause, terminal, heartbeat }
         } else {
             CompletionResult::Succeeded { bytes: text.bytes, failed: text.failed_item }
         };
@@ -262,6 +262,8 @@ struct CompletionText {
     cause: Option<String>,
     #[serde(default)]
     terminal: bool,
+    #[serde(default)]
+    heartbeat: bool,
 }
 
 impl StateMachineRecord {

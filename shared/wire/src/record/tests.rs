@@ -267,8 +267,18 @@ fn executions_are_listed_under_what_they_belong_to() {
 }
 
 fn completions() -> Vec<(&'static str, CompletionRecord)> {
-    let failed =
-        |terminal| CompletionResult::Failed { error: Some("E".to_owned()), cause: Some("\"c\"".to_owned()), terminal };
+    let failed = |terminal| CompletionResult::Failed {
+        error: Some("E".to_owned()),
+        cause: Some("\"c\"".to_owned()),
+        terminal,
+        heartbeat: false,
+    };
+    let missed = CompletionResult::Failed {
+        error: Some("States.Timeout".to_owned()),
+        cause: None,
+        terminal: false,
+        heartbeat: true,
+    };
     vec![
         (
             "completion.v1.succeeded.json",
@@ -287,13 +297,14 @@ fn completions() -> Vec<(&'static str, CompletionRecord)> {
             },
         ),
         ("completion.v1.failed.json", CompletionRecord { index: 0, last_event: id(12), result: failed(false) }),
+        ("completion.v1.failed-heartbeat.json", CompletionRecord { index: 0, last_event: id(12), result: missed }),
         ("completion.v1.failed-terminal.json", CompletionRecord { index: 0, last_event: id(12), result: failed(true) }),
         (
             "completion.v1.failed-bare.json",
             CompletionRecord {
                 index: 0,
                 last_event: id(12),
-                result: CompletionResult::Failed { error: None, cause: None, terminal: false },
+                result: CompletionResult::Failed { error: None, cause: None, terminal: false, heartbeat: false },
             },
         ),
     ]
