@@ -1,6 +1,8 @@
 //! Executions that run through: all kinds of states, retries, joins on several coordinators, loops that yield.
 
-use model::{EventKind, ExecutionStatus};
+use std::pin::pin;
+
+use model::{Details, EventKind, ExecutionStatus};
 
 use super::world::{Act, World, failure, kinds, success};
 use crate::driver::DriverSettings;
@@ -206,6 +208,38 @@ async fn a_name_is_taken_once() {
     let second = node.driver.start_execution(request).await.expect("the store answers");
     let crate::driver::StartOutcome::Exists(head) = second else { panic!("the name is taken") };
     assert_eq!((head.record.arn.clone(), head.record.input.as_str()), (first, "1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn timers_of_one_execution_fire_in_their_order() {
+    let world = World::new();
+    // Its loops don't run: the test itself turns the wheel, as a scheduler might that runs the youngest task first.
+    let node = world.node("a", DriverSettings::default());
+    let states = ["W0", "W1", "W2", "W3", "W4"];
+    let branch = |name| {
+        format!(r#"{{"StartAt": "{name}", "States": {{"{name}": {{"Type": "Wait", "Seconds": 5, "End": true}}}}}}"#)
+    };
+    let definition = format!(
+        r#"{{"StartAt": "P", "States": {{"P": {{"Type": "Parallel", "End": true, "Branches": [{}]}}}}}}"#,
+        states.map(branch).join(",")
+    );
+    let arn = world.start(&node, &definition, "o", "1").await;
+    world.pass(10).await;
+    let mut wheel = pin!(node.driver.inner.clone().wheel_loop());
+    let mut left = Vec::new();
+    for state in states {
+        assert!(futures::poll!(wheel.as_mut()).is_pending());
+        world.pass(1).await;
+        for event in world.history(&arn).await {
+            if let (EventKind::WaitStateExited, Details::StateExited { name, .. }) = (event.kind, event.details)
+                && !left.contains(&name)
+            {
+                left.push(name);
+            }
+        }
+        assert_eq!(left.last().map(String::as_str), Some(state), "one begins before the next is taken up");
+    }
+    assert_eq!(world.succeeded(&arn).await, "[1,1,1,1,1]");
 }
 
 #[tokio::test(start_paused = true)]
