@@ -170,7 +170,9 @@ impl BranchPath {
 
     /// Tells whether this branch lies within the scope, at any depth.
     pub fn is_within(&self, scope: &ScopeKey) -> bool {
-        self.scopes().contains(scope)
+        let inner = self.0.strip_prefix(&*scope.branch.0).and_then(|rest| rest.strip_prefix('/'));
+        let entry = inner.and_then(|inner| inner.split_once('.')).map(|(entry, _)| entry.parse());
+        entry == Some(Ok(scope.entry))
     }
 }
 
@@ -239,8 +241,12 @@ mod tests {
         let path: BranchPath = "r/4.2/1.30".parse().expect("is a path");
         let scopes: Vec<String> = path.scopes().iter().map(ToString::to_string).collect();
         assert_eq!(scopes, ["r/4.2@1", "r@4"]);
-        assert!(path.is_within(&"r@4".parse().expect("is a scope")));
-        assert!(!path.is_within(&"r@5".parse().expect("is a scope")));
+        let is_within = |scope: &str| path.is_within(&scope.parse().expect("is a scope"));
+        assert!(is_within("r@4") && is_within("r/4.2@1"));
+        for other in ["r@5", "r@2", "r@1", "r/4.2@3", "r/4.1@1", "r/4.20@1", "r/4.2/1.3@0", "r/4.2/1.30@1"] {
+            assert!(!is_within(other), "{other}");
+        }
+        assert!(!BranchPath::root().is_within(&"r@4".parse().expect("is a scope")));
         assert_eq!(path.parent_scope().map(|(scope, index)| scope.child(index)), Some(path));
     }
 
