@@ -8,9 +8,10 @@
 //! next event ─► candidates: (branch, what may have happened to it) ─► transition ─► its events are those recorded? ─► go on
 //! ```
 //!
-//! Not to be replayed are: a scope whose branches were cut off in several commits (more of them than one commit closes),
-//! a task token that the definition took apart before it put it into a payload, and the results of a Map Run of which something else was
-//! made before they left the Map state.
+//! Not to be replayed are: a scope whose branches were cut off in several commits (more of them than one commit closes);
+//! a task token that the definition took apart before it put it into a payload; the results of a Map Run of which something else was
+//! made before they left the Map state; and, where a state around tells the two apart, a heartbeat whose timer fired so late that the
+//! task's deadline was over, too.
 
 mod candidate;
 mod scopes;
