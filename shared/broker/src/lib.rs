@@ -3,6 +3,7 @@
 pub mod amqp;
 mod body;
 pub mod memory;
+mod own_events;
 mod queue;
 
 pub use amqp::AmqpBroker;

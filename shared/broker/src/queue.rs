@@ -86,6 +86,11 @@ pub trait WorkQueue: Send + Sync + 'static {
     /// # Errors
     /// `Error::Unavailable` without a connection.
     async fn mark_data(&self) -> Result<(), Error>;
+
+    /// Gives a handle whose reports come back to a queue of the one process that asks, `stepwell.events.own.<name>`: it has one events
+    /// queue, which its consumer declares and the broker removes ten minutes after the last consumer. Such a process keeps what it
+    /// waits for in memory, so that the marker of the cluster's data is no matter of this handle: it is always there.
+    fn with_own_events(&self, name: &str) -> SharedQueue;
 }
 
 /// Is a broker that many share.

@@ -130,4 +130,8 @@ impl WorkQueue for FaultyQueue {
         self.ask("set the marker").await?;
         self.inner.mark_data().await
     }
+
+    fn with_own_events(&self, name: &str) -> SharedQueue {
+        self.inner.with_own_events(name)
+    }
 }

@@ -40,6 +40,8 @@ const CANCELS_PREFETCH: u16 = 1_024;
 pub(super) enum Subject {
     Pool(String),
     Events(u32),
+    /// The reports to this process, by the name of their queue.
+    OwnEvents(Arc<str>),
     Cancels,
 }
 
@@ -192,6 +194,10 @@ impl Subscription {
                 let name = topology.names.events(*index);
                 topology.queue(&channel, &name).await?;
                 name
+            }
+            Subject::OwnEvents(name) => {
+                topology.own_events(&channel, name).await?;
+                name.to_string()
             }
             Subject::Cancels => topology.cancels(&channel).await?,
         };

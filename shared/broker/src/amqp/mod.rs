@@ -45,7 +45,8 @@ use wire::message::{
 };
 
 use crate::body::Element;
-use crate::queue::{Connection, Consumer, DeadLetter, Error, ReplyTo, WorkQueue};
+use crate::own_events::{OwnEvents, OwnQueues};
+use crate::queue::{Connection, Consumer, DeadLetter, Error, ReplyTo, SharedQueue, WorkQueue};
 
 /// Is the connection of this process to RabbitMQ; cheap to clone. When the last clone is dropped the connection closes and
 /// consumers end.
@@ -202,5 +203,19 @@ impl WorkQueue for AmqpBroker {
 
     async fn mark_data(&self) -> Result<(), Error> {
         Ok(self.session()?.declare(&self.marker).await?)
+    }
+
+    fn with_own_events(&self, name: &str) -> SharedQueue {
+        OwnEvents::shared(self, name)
+    }
+}
+
+impl OwnQueues for AmqpBroker {
+    fn own_queue(&self, name: &str) -> Arc<str> {
+        self.names.own_events(name).into()
+    }
+
+    fn consume_own(&self, queue: &Arc<str>, prefetch: u16) -> Consumer<Report> {
+        self.consume(Subject::OwnEvents(Arc::clone(queue)), prefetch)
     }
 }

@@ -36,6 +36,10 @@ impl Names {
         format!("{}.events.{index}", self.prefix)
     }
 
+    pub(super) fn own_events(&self, name: &str) -> String {
+        format!("{}.events.own.{name}", self.prefix)
+    }
+
     pub(super) fn dead(&self) -> String {
         format!("{}.dead", self.prefix)
     }

@@ -9,6 +9,10 @@ use super::fault::Fault;
 use super::names::{Names, short};
 use super::probe::MajorVersion;
 
+/// How long the queue of one process's reports is kept without a consumer: longer than the process takes to connect again after an
+/// outage, and than what it waits for.
+const OWN_EVENTS_EXPIRE_MILLIS: i32 = 10 * 60 * 1_000;
+
 /// Knows how queues are declared on the server at hand.
 #[derive(Clone, Debug)]
 pub(super) struct Topology {
@@ -45,6 +49,17 @@ impl Topology {
         let name = queue.name().to_string();
         bind(channel, &name, &self.names.control_exchange(), "").await?;
         Ok(name)
+    }
+
+    /// Declares the queue of the reports to one process: it outlives a connection, and goes some time after its process. A classic
+    /// one, since nobody else takes over what it holds.
+    pub(super) async fn own_events(&self, channel: &Channel, name: &str) -> Result<(), Fault> {
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(QueueKind::Classic.as_str().into()));
+        arguments.insert("x-expires".into(), AMQPValue::LongInt(OWN_EVENTS_EXPIRE_MILLIS));
+        let declared = channel.queue_declare(short(name)?, options, arguments).await;
+        declared.map(|_| ()).map_err(|source| Fault::Declare { name: name.to_owned(), source })
     }
 
     /// Declares a durable queue.

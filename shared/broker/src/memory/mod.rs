@@ -22,7 +22,10 @@ use wire::message::{
 };
 
 use crate::body::Element;
-use crate::queue::{BODY_BYTES_MAX, Connection, Consumer, DeadLetter, Error, ReplyTo, Source, WorkQueue, check_size};
+use crate::own_events::{OwnEvents, OwnQueues};
+use crate::queue::{
+    BODY_BYTES_MAX, Connection, Consumer, DeadLetter, Error, ReplyTo, SharedQueue, Source, WorkQueue, check_size,
+};
 
 /// Is one process's connection to a broker in memory; cheap to clone.
 #[derive(Clone, Debug)]
@@ -275,5 +278,19 @@ impl WorkQueue for MemoryBroker {
         self.check_reachable()?;
         self.state().marked = true;
         Ok(())
+    }
+
+    fn with_own_events(&self, name: &str) -> SharedQueue {
+        OwnEvents::shared(self, name)
+    }
+}
+
+impl OwnQueues for MemoryBroker {
+    fn own_queue(&self, name: &str) -> Arc<str> {
+        format!("stepwell.events.own.{name}").into()
+    }
+
+    fn consume_own(&self, queue: &Arc<str>, prefetch: u16) -> Consumer<Report> {
+        self.consumer(queue, QueueKind::Durable, prefetch)
     }
 }

@@ -181,6 +181,59 @@ pub(crate) async fn reports_go_to_the_queue_that_the_item_named(twin: Twin) -> R
     Ok(())
 }
 
+pub(crate) async fn reports_to_one_process_come_to_no_other(twin: Twin) -> Result<()> {
+    let (coordinator, other, worker) = (twin.process().await?, twin.process().await?, twin.process().await?);
+    let (own, others) = (coordinator.with_own_events("one"), other.with_own_events("two"));
+    let mut shared = [other.consume_events(0, 10), coordinator.consume_events(1, 10)];
+    let (mut events, mut foreign) = (own.consume_events(0, 10), others.consume_events(0, 10));
+    insist(async || own.publish_work("p", &own.reply_to(7), &[item("one")]).await).await?;
+    let delivery = next(&mut worker.consume_work("p", 1)).await?;
+    let reply_to = delivery.reply_to.context("names a queue")?;
+    assert_eq!(&*reply_to.0, twin.name("events.own.one"));
+    eventually(
+        PATIENCE,
+        async || worker.publish_reports(&reply_to, &[report("w")]).await.is_ok(),
+        "the queue is there",
+    )
+    .await?;
+    let report_delivery = next(&mut events).await?;
+    assert_eq!(report_delivery.content, Ok(vec![report("w")]));
+    assert_eq!(&*report_delivery.queue, &*reply_to.0);
+    report_delivery.receipt.ack().await;
+    assert!(foreign.try_next().is_none() && shared.iter_mut().all(|events| events.try_next().is_none()));
+    assert_eq!((own.events_queues(), own.reply_to(8)), (1, reply_to));
+    // The marker is the cluster's: this handle neither asks for it nor sets it.
+    assert!(own.has_kept_data().await?);
+    own.mark_data().await?;
+    assert!(!coordinator.has_kept_data().await?);
+    Ok(())
+}
+
+pub(crate) async fn reports_to_one_process_outlive_an_outage(twin: Twin) -> Result<()> {
+    let queue = twin.process().await?;
+    let own = queue.with_own_events("one");
+    let mut events = own.consume_events(0, 10);
+    let publish = async |name: &str| {
+        let reports = [report(name)];
+        eventually(PATIENCE, async || own.publish_reports(&own.reply_to(0), &reports).await.is_ok(), "it is taken")
+            .await
+    };
+    publish("before").await?;
+    let held = next(&mut events).await?;
+    twin.cut().await?;
+    becomes(&queue, Connection::Down).await?;
+    twin.mend().await?;
+    is_up(&queue).await?;
+    assert!(!held.receipt.is_live());
+    publish("after").await?;
+    for name in ["before", "after"] {
+        let delivery = next(&mut events).await?;
+        assert_eq!(delivery.content, Ok(vec![report(name)]));
+        delivery.receipt.ack().await;
+    }
+    Ok(())
+}
+
 pub(crate) async fn a_message_that_no_queue_takes_fails_and_no_other(twin: Twin) -> Result<()> {
     let queue = twin.process().await?;
     let nowhere = ReplyTo(twin.name("nowhere").into());

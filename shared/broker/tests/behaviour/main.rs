@@ -52,6 +52,7 @@ cases! {
         no_more_than_the_prefetch_is_out,
         two_consumers_share_a_queue,
         reports_go_to_the_queue_that_the_item_named,
+        reports_to_one_process_come_to_no_other,
         a_message_that_no_queue_takes_fails_and_no_other,
         a_message_that_is_too_large_fails_and_no_other,
         a_batch_is_one_message,
@@ -67,5 +68,6 @@ cases! {
     ;
     own:
         an_outage_ends_without_a_restart,
+        reports_to_one_process_outlive_an_outage,
         an_alarm_blocks_publishes_only,
 }

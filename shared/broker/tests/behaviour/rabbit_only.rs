@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use broker::amqp::{Config, QueueKind};
 use broker::{AmqpBroker, Connection, Error, SharedQueue, WorkQueue};
-use lapin::options::BasicGetOptions;
-use lapin::types::AMQPValue;
+use lapin::options::{BasicGetOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use model::JsonText;
 use runtime::Runtime;
 use support::{RabbitServer, eventually, shared_rabbit, unique_name};
@@ -42,6 +42,30 @@ async fn a_message_says_what_it_is() -> Result<()> {
     assert_eq!(properties.reply_to().as_ref().map(|queue| queue.as_str()), Some(reply_to.as_str()));
     let traceparent = properties.headers().as_ref().and_then(|headers| headers.inner().get("traceparent").cloned());
     assert_eq!(traceparent, item("").traceparent.map(|text| AMQPValue::LongString(text.into())));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_queue_of_one_process_expires_after_it() -> Result<()> {
+    let twin = shared().await?;
+    let own = connect(twin.config()).await?.with_own_events("one");
+    let events = own.consume_events(0, 10);
+    let name = format!("{}.events.own.one", twin.prefix);
+    eventually(PATIENCE, async || twin.has_queue(&name).await.unwrap_or(false), "it is declared").await?;
+    let declare = async |expires: i32| -> Result<()> {
+        let connection = twin.raw().await?;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
+        arguments.insert("x-expires".into(), AMQPValue::LongInt(expires));
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        connection.create_channel().await?.queue_declare(name.as_str().into(), options, arguments).await?;
+        Ok(())
+    };
+    // A declaration with other arguments is refused.
+    declare(600_000).await?;
+    ensure!(declare(1_000).await.is_err(), "it is kept for ten minutes without a consumer");
+    drop(events);
+    ensure!(twin.has_queue(&name).await?, "it stays as long as its process may come back");
     Ok(())
 }
 

@@ -93,6 +93,10 @@ impl WorkQueue for Spy {
     async fn mark_data(&self) -> Result<(), Error> {
         self.inner.mark_data().await
     }
+
+    fn with_own_events(&self, name: &str) -> SharedQueue {
+        self.inner.with_own_events(name)
+    }
 }
 
 /// Is one worker, seen from the coordinator's side.
