@@ -67,7 +67,7 @@ pub fn execution_from_record(record: &ExecutionRecord) -> Execution {
         region: record.arn.region().to_owned(),
         input: record.input.clone(),
         started_at: record.started_at,
-        redrive_count: 0,
+        redrive_count: Some(0),
         seed: engine::seed([record.arn.as_str(), &record.started_at.as_millis().to_string(), &record.traceparent]),
         missing_activities: Vec::new(),
         map_run: record.arn.is_map_run().then(|| MapRunOrder::read(&record.input)).flatten().map(Arc::new),

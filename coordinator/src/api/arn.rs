@@ -24,9 +24,9 @@ pub(super) fn qualified_arn(text: &str) -> Result<QualifiedArn, ApiError> {
     Ok(arn)
 }
 
-/// Reads the ARN of an execution.
+/// Reads the ARN of an execution: those of type EXPRESS are not described, stopped or the like.
 pub(super) fn execution_arn(text: &str) -> Result<ExecutionArn, ApiError> {
-    Ok(ExecutionArn::parse(text)?)
+    Ok(ExecutionArn::parse_standard(text)?)
 }
 
 /// Reads the ARN of an activity.
@@ -67,5 +67,9 @@ mod tests {
         check(label, ErrorCode::ValidationException, &of_a_map);
         let error = execution_arn("arn:aws:states:r:1:stateMachine:S").expect_err("is refused");
         assert_eq!(error.message, "Invalid Arn: 'Resource type not valid in this context: stateMachine'");
+        for express in ["arn:aws:states:r:1:express:S:e", "arn:aws:states:r:1:express:S:e:0a1b"] {
+            let error = execution_arn(express).expect_err("is refused");
+            assert_eq!(error.message, "Invalid Arn: 'Resource type not valid in this context: express'");
+        }
     }
 }

@@ -313,7 +313,7 @@ impl Inner {
         let kept = self.kept_bytes(&held).await?;
         for (partition, bytes) in held.into_iter().zip(kept) {
             for _ in 0..CLEANED_MAX {
-                if !self.store.clean_up(partition, &Retention { millis, bytes, unused_millis }).await? {
+                if !self.store.clean_up(partition, &Retention { millis, bytes, express_millis: millis, unused_millis }).await? {
                     break;
                 }
             }

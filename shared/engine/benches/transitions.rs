@@ -17,7 +17,7 @@ fn execution() -> Execution {
         region: "us-east-1".into(),
         input: payload(),
         started_at: Timestamp::from_millis(0),
-        redrive_count: 0,
+        redrive_count: Some(0),
         seed: Nonce(7),
         missing_activities: Vec::new(),
         map_run: None,

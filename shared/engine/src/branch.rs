@@ -25,8 +25,8 @@ pub struct Execution {
     pub input: JsonText,
     /// When it started.
     pub started_at: Timestamp,
-    /// How many times it was redriven.
-    pub redrive_count: u32,
+    /// How many times it was redriven; absent of one that can't be, whose context object does not tell of it either.
+    pub redrive_count: Option<u32>,
     /// What UUIDs, random numbers and jitter follow from: the same whenever the execution is replayed, and not to be guessed.
     pub seed: Nonce,
     /// The ARNs of activities that the definition names and that don't exist now: their tasks fail.

@@ -80,16 +80,18 @@ impl Scope for StateScope<'_> {
 pub(crate) fn render(definition: &Definition, execution: &Execution, branch: &Branch, attempt: AttemptId) -> JsonText {
     let quote = |text: &str| Value::from(text).to_string();
     let mut text = format!(
-        r#"{{"Execution":{{"Id":{},"Input":{},"StartTime":"{}","Name":{},"RoleArn":{},"RedriveCount":{}}}"#,
+        r#"{{"Execution":{{"Id":{},"Input":{},"StartTime":"{}","Name":{},"RoleArn":{}"#,
         quote(&execution.arn),
         jsonpath::compact(execution.input.as_str()),
         execution.started_at.iso_8601(),
         quote(&execution.name),
         quote(&execution.role_arn),
-        execution.redrive_count,
     );
+    if let Some(count) = execution.redrive_count {
+        text.push_str(&format!(r#","RedriveCount":{count}"#));
+    }
     text.push_str(&format!(
-        r#","StateMachine":{{"Id":{},"Name":{}}}"#,
+        r#"}},"StateMachine":{{"Id":{},"Name":{}}}"#,
         quote(&execution.state_machine_arn),
         quote(&execution.state_machine_name),
     ));

@@ -7,6 +7,9 @@ pub struct Limits {
     pub payload_bytes_max: Option<u64>,
     /// The most events that the history holds, the terminal one included; nothing bounds them where absent.
     pub events_max: Option<u64>,
+    /// How long an execution may take in milliseconds, whatever its definition allows, until it is timed out; nothing bounds that where
+    /// absent.
+    pub execution_millis_max: Option<u64>,
     /// How many iterations of an inline Map run at once, at most; at least 1.
     pub map_concurrency_max: u32,
     /// How many child executions of a Map Run run at once, at most; at least 1.
@@ -20,6 +23,7 @@ impl Default for Limits {
         Self {
             payload_bytes_max: Some(256 * 1024),
             events_max: Some(25_000),
+            execution_millis_max: None,
             map_concurrency_max: 40,
             map_run_concurrency_max: 10_000,
             run: RunLimits::default(),

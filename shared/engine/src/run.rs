@@ -30,13 +30,19 @@ pub fn start(definition: &Definition, execution: &Execution, moment: Moment, lim
     started(&mut turn);
     let root = root(definition.machine.start_at(), execution, moment);
     let mut runner = Runner::new(turn, None, Some(root));
-    if let Some(seconds) = definition.timeout_seconds {
-        let due = execution.started_at.plus_millis(i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX));
+    if let Some(millis) = longest_millis(definition, limits) {
+        let due = execution.started_at.plus_millis(i64::try_from(millis).unwrap_or(i64::MAX));
         let effect = Effect::ScheduleTimer { branch: BranchPath::root(), timer: Timer::Execution, due };
         runner.nodes[0].effects.push(effect);
     }
     runner.drive(0);
     runner.finish()
+}
+
+/// Tells how long the execution may take: as its definition says, and its limits.
+fn longest_millis(definition: &Definition, limits: &Limits) -> Option<u64> {
+    let defined = definition.timeout_seconds.map(|seconds| seconds.saturating_mul(1_000));
+    [defined, limits.execution_millis_max].into_iter().flatten().min()
 }
 
 /// Records that the execution has begun.
@@ -392,7 +398,8 @@ impl<'a> Runner<'a> {
         };
         if let Some(end) = root_end {
             let is_root = end.path.is_root();
-            if is_root && self.turn.definition.timeout_seconds.is_some() && self.before.is_some() {
+            let is_timed = longest_millis(self.turn.definition, self.turn.limits).is_some();
+            if is_root && is_timed && self.before.is_some() {
                 run.effects.push(Effect::CancelTimer { branch: end.path.clone(), timer: Timer::Execution });
             }
             match end.path.parent_scope() {

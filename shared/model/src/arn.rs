@@ -20,6 +20,13 @@ pub enum ArnError {
 /// Bounds an ARN, in bytes: two names of 80 letters, of four bytes at most, fit.
 const BYTES_MAX: usize = 1_024;
 
+/// The kind of resource that executions of type EXPRESS are.
+const EXPRESS: &str = "express";
+
+fn kind_of(text: &str) -> &str {
+    text.split(':').nth(5).unwrap_or_default()
+}
+
 fn parts<'a>(text: &'a str, wanted: &str, count: usize) -> Result<Vec<&'a str>, ArnError> {
     if !text.starts_with("arn:") {
         return Err(ArnError::Prefix(text.to_owned()));
@@ -114,6 +121,12 @@ impl StateMachineArn {
         ExecutionArn(format!("arn:aws:states:{region}:{account}:mapRun:{machine}:{id}").into())
     }
 
+    /// Puts together the ARN of an execution of this state machine of type EXPRESS. Names may repeat there: `run` tells them apart.
+    pub fn express_execution(&self, name: &str, run: &str) -> ExecutionArn {
+        let (region, account, machine) = (self.region(), self.account(), self.name());
+        ExecutionArn(format!("arn:aws:states:{region}:{account}:express:{machine}:{name}:{run}").into())
+    }
+
     fn part(&self, index: usize) -> &str {
         self.0.split(':').nth(index).unwrap_or_default()
     }
@@ -161,7 +174,8 @@ impl fmt::Display for ActivityArn {
     }
 }
 
-/// Is the ARN of an execution, `arn:aws:states:REGION:ACCOUNT:execution:STATEMACHINE:NAME`, or of a Map Run, which is an execution too:
+/// Is the ARN of an execution, `arn:aws:states:REGION:ACCOUNT:execution:STATEMACHINE:NAME`; or of one of type EXPRESS,
+/// `arn:aws:states:REGION:ACCOUNT:express:STATEMACHINE:NAME:UUID`; or of a Map Run, which is an execution too:
 /// `arn:aws:states:REGION:ACCOUNT:mapRun:STATEMACHINE/LABEL:ID`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExecutionArn(Arc<str>);
@@ -172,6 +186,18 @@ impl ExecutionArn {
     /// # Errors
     /// `ArnError` in AWS's words.
     pub fn parse(text: &str) -> Result<Self, ArnError> {
+        if kind_of(text) == EXPRESS {
+            parts(text, EXPRESS, 9)?;
+            return Ok(Self(text.into()));
+        }
+        Self::parse_standard(text)
+    }
+
+    /// Reads the ARN of an execution that is described and listed: not of one of type EXPRESS.
+    ///
+    /// # Errors
+    /// `ArnError` in AWS's words.
+    pub fn parse_standard(text: &str) -> Result<Self, ArnError> {
         parts(text, "execution", 8)?;
         Ok(Self(text.into()))
     }
@@ -196,6 +222,11 @@ impl ExecutionArn {
     /// Tells whether it is that of a Map Run.
     pub fn is_map_run(&self) -> bool {
         self.part(5) == "mapRun"
+    }
+
+    /// Tells whether it is of a state machine of type EXPRESS.
+    pub fn is_express(&self) -> bool {
+        kind_of(&self.0) == EXPRESS
     }
 
     /// Gives the text.
@@ -247,10 +278,28 @@ mod tests {
     }
 
     #[test]
+    fn executions_of_both_types_are_told_apart() {
+        let text = "arn:aws:states:us-east-1:123456789012:express:Orders:o-1:0a1b";
+        let arn = ExecutionArn::parse(text).expect("is an ARN");
+        assert_eq!((arn.name(), arn.state_machine().name(), arn.region()), ("o-1", "Orders", "us-east-1"));
+        assert_eq!(arn.state_machine().express_execution("o-1", "0a1b"), arn);
+        assert!(arn.is_express());
+        let odd = StateMachineArn::new("r", "1", "express").execution("express");
+        assert!(!odd.is_express() && ExecutionArn::parse_standard(odd.as_str()).is_ok());
+        let refused = |text: &str| ExecutionArn::parse_standard(text).expect_err("is refused").to_string();
+        assert_eq!(refused(text), "Resource type not valid in this context: express");
+        let short = "arn:aws:states:r:1:express:S:e";
+        assert_eq!(refused(short), "Resource type not valid in this context: express");
+        assert_eq!(ExecutionArn::parse(short), Err(ArnError::Format(short.to_owned())));
+    }
+
+    #[test]
     fn the_longest_names_fit() {
         let name = "\u{1f600}".repeat(80);
         let arn = StateMachineArn::new("ap-southeast-1", "123456789012", &name).execution(&name);
-        assert_eq!(ExecutionArn::parse(arn.as_str()), Ok(arn));
+        assert_eq!(ExecutionArn::parse(arn.as_str()), Ok(arn.clone()));
+        let express = arn.state_machine().express_execution(&name, "4f2b0e6c-9c43-4b60-8a7e-b8a6b2a0a001");
+        assert_eq!(ExecutionArn::parse(express.as_str()), Ok(express));
     }
 
     #[test]

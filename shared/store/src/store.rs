@@ -389,6 +389,8 @@ pub struct Retention {
     pub millis: u64,
     /// How many bytes of them, the latest; nothing bounds them where absent.
     pub bytes: Option<u64>,
+    /// How long those of type EXPRESS are kept instead, in milliseconds since their end.
+    pub express_millis: u64,
     /// How long definitions are kept, in milliseconds since something referred to them or they were put.
     pub unused_millis: u64,
 }

@@ -128,7 +128,7 @@ impl World {
             region: "us-east-1".into(),
             input,
             started_at: START,
-            redrive_count: 0,
+            redrive_count: Some(0),
             seed: Nonce(seed),
             missing_activities,
             map_run: None,

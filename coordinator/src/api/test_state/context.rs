@@ -35,7 +35,7 @@ impl Context {
             region: caller.region.clone(),
             input: input.input.clone(),
             started_at: now,
-            redrive_count: 0,
+            redrive_count: Some(0),
         };
         let text = match &input.context {
             Some(given) => given.clone(),

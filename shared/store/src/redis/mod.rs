@@ -452,11 +452,12 @@ impl ExecutionStore for RedisStore {
 
     async fn clean_up(&self, partition: u32, retention: &Retention) -> Result<bool, Error> {
         let prefix = self.partition(partition)?;
-        let mut cmd = CLEAN_UP.call(7);
-        for key in ["cleanup", "closed", "outbox", "timers", "ended", "uses", "unused"] {
+        let mut cmd = CLEAN_UP.call(8);
+        for key in ["cleanup", "closed", "outbox", "timers", "ended", "uses", "unused", "closed_express"] {
             cmd.arg(format!("{prefix}{key}"));
         }
         cmd.arg(prefix).arg(retention.millis).arg(retention.bytes.map_or_else(String::new, |bytes| bytes.to_string()));
+        cmd.arg(retention.express_millis);
         Ok(self.link.script(&CLEAN_UP, prefix, &cmd).await?
             || self.remove_unused(partition, retention.unused_millis).await?)
     }

@@ -23,7 +23,7 @@ pub(crate) fn clean_up(
 ) -> Result<bool, Error> {
     let view: &dyn View = map;
     let Some(name) = view.suffixes(&keys::leftovers(partition), 1)?.pop() else {
-        let has_more = drop_old(map, partition, retention, now)?;
+        let has_more = drop_old(map, partition, retention, now)? || drop_old_express(map, partition, retention, now)?;
         return Ok(has_more || definitions::remove_unused(map, before(now, retention.unused_millis))?);
     };
     let (arn, scope) = parse(&name)?;
@@ -122,6 +122,31 @@ fn drop_old(map: &mut dyn Map, partition: u32, retention: &Retention, now: Times
         map.put(&keys::ended_bytes(partition), &values::of_number(bytes))?;
     }
     Ok(false)
+}
+
+/// Removes executions of type EXPRESS that ended before an instant, as above. No bytes of theirs are counted: they go soon anyway.
+fn drop_old_express(map: &mut dyn Map, partition: u32, retention: &Retention, now: Timestamp) -> Result<bool, Error> {
+    let kept_from = before(now, retention.express_millis);
+    let prefix = keys::all_closed_express(partition);
+    let view: &dyn View = map;
+    let first = view.suffixes(&prefix, EXECUTIONS)?;
+    let mut removed = 0;
+    for suffix in &first {
+        let (ended, arn) = keys::split_instant(suffix)?;
+        if ended >= kept_from {
+            return Ok(false);
+        }
+        if removed >= ENTRIES {
+            return Ok(true);
+        }
+        let arn = text::execution(utf8(arn)?)?;
+        if is_untold(map, partition, &arn)? {
+            return Ok(false);
+        }
+        removed += drop_execution(map, partition, &arn, now)?.0;
+        map.remove(&[&prefix[..], suffix].concat())?;
+    }
+    Ok(first.len() == EXECUTIONS)
 }
 
 /// Tells whether whoever listens is still to be told of a status of an execution, or who started it of its end.

@@ -22,6 +22,7 @@ const TIMER_NAME: u8 = b'N';
 const EFFECT: u8 = b'E';
 const LEFTOVER: u8 = b'L';
 const CLOSED: u8 = b'C';
+const CLOSED_EXPRESS: u8 = b'X';
 const ENDED: u8 = b'F';
 const DEFINITION: u8 = b'D';
 const USES: u8 = b'U';
@@ -180,12 +181,18 @@ pub(super) fn leftovers(partition: u32) -> Vec<u8> {
     at(LEFTOVER, partition, &[])
 }
 
+/// Names an execution that has ended: those of type EXPRESS, which are kept for a shorter time, apart from the others.
 pub(super) fn closed(partition: u32, ended: Timestamp, arn: &ExecutionArn) -> Vec<u8> {
-    at(CLOSED, partition, &[&instant(ended), arn.as_str().as_bytes()])
+    let kind = if arn.is_express() { CLOSED_EXPRESS } else { CLOSED };
+    at(kind, partition, &[&instant(ended), arn.as_str().as_bytes()])
 }
 
 pub(super) fn all_closed(partition: u32) -> Vec<u8> {
     at(CLOSED, partition, &[])
+}
+
+pub(super) fn all_closed_express(partition: u32) -> Vec<u8> {
+    at(CLOSED_EXPRESS, partition, &[])
 }
 
 /// Names the sum of the bytes of the executions that have ended.

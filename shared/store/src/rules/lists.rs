@@ -73,7 +73,8 @@ pub(super) fn list_begun(map: &mut dyn Map, partition: u32, record: &ExecutionRe
     Ok(())
 }
 
-/// Lists an execution that has ended by its end, and no more by its start.
+/// Lists an execution that has ended by its end, and no more by its start; one of type EXPRESS not at all, since only those that run
+/// are of interest, to a deletion of their state machine.
 pub(super) fn list_ended(
     map: &mut dyn Map,
     partition: u32,
@@ -83,6 +84,9 @@ pub(super) fn list_ended(
     let key = |status, at| keys::listed(partition, record.listed_under(), status, (at, &record.arn));
     map.remove(&key(None, record.started_at))?;
     map.remove(&key(Some(ExecutionStatus::Running), record.started_at))?;
+    if record.arn.is_express() {
+        return Ok(());
+    }
     map.put(&key(None, at), &[])?;
     map.put(&key(Some(status), at), &[])
 }

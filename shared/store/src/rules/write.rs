@@ -213,7 +213,8 @@ impl<'a> Writing<'a> {
 
     fn finish(mut self) -> Result<Committed, Error> {
         let (commit, partition) = (self.commit(), self.prepared.partition);
-        if let Some(chunk) = &self.prepared.texts.chunk {
+        // Nobody can ask for the history of one of type EXPRESS, which has no limit either.
+        if let Some(chunk) = self.prepared.texts.chunk.as_ref().filter(|_| !commit.execution.is_express()) {
             self.map.put(&keys::chunk(&commit.execution, self.head.chunks), &values::chunk(&self.answer, chunk))?;
             self.head.chunks += 1;
         }
@@ -278,8 +279,10 @@ impl<'a> Writing<'a> {
         let at = commit.end.as_ref().map_or(self.head.at, |(_, at)| self.head.at.max(*at));
         self.map.remove(&keys::open(partition, self.head.sequence))?;
         self.map.put(&keys::closed(partition, at, &commit.execution), &[])?;
-        let ended = read::ended_bytes(self.map, partition)? + self.head.bytes;
-        self.map.put(&keys::ended_bytes(partition), &values::of_number(ended))?;
+        if !commit.execution.is_express() {
+            let ended = read::ended_bytes(self.map, partition)? + self.head.bytes;
+            self.map.put(&keys::ended_bytes(partition), &values::of_number(ended))?;
+        }
         if let (Some((end, _)), Some(record)) = (&commit.end, read::record(self.map, &commit.execution)?) {
             lists::list_ended(self.map, partition, &record, (end.status, at))?;
         }

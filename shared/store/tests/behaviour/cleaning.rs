@@ -1,7 +1,7 @@
 //! The end of executions: what is left over, and what retention removes.
 
 use model::{EventId, ExecutionStatus};
-use store::{HistoryQuery, OpenedScope, PendingEffect, Refusal, Retention};
+use store::{ExecutionQuery, HistoryQuery, OpenedScope, PendingEffect, Refusal, Retention};
 
 use crate::fixture::*;
 
@@ -14,10 +14,11 @@ crate::on_all_stores!(
     ended_executions_are_kept_as_long_as_wanted,
     ended_executions_are_kept_up_to_so_many_bytes,
     an_execution_is_kept_until_its_end_was_told,
+    executions_of_type_express_are_listed_while_they_run_and_kept_for_a_shorter_time,
 );
 
 const LONG: u64 = 100_000_000_000_000;
-const KEEP: Retention = Retention { millis: LONG, bytes: None, unused_millis: LONG };
+const KEEP: Retention = Retention { millis: LONG, bytes: None, express_millis: LONG, unused_millis: LONG };
 
 async fn an_end_is_final(stage: Stage) {
     let root = stage.created("e").await;
@@ -129,7 +130,7 @@ async fn ended_executions_are_kept_as_long_as_wanted(stage: Stage) {
     assert!(stage.store.history(&old.arn, query).await.expect("reads").events.is_empty());
     stage.made(&open.end()).await;
     for partition in 0..PARTITIONS {
-        let all = Retention { millis: 1_000, bytes: None, unused_millis: 0 };
+        let all = Retention { millis: 1_000, bytes: None, express_millis: 1_000, unused_millis: 0 };
         while stage.store.clean_up(partition, &all).await.expect("cleans") {}
     }
     let rest: Vec<String> =
@@ -184,7 +185,7 @@ async fn ended_executions_are_kept_up_to_so_many_bytes(stage: Stage) {
         }
         kept
     };
-    let up_to = |bytes| Retention { millis: LONG, bytes: Some(bytes), unused_millis: LONG };
+    let up_to = |bytes| Retention { millis: LONG, bytes: Some(bytes), express_millis: LONG, unused_millis: LONG };
     stage.clean_up_for(&arn(&names[0]), &up_to(40 * one)).await;
     assert_eq!(kept().await.len(), 40);
     assert!(stage.store.clean_up(1, &up_to(3 * one)).await.expect("cleans"), "a batch is bounded");
@@ -195,4 +196,55 @@ async fn ended_executions_are_kept_up_to_so_many_bytes(stage: Stage) {
     stage.clean_up_for(&open.arn, &up_to(0)).await;
     assert_eq!(kept().await, names[..1]);
     assert_eq!(ended_bytes().await, 0);
+}
+
+async fn executions_of_type_express_are_listed_while_they_run_and_kept_for_a_shorter_time(stage: Stage) {
+    let express = |name: &str| Seen { arn: machine().express_execution(name, "0a1b"), ..Seen::root(name) };
+    let listed = async |arn: &model::ExecutionArn| {
+        let listed_under = machine().as_str().into();
+        let query = ExecutionQuery { listed_under, status: None, after: None, limit: 100 };
+        let listed = stage.store.list_executions(partition(arn), &query).await.expect("reads");
+        listed.iter().any(|(_, listed)| listed == arn)
+    };
+    let exists = async |arn: &model::ExecutionArn| stage.store.execution(arn).await.expect("reads").is_some();
+    let standard = stage.created("standard").await;
+    stage.made(&standard.end()).await;
+    let ended_bytes = stage.store.ended_bytes(partition(&standard.arn)).await.expect("reads");
+    // More than one batch of a partition.
+    let all: Vec<Seen> = (0..80).map(|index| express(&format!("e-{index}"))).collect();
+    for root in &all {
+        stage.made(&root.creation()).await;
+    }
+    assert!(listed(&all[0].arn).await, "a deletion of its state machine finds it");
+    for root in &all[1..] {
+        stage.made(&root.end()).await;
+        assert!(!listed(&root.arn).await);
+    }
+    assert_eq!(
+        stage.store.ended_bytes(partition(&standard.arn)).await.expect("reads"),
+        ended_bytes,
+        "they don't count"
+    );
+    let soon = |express_millis| Retention { express_millis, ..KEEP };
+    for partition in 0..PARTITIONS {
+        while stage.store.clean_up(partition, &soon(LONG)).await.expect("cleans") {}
+    }
+    assert!(exists(&all[1].arn).await && listed(&standard.arn).await);
+    for partition in 0..PARTITIONS {
+        while stage.store.clean_up(partition, &soon(1_000)).await.expect("cleans") {}
+    }
+    assert!(exists(&standard.arn).await && exists(&all[0].arn).await, "others and open ones stay");
+    for root in &all[1..] {
+        assert!(!exists(&root.arn).await);
+    }
+    stage.made(&all[0].end()).await;
+    assert!(!listed(&all[0].arn).await);
+    stage.clean_up(&standard.arn, 1_000).await;
+    stage.clean_up(&all[0].arn, 1_000).await;
+    for partition in 0..PARTITIONS {
+        while stage.store.clean_up(partition, &Retention { unused_millis: 0, ..soon(1_000) }).await.expect("cleans") {}
+    }
+    let rest: Vec<String> =
+        stage.dump().await.into_keys().filter(|key| key.contains("{p") && !key.ends_with(":mark")).collect();
+    assert_eq!(rest, Vec::<String>::new());
 }

@@ -53,7 +53,7 @@ fn execution_of(name: &str, definition: &str) -> (Seen, store::Commit) {
 /// Cleans up everywhere: executions that ended over a second ago, definitions that nothing refers to for so long.
 async fn clean_all(store: &SharedStore, unused_millis: u64) {
     for partition in 0..store.partitions() {
-        let retention = Retention { millis: 1_000, bytes: None, unused_millis };
+        let retention = Retention { millis: 1_000, bytes: None, express_millis: 1_000, unused_millis };
         while store.clean_up(partition, &retention).await.expect("cleans") {}
     }
 }
@@ -155,7 +155,7 @@ async fn definitions_that_were_put_for_nothing_are_removed_in_batches(stage: Sta
     for name in &names {
         stage.store.put_definition(1, &hash(name), name).await.expect("puts");
     }
-    let retention = Retention { millis: 1_000, bytes: None, unused_millis: 0 };
+    let retention = Retention { millis: 1_000, bytes: None, express_millis: 1_000, unused_millis: 0 };
     assert!(stage.store.clean_up(1, &retention).await.expect("cleans"), "there are more");
     let left = async || {
         let mut left = 0;

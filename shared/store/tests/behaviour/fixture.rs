@@ -181,7 +181,7 @@ impl Stage {
 
     /// Cleans up until nothing is left over.
     pub(crate) async fn clean_up(&self, arn: &ExecutionArn, millis: u64) {
-        self.clean_up_for(arn, &Retention { millis, bytes: None, unused_millis: 0 }).await;
+        self.clean_up_for(arn, &Retention { millis, bytes: None, express_millis: millis, unused_millis: 0 }).await;
     }
 
     pub(crate) async fn clean_up_for(&self, arn: &ExecutionArn, retention: &Retention) {

@@ -14,6 +14,7 @@ crate::on_all_stores!(
     pages_go_both_ways,
     an_end_is_not_before_the_last_event,
     large_chunks_come_back,
+    the_history_of_type_express_is_counted_and_not_kept,
 );
 
 async fn all(stage: &Stage, seen: &Seen) -> Vec<HistoryEvent> {
@@ -132,4 +133,19 @@ async fn large_chunks_come_back(stage: Stage) {
     assert_eq!(ids(&events), (1..=1_003).collect::<Vec<_>>());
     let model::Details::StateEntered { input, .. } = &events[500].details else { panic!("is an entry") };
     assert_eq!(input.as_str(), "{\"a\" :  1.0}");
+}
+
+async fn the_history_of_type_express_is_counted_and_not_kept(stage: Stage) {
+    let root = Seen { arn: machine().express_execution("e", "0a1b"), ..Seen::root("e") };
+    let mut creation = root.creation();
+    creation.history = events(2, 1);
+    assert_eq!(stage.made(&creation).await.base, EventId(0));
+    let (next, mut commit) = root.advance();
+    commit.history = events(3, 2);
+    assert_eq!(stage.made(&commit).await.base, EventId(2));
+    assert_eq!(stage.made(&next.end()).await.base, EventId(5));
+    let head = stage.store.execution(&root.arn).await.expect("reads").expect("exists");
+    assert!(head.last_event > EventId(5) && head.end.is_some(), "{head:?}");
+    let query = HistoryQuery { cursor: None, limit: 10, reverse: false };
+    assert!(stage.store.history(&root.arn, query).await.expect("reads").events.is_empty());
 }

@@ -7,7 +7,8 @@ use support::{RedisOptions, RedisServer};
 use crate::fixture::*;
 
 const CHILDREN: u32 = 100;
-const KEEP: Retention = Retention { millis: 1_000_000, bytes: None, unused_millis: 1_000_000 };
+const KEEP: Retention =
+    Retention { millis: 1_000_000, bytes: None, express_millis: 1_000_000, unused_millis: 1_000_000 };
 
 #[tokio::test]
 async fn timers_of_a_closed_scope_stay_until_they_are_cleaned_up_in_parts() {

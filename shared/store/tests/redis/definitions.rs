@@ -38,7 +38,7 @@ async fn a_removal_that_was_cut_short_is_taken_back_or_finished() {
     // Of two removals the later one counts.
     condemn("stepwell:d:left").await;
     assert_eq!(remove("stepwell:d:left", "1").await, "0");
-    let retention = Retention { millis: 1_000, bytes: None, unused_millis: 0 };
+    let retention = Retention { millis: 1_000, bytes: None, express_millis: 1_000, unused_millis: 0 };
     while store.clean_up(partition(&root.arn), &retention).await.expect("cleans") {}
     let keys = server.command(&["KEYS", "*:d:*"]).await.expect("lists");
     assert!(keys.contains("d:abc") && !keys.contains("d:left"), "{keys}");

@@ -20,7 +20,10 @@ async fn scripts_that_were_forgotten_are_told_again() {
         let outcome = store.commit(&commit).await.expect("is made");
         assert!(matches!(outcome, store::CommitOutcome::Committed(_)));
         assert!(store.hold_sweep(0, &owner("c;1"), 1_000).await.expect("answers"));
-        store.clean_up(0, &Retention { millis: 1_000, bytes: None, unused_millis: 0 }).await.expect("cleans");
+        store
+            .clean_up(0, &Retention { millis: 1_000, bytes: None, express_millis: 1_000, unused_millis: 0 })
+            .await
+            .expect("cleans");
         store.drop_timers(0, &[(seen.timer("a"), at(0))]).await.expect("drops");
         seen = next;
     }
@@ -68,7 +71,11 @@ async fn a_full_server_refuses_a_commit_before_its_first_write() {
     // Signs of life, leases and cleaning go on: they must not depend on room.
     stage.store.announce(&owner("c;1"), 60_000).await.expect("announces");
     assert!(stage.store.hold_sweep(0, &owner("c;1"), 60_000).await.expect("answers"));
-    stage.store.clean_up(0, &Retention { millis: 1_000, bytes: None, unused_millis: 0 }).await.expect("cleans");
+    stage
+        .store
+        .clean_up(0, &Retention { millis: 1_000, bytes: None, express_millis: 1_000, unused_millis: 0 })
+        .await
+        .expect("cleans");
     server.command(&["CONFIG", "SET", "maxmemory", "0"]).await.expect("sets");
     stage.made(&with_all).await;
 }

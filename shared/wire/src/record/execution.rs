@@ -184,6 +184,16 @@ pub struct StateMachineRecord {
     pub publication: Option<PublicationRecord>,
 }
 
+impl StateMachineRecord {
+    /// The kind of state machines whose executions are short, and are not described afterwards.
+    pub const EXPRESS: &str = "EXPRESS";
+
+    /// Tells whether it is of type EXPRESS.
+    pub fn is_express(&self) -> bool {
+        self.kind == Self::EXPRESS
+    }
+}
+
 /// Is what a creation asked of the version that it was to publish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicationRecord {

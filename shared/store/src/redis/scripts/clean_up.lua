@@ -1,11 +1,13 @@
 #!lua flags=allow-oom
 -- Removes a bounded batch of what is left over; gives 1 if there may be more. It only frees memory, so it runs without any.
 --
--- KEYS: cleanup, closed, outbox, timers, ended (the bytes of the closed ones), uses of definitions, definitions not in use
--- ARGV: the prefix of the partition's keys, how long ended executions are kept in milliseconds, how many bytes of them or nothing
+-- KEYS: cleanup, closed, outbox, timers, ended (the bytes of the closed ones), uses of definitions, definitions not in use, closed
+-- ones of type EXPRESS
+-- ARGV: the prefix of the partition's keys, how long ended executions are kept in milliseconds, how many bytes of them or nothing,
+-- how long those of type EXPRESS are kept
 local call = redis.call
-local CLEANUP, CLOSED, OUTBOX, TIMERS, ENDED, USES, UNUSED = unpack(KEYS)
-local prefix, retention, bytes_max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local CLEANUP, CLOSED, OUTBOX, TIMERS, ENDED, USES, UNUSED, EXPRESS = unpack(KEYS)
+local prefix, retention, bytes_max, express_retention = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 -- Fields read at once from an ended execution; each comes with its payload.
 local FIELDS = 64
 local EXECUTIONS = 16
@@ -62,30 +64,39 @@ end
 
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local kept_from = now - retention
 local bytes = tonumber(call('GET', ENDED) or '0')
-local count = 0
--- Those that ended first: scores are whole milliseconds.
-local first = call('ZRANGE', CLOSED, 0, EXECUTIONS - 1, 'WITHSCORES')
-for index = 1, #first, 2 do
-    local arn, ended_at = first[index], tonumber(first[index + 1])
-    if ended_at >= kept_from and not (bytes_max and bytes > bytes_max) then break end
-    local status, size, definition, under = unpack(call('HMGET', prefix .. 'e:' .. arn, 'status', 'bytes', 'def', 'in'))
-    -- What is still to be told of an execution is read from it.
-    local untold = call('HMGET', OUTBOX, 'n;RUNNING;;' .. arn, 'n;' .. (status or '') .. ';;' .. arn, 'e;;;' .. arn)
-    if untold[1] or untold[2] or untold[3] then break end
-    if size then bytes = call('DECRBY', ENDED, size) end
-    call('UNLINK', prefix .. 'e:' .. arn, prefix .. 'h:' .. arn)
-    if not under then
-        -- It began before that was noted: under its state machine.
-        local account, machine = string.match(arn, '^(.*):execution:([^:]*):[^:]*$')
-        under = (account or '') .. ':stateMachine:' .. (machine or '')
+
+-- Removes what ended before an instant, or is over the bytes kept where some are counted, those that ended first; tells how many.
+local function drop_old(closed, kept_from, counted)
+    local count = 0
+    -- Scores are whole milliseconds.
+    local first = call('ZRANGE', closed, 0, EXECUTIONS - 1, 'WITHSCORES')
+    for index = 1, #first, 2 do
+        local arn, ended_at = first[index], tonumber(first[index + 1])
+        if ended_at >= kept_from and not (counted and bytes_max and bytes > bytes_max) then break end
+        local status, size, definition, under = unpack(call('HMGET', prefix .. 'e:' .. arn, 'status', 'bytes', 'def', 'in'))
+        -- What is still to be told of an execution is read from it.
+        local untold = call('HMGET', OUTBOX, 'n;RUNNING;;' .. arn, 'n;' .. (status or '') .. ';;' .. arn, 'e;;;' .. arn)
+        if untold[1] or untold[2] or untold[3] then break end
+        if counted and size then bytes = call('DECRBY', ENDED, size) end
+        call('UNLINK', prefix .. 'e:' .. arn, prefix .. 'h:' .. arn)
+        if counted and not under then
+            -- It began before that was noted: under its state machine.
+            local account, machine = string.match(arn, '^(.*):execution:([^:]*):[^:]*$')
+            under = (account or '') .. ':stateMachine:' .. (machine or '')
+        end
+        if counted then
+            call('ZREM', prefix .. 'i:' .. under, arn)
+            if status then call('ZREM', prefix .. 'j:' .. status .. ';' .. under, arn) end
+        end
+        if definition and call('HINCRBY', USES, definition, -1) == 0 then call('ZADD', UNUSED, now, definition) end
+        call('ZREM', closed, arn)
+        count = count + 1
     end
-    call('ZREM', prefix .. 'i:' .. under, arn)
-    if status then call('ZREM', prefix .. 'j:' .. status .. ';' .. under, arn) end
-    if definition and call('HINCRBY', USES, definition, -1) == 0 then call('ZADD', UNUSED, now, definition) end
-    call('ZREM', CLOSED, arn)
-    count = count + 1
+    return count
 end
+
+local count = drop_old(CLOSED, now - retention, true)
 if count > 0 and call('EXISTS', CLOSED) == 0 then call('DEL', ENDED) end
-return count == EXECUTIONS and 1 or 0
+local of_express = drop_old(EXPRESS, now - express_retention, false)
+return (count == EXECUTIONS or of_express == EXECUTIONS) and 1 or 0

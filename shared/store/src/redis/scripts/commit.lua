@@ -11,6 +11,8 @@ local ARGV, unpack, tonumber = ARGV, unpack, tonumber
 local EXECUTION, HISTORY, OUTBOX, TIMERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local CREATION, BRANCH = 1, 2
 local COMMA = 44
+-- How the ARN of an execution of type EXPRESS begins.
+local EXPRESS = '^arn:[^:]*:[^:]*:[^:]*:[^:]*:express:'
 -- Stands for the wake flag of a scope in which nothing may happen any more.
 local SHUT = 'x'
 -- How many arguments go into one command: unpack breaks near 8,000.
@@ -290,9 +292,12 @@ end
 -- Bytes that are kept as long as the execution is.
 local kept = record and #record or 0
 if event_count > 0 then
-    kept = kept + #ARGV[at]
-    -- Two elements, since Lua would hash a joined text to the last byte.
-    call('RPUSH', HISTORY, base .. ';' .. clamp, ARGV[at])
+    -- Nobody can ask for the history of one of type EXPRESS, which has no limit either.
+    if not find(arn, EXPRESS) then
+        kept = kept + #ARGV[at]
+        -- Two elements, since Lua would hash a joined text to the last byte.
+        call('RPUSH', HISTORY, base .. ';' .. clamp, ARGV[at])
+    end
     at = at + 1
     set[set_count + 1], set[set_count + 2] = 'ev', format('%d', last_event)
     set_count = set_count + 2
@@ -325,7 +330,6 @@ if has_end == 1 then
     local end_status, end_at, end_text = unpack(ARGV, at, at + 2)
     at = at + 3
     kept = kept + #end_text
-    call('INCRBY', prefix .. 'ended', format('%d', (bytes or 0) + kept))
     call('SREM', prefix .. 'open', arn)
     local under = listed_under or call('HGET', EXECUTION, 'in')
     if not under then
@@ -337,9 +341,15 @@ if has_end == 1 then
     end
     call('ZREM', prefix .. 'j:RUNNING;' .. under, arn)
     local ended_at = format('%d', math.max(tonumber(end_at), latest, tonumber(clamp)))
-    call('ZADD', prefix .. 'i:' .. under, ended_at, arn)
-    call('ZADD', prefix .. 'j:' .. end_status .. ';' .. under, ended_at, arn)
-    call('ZADD', prefix .. 'closed', ended_at, arn)
+    if find(arn, EXPRESS) then
+        call('ZREM', prefix .. 'i:' .. under, arn)
+        call('ZADD', prefix .. 'closed_express', ended_at, arn)
+    else
+        call('INCRBY', prefix .. 'ended', format('%d', (bytes or 0) + kept))
+        call('ZADD', prefix .. 'i:' .. under, ended_at, arn)
+        call('ZADD', prefix .. 'j:' .. end_status .. ';' .. under, ended_at, arn)
+        call('ZADD', prefix .. 'closed', ended_at, arn)
+    end
     for _, value in ipairs({ 'status', end_status, 'end', end_text }) do
         set_count = set_count + 1
         set[set_count] = value
