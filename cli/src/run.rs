@@ -12,7 +12,7 @@ use broker::SharedQueue;
 use broker::memory::MemoryBroker;
 use coordinator::api::{Api, ApiSettings};
 use coordinator::definitions::hash_of;
-use coordinator::driver::{Driver, DriverSettings, Parts, Progress as Commit, StartOutcome, StartRequest};
+use coordinator::driver::{DriverSettings, Drivers, Parts, Progress as Commit, StartOutcome, StartRequest};
 use model::{
     EventId, ExecutionArn, ExecutionEnd, ExecutionStatus, HistoryEvent, JsonText, StateMachineArn, StateMachineStatus,
 };
@@ -46,7 +46,7 @@ pub(crate) async fn command(arguments: &RunArguments) -> Result<ExitCode> {
     check_size(&input)?;
     let handlers = arguments.handlers.clone().or_else(|| beside(&arguments.file, "handlers.toml"));
     let place = Place::start(handlers.as_deref())?;
-    let commits = place.driver.subscribe();
+    let commits = place.drivers.stored.subscribe();
     let arn = place.execute(&arguments.file, definition, input).await?;
     let mut progress = Progress::new();
     let end = place.follow(&arn, commits, &mut progress).await?;
@@ -68,7 +68,7 @@ struct Ended {
 pub(crate) struct Place {
     pub(crate) runtime: Runtime,
     pub(crate) store: SharedStore,
-    pub(crate) driver: Driver,
+    pub(crate) drivers: Drivers,
     stopper: Stopper,
     worker: runtime::Task,
     _api: Api,
@@ -92,7 +92,7 @@ impl Place {
         };
         let worker = builder.build().map_err(|error| in_words(error, handlers))?;
         let registry = Registry::new();
-        let driver = Driver::new(Parts {
+        let drivers = Drivers::new(Parts {
             store: Arc::clone(&store),
             queue,
             runtime: runtime.clone(),
@@ -104,11 +104,11 @@ impl Place {
         // Tasks may call the service itself, though nobody else does.
         let api =
             Api::new(runtime.clone(), ApiSettings { account: ACCOUNT.to_owned(), ..ApiSettings::default() }, &registry);
-        api.attach(Arc::clone(&store), driver.clone());
-        driver.start();
+        api.attach(Arc::clone(&store), drivers.clone());
+        drivers.start();
         let stopper = worker.stopper();
         let worker = runtime.spawn(worker.run());
-        Ok(Self { runtime, store, driver, stopper, worker, _api: api })
+        Ok(Self { runtime, store, drivers, stopper, worker, _api: api })
     }
 
     async fn execute(&self, file: &Path, definition: String, input: JsonText) -> Result<ExecutionArn> {
@@ -130,7 +130,7 @@ impl Place {
         };
         self.store.create_state_machine(&machine).await?;
         let request = StartRequest::new(machine, self.runtime.uuid(), input);
-        match self.driver.start_execution(request).await? {
+        match self.drivers.stored.start_execution(request).await? {
             StartOutcome::Started { arn, .. } => Ok(arn),
             StartOutcome::Exists(head) => bail!("an execution named {} exists", head.record.arn),
         }
@@ -178,7 +178,7 @@ impl Place {
 
     /// Has the worker end its children, so that no handler outlives this program.
     pub(crate) async fn stop(self) {
-        self.driver.stop();
+        self.drivers.stop();
         self.stopper.stop();
         let _ = self.worker.join().await;
         self.runtime.kill();

@@ -56,7 +56,7 @@ pub(crate) async fn command(arguments: &TestArguments) -> Result<ExitCode> {
     let handlers = arguments.handlers.clone().or_else(|| beside(&arguments.file, "handlers.toml"));
     let place = Place::start(handlers.as_deref())?;
     let api = Api::new(place.runtime.clone(), ApiSettings::default(), &Registry::new());
-    api.attach(place.store.clone(), place.driver.clone());
+    api.attach(place.store.clone(), place.drivers.clone());
     let answer = api.ask("TestState", &serde_json::to_vec(&request)?).await;
     place.stop().await;
     let answer = answer.map_err(|refusal| anyhow!("{refusal}"))?;

@@ -7,11 +7,11 @@ use axum::Router;
 use broker::SharedQueue;
 use runtime::{Runtime, watch};
 use store::{OwnerId, SharedStore};
-use telemetry::Registry;
+use telemetry::{Registry, Tracer};
 use tokio::net::TcpListener;
 
 use crate::api::{Api, ApiSettings};
-use crate::driver::{self, Driver, DriverSettings};
+use crate::driver::{self, Driver, DriverSettings, Drivers};
 use crate::serve::serve;
 
 /// How often a stopping coordinator looks whether it is done.
@@ -40,7 +40,7 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Coordinator {
     runtime: Runtime,
-    driver: Driver,
+    drivers: Drivers,
     api: Api,
 }
 
@@ -54,7 +54,7 @@ impl Coordinator {
     /// Puts a coordinator together behind an API that is being served already, and that answers ServiceUnavailable till now.
     pub fn behind(api: Api, parts: Parts) -> Self {
         let Parts { store, queue, runtime, driver, registry, api: _ } = parts;
-        let driver = Driver::new(driver::Parts {
+        let drivers = Drivers::new(driver::Parts {
             store: store.clone(),
             queue,
             runtime: runtime.clone(),
@@ -62,19 +62,24 @@ impl Coordinator {
             owner: OwnerId(runtime.uuid().into()),
             registry,
         });
-        api.attach(store, driver.clone());
-        Self { runtime, driver, api }
+        api.attach(store, drivers.clone());
+        Self { runtime, drivers, api }
     }
 
     /// Begins to advance executions, and to go on with deletions that others left. To be called once.
     pub fn start(&self) {
-        self.driver.start();
+        self.drivers.start();
         self.runtime.spawn(self.api.clone().deletions_loop());
     }
 
-    /// Gives the driver.
+    /// Has traces exported from now on. To be called at most once, before [`Coordinator::start`].
+    pub fn trace_to(&self, tracer: &Tracer) {
+        self.drivers.trace_to(tracer);
+    }
+
+    /// Gives the driver of what the store keeps.
     pub fn driver(&self) -> &Driver {
-        &self.driver
+        &self.drivers.stored
     }
 
     /// Gives the API.
@@ -102,15 +107,16 @@ impl Coordinator {
     }
 
     /// Stops taking reports in, and waits until what is in hand is done or `grace` is over; what is left comes back to another
-    /// coordinator, or to this one when it starts again.
+    /// coordinator, or to this one when it starts again. Synchronous executions go on meanwhile, and what is left of them is lost.
     pub async fn stop(&self, grace: Duration) {
-        self.driver.stop();
+        self.drivers.wind_up();
         let end = self.runtime.instant() + grace;
-        while !self.driver.is_idle() && self.runtime.instant() < end {
+        while !self.drivers.is_idle() && self.runtime.instant() < end {
             self.runtime.sleep(IDLE_POLL).await;
         }
+        self.drivers.stop();
         let left = end.saturating_duration_since(self.runtime.instant()).max(LAST_FLUSH);
-        self.driver.flush_traces(left).await;
+        self.drivers.flush_traces(left).await;
     }
 }
 
@@ -165,6 +171,37 @@ mod tests {
         served.join().await.expect("serving ends");
         coordinator.stop(Duration::from_secs(5)).await;
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stopping_coordinator_waits_for_what_callers_wait_for() {
+        const WAIT: &str =
+            r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":8,"Next":"P"},"P":{"Type":"Pass","End":true}}}"#;
+        let runtime = Runtime::simulated(1, Timestamp::default());
+        let coordinator = Coordinator::build(Parts {
+            store: Arc::new(MemoryStore::new(runtime.clone(), 4)),
+            queue: Arc::new(MemoryBroker::new(runtime.clone(), 1)),
+            runtime: runtime.clone(),
+            driver: DriverSettings::default(),
+            api: ApiSettings::default(),
+            registry: Registry::new(),
+        });
+        coordinator.start();
+        let role = "arn:aws:iam::000000000000:role/R";
+        let create = format!(r#"{{"name":"W","definition":{WAIT:?},"roleArn":"{role}","type":"EXPRESS"}}"#);
+        coordinator.api().ask("CreateStateMachine", create.as_bytes()).await.expect("is created");
+        let api = coordinator.api().clone();
+        let body = r#"{"stateMachineArn":"arn:aws:states:us-east-1:000000000000:stateMachine:W"}"#;
+        let began = runtime.instant();
+        let stopped = async {
+            runtime.sleep(Duration::from_secs(1)).await;
+            coordinator.stop(Duration::from_secs(60)).await;
+        };
+        let (answer, ()) = futures::future::join(api.ask("StartSyncExecution", body.as_bytes()), stopped).await;
+        let took = began.elapsed();
+        assert!((8..9).contains(&took.as_secs()), "no longer than it takes: {took:?}");
+        let answer = String::from_utf8(answer.expect("is answered")).expect("is a text");
+        assert!(answer.contains("\"status\":\"SUCCEEDED\""), "{answer}");
     }
 
     #[tokio::test]

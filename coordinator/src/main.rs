@@ -131,7 +131,7 @@ async fn coordinate(settings: &Settings) -> anyhow::Result<()> {
     if let Some(export) = export {
         info!(endpoint = export.endpoint(), "exporting traces");
         let tracer = Tracer::start(export, &coordinator.driver().owner().to_string(), &tracing, &traced)?;
-        coordinator.driver().trace_to(tracer);
+        coordinator.trace_to(&tracer);
     }
     coordinator.start();
     info!(owner = %coordinator.driver().owner(), "coordinating");

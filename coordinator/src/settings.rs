@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{RedisConfig, RedisMode};
 
 use crate::api::ApiSettings;
-use crate::driver::{DriverSettings, Routing};
+use crate::driver::{DriverSettings, ExpressSettings, Routing};
 
 /// The largest payload that may be allowed: the largest step with such ones still fits into a commit (ADR 17).
 const PAYLOAD_BYTES_MAX: u64 = 1024 * 1024;
@@ -39,6 +39,8 @@ pub struct Settings {
     pub notify: Notify,
     /// How long ended executions are kept.
     pub retention: Retention,
+    /// What bounds executions of state machines of type EXPRESS. Since 0.1.0.
+    pub express: Express,
     /// Pools of workers, with the resources that they run; what none names goes to the pool `default`. Since 0.1.0.
     pub pool: Vec<Pool>,
 }
@@ -272,6 +274,29 @@ impl Default for Retention {
     }
 }
 
+/// Is the section `express`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Express {
+    /// How long an execution of type EXPRESS may take, unless its definition allows less. Since 0.1.0.
+    pub longest: Interval,
+    /// How long an asynchronous one is kept once it has ended. Since 0.1.0.
+    pub retention: Interval,
+    /// How many synchronous ones may be under way in one coordinator. Since 0.1.0.
+    pub synchronous_max: usize,
+}
+
+impl Default for Express {
+    fn default() -> Self {
+        let settings = DriverSettings::default().express;
+        Self {
+            longest: interval(settings.longest),
+            retention: interval(settings.retention),
+            synchronous_max: settings.synchronous_max,
+        }
+    }
+}
+
 /// Is one entry of `pool`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -342,6 +367,8 @@ impl Settings {
             ("driver.sweep_every", driver.sweep_every.millis()),
             ("driver.reconcile_every", driver.reconcile_every.millis()),
             ("outbox.grace", self.outbox.grace.millis()),
+            ("express.longest", self.express.longest.millis()),
+            ("express.synchronous_max", self.express.synchronous_max as u64),
             ("limits.payload_bytes", limits.payload_bytes),
             ("limits.definition_bytes", limits.definition_bytes as u64),
             ("limits.map_concurrency", u64::from(limits.map_concurrency)),
@@ -359,6 +386,7 @@ impl Settings {
             region: self.api.region.clone(),
             request_timeout: self.api.request_timeout.get(),
             activity_wait: ApiSettings::default().activity_wait,
+            express_longest: self.express.longest.get(),
             body_bytes_max: self.api.body_bytes,
             definition_bytes_max: self.limits.definition_bytes,
             payload_bytes_max: self.limits.payload_bytes,
@@ -394,6 +422,12 @@ impl Settings {
             sweep_lease: sweep_every.saturating_mul(3),
             reconcile_every: driver.reconcile_every.get(),
             outbox_grace: self.outbox.grace.get(),
+            express: ExpressSettings {
+                longest: self.express.longest.get(),
+                retention: self.express.retention.get(),
+                synchronous_max: self.express.synchronous_max,
+                is_synchronous: false,
+            },
             notify: self.notify.enabled,
             retention: self.retention.period.get(),
             retention_bytes: Some(self.retention.bytes).filter(|bytes| *bytes > 0),

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use settings::{Amqp, Interval, Log, Ops, Unusable};
 
 /// Sections that other programs read from the same file or environment.
-pub const FOREIGN_SECTIONS: &[&str] = &["api", "driver", "limits", "notify", "outbox", "pool", "redis", "retention"];
+pub const FOREIGN_SECTIONS: &[&str] =
+    &["api", "driver", "express", "limits", "notify", "outbox", "pool", "redis", "retention"];
 
 /// Is everything that can be set for the program `worker`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

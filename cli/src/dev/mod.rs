@@ -71,6 +71,8 @@ struct Server {
     store: EmbeddedStore,
     coordinator: Coordinator,
     worker: Task,
+    /// Turns true when the worker is to stop: after the ports, since requests may wait for tasks.
+    stop_worker: watch::Sender<bool>,
     ports: Vec<Task>,
 }
 
@@ -130,11 +132,12 @@ impl Server {
             ops_address = Some(listener.local_addr()?);
             ports.push(spawn(listener, ops.router()));
         }
-        coordinator.driver().trace_to(tracer);
+        coordinator.trace_to(&tracer);
         coordinator.start();
-        let worker = runtime.spawn(workers.run(worker, stopping.clone()));
+        let (stop_worker, worker_stopping) = watch::channel(false);
+        let worker = runtime.spawn(workers.run(worker, worker_stopping));
         welcome(&address, ops_address.as_ref())?;
-        Ok(Self { store, coordinator, worker, ports })
+        Ok(Self { store, coordinator, worker, stop_worker, ports })
     }
 
     /// Answers what was asked, lets handlers finish within their grace, and ends.
@@ -143,6 +146,7 @@ impl Server {
             // A port that failed has said so in the log.
             let _ = port.join().await;
         }
+        self.stop_worker.send_replace(true);
         let _ = self.worker.join().await;
         self.coordinator.stop(settings.coordinator.driver.stop_grace.get()).await;
         // Nothing is to use the store any more, nor to complain that it is away.

@@ -28,7 +28,7 @@ impl Api {
             ApiError::quoting(ErrorCode::InvalidOutput, "Invalid Output", reason)
         })?;
         let token = read(&token)?;
-        answer(self.driver()?.call_back(&token, &Callback::Succeeded { output }, caller.trace).await)
+        answer(self.driver_of(&token.execution)?.call_back(&token, &Callback::Succeeded { output }, caller.trace).await)
     }
 
     /// Answers SendTaskFailure.
@@ -40,7 +40,9 @@ impl Api {
         checks.secret_length("cause", cause.as_deref(), 0, CAUSE_CHARS_MAX);
         checks.finish()?;
         let token = read(&token)?;
-        answer(self.driver()?.call_back(&token, &Callback::Failed { error, cause }, caller.trace).await)
+        answer(
+            self.driver_of(&token.execution)?.call_back(&token, &Callback::Failed { error, cause }, caller.trace).await,
+        )
     }
 
     /// Answers SendTaskHeartbeat.
@@ -49,7 +51,7 @@ impl Api {
         let token = token_member(&mut members, &mut checks)?;
         checks.finish()?;
         let token = read(&token)?;
-        answer(self.driver()?.keep_alive(&token).await)
+        answer(self.driver_of(&token.execution)?.keep_alive(&token).await)
     }
 }
 

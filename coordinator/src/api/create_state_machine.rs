@@ -53,14 +53,6 @@ impl Input {
         })
     }
 
-    fn refuse_express(&self) -> Result<(), ApiError> {
-        if self.kind != "EXPRESS" {
-            return Ok(());
-        }
-        let message = "Express state machines are not supported by this version of Stepwell";
-        Err(ApiError::new(ErrorCode::StateMachineTypeNotSupported, message))
-    }
-
     /// Checks what the model's constraints don't tell; of tags with the same key the last one stays.
     fn check(&mut self, tags_max: usize) -> Result<(), ApiError> {
         check_name(&self.name)?;
@@ -97,8 +89,7 @@ impl Api {
     pub(super) async fn create_state_machine(&self, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
         let mut input = Input::read(members, self.settings().definition_bytes_max)?;
         input.check(self.settings().tags_max)?;
-        self.check_definition(input.definition.clone(), input.kind == "EXPRESS").await?;
-        input.refuse_express()?;
+        self.check_definition(input.definition.clone(), input.kind == StateMachineRecord::EXPRESS).await?;
         let record = input.into_record(self, caller);
         let created = match self.store()?.create_state_machine(&record).await? {
             None => record,

@@ -18,6 +18,7 @@ use super::describe_execution::qualified_members;
 use super::error::{ApiError, ErrorCode};
 use super::members::Members;
 use super::page;
+use super::start_execution::not_of_this_type;
 
 /// How many partitions are asked at once.
 pub(super) const ASKED_AT_ONCE: usize = 16;
@@ -84,7 +85,8 @@ impl Api {
     pub(super) async fn list_executions(&self, members: Members) -> Result<Answer, ApiError> {
         let asked = Asked::read(members)?;
         match &asked.of {
-            Of::Machine(of) => drop(self.named(of).await?),
+            Of::Machine(of) if self.named(of).await?.machine.is_express() => return Err(not_of_this_type()),
+            Of::Machine(_) => {}
             Of::MapRun(arn) => drop(self.map_run(arn).await?),
         }
         let (found, next) = if asked.can_match {
@@ -239,7 +241,8 @@ impl Asked {
                 head.record.alias.as_deref() == Some(name)
             }
         };
-        is_of && self.status.is_none_or(|status| status == status_of(head))
+        // Those of a state machine of the same name that was deleted before may still be there.
+        is_of && !head.record.arn.is_express() && self.status.is_none_or(|status| status == status_of(head))
     }
 
     /// Gives the list that holds what is asked for.

@@ -40,6 +40,7 @@ mod resource;
 mod routing;
 mod settings;
 mod start_execution;
+mod start_sync_execution;
 mod stop_execution;
 mod tags;
 mod test_state;
@@ -60,7 +61,7 @@ use store::{ExecutionHead, ExecutionStore, SharedStore};
 use telemetry::Registry;
 use wire::record::StateMachineRecord;
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Drivers};
 use error::{ApiError, ErrorCode};
 use metrics::Metrics;
 
@@ -85,7 +86,7 @@ struct Inner {
 
 struct Backend {
     store: SharedStore,
-    driver: Driver,
+    drivers: Drivers,
 }
 
 impl Api {
@@ -97,9 +98,11 @@ impl Api {
     }
 
     /// Gives it what it works on; a second time changes nothing.
-    pub fn attach(&self, store: SharedStore, driver: Driver) {
-        driver.answer_calls_by(Arc::new(integration::TaskCalls::new(&self.inner)));
-        let _ = self.inner.backend.set(Backend { store, driver });
+    pub fn attach(&self, store: SharedStore, drivers: Drivers) {
+        for driver in [&drivers.stored, &drivers.synchronous] {
+            driver.answer_calls_by(Arc::new(integration::TaskCalls::new(&self.inner)));
+        }
+        let _ = self.inner.backend.set(Backend { store, drivers });
     }
 
     /// Answers all polls that wait, and those that come, at once when `stopping` turns true: the process is to stop.
@@ -144,7 +147,18 @@ impl Api {
     }
 
     fn driver(&self) -> Result<&Driver, ApiError> {
-        Ok(&self.backend()?.driver)
+        Ok(&self.backend()?.drivers.stored)
+    }
+
+    /// Gives the driver of executions that callers wait for.
+    fn synchronous(&self) -> Result<&Driver, ApiError> {
+        Ok(&self.backend()?.drivers.synchronous)
+    }
+
+    /// Gives the driver that has an execution.
+    fn driver_of(&self, execution: &ExecutionArn) -> Result<&Driver, ApiError> {
+        let synchronous = self.synchronous()?;
+        if synchronous.runs(execution) { Ok(synchronous) } else { self.driver() }
     }
 
     async fn state_machine(&self, arn: &StateMachineArn) -> Result<StateMachineRecord, ApiError> {

@@ -49,7 +49,7 @@ pub(crate) enum Operation {
     GetExecutionHistory,
     /// Begins an execution.
     StartExecution,
-    /// Runs an execution of an Express state machine, of which there are none yet.
+    /// Runs an execution of a state machine of type EXPRESS to its end.
     StartSyncExecution,
     /// Makes an alias.
     CreateStateMachineAlias,

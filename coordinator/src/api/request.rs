@@ -75,9 +75,10 @@ impl Api {
             let members = Members::parse(&body?)?;
             self.perform(operation, members, &caller).await
         };
-        // A poll waits for as long as it may, and a tested task is, beside what a request may take.
+        // A poll waits for as long as it may, and a tested task or an execution takes its time, beside what a request may take.
         let patience = match &found {
             Ok((_, Operation::GetActivityTask)) => self.settings().activity_wait,
+            Ok((_, Operation::StartSyncExecution)) => self.settings().express_longest,
             Ok((_, Operation::TestState)) => Duration::from_millis(engine::TEST_MILLIS_MAX),
             Ok(_) | Err(_) => Duration::ZERO,
         };
@@ -157,7 +158,7 @@ impl Api {
             Operation::GetActivityTask => self.get_activity_task(members).await,
             Operation::GetExecutionHistory => self.get_execution_history(members).await,
             Operation::StartExecution => self.start_execution(members, caller).await,
-            Operation::StartSyncExecution => self.start_sync_execution(members).await,
+            Operation::StartSyncExecution => self.start_sync_execution(members, caller).await,
             Operation::StopExecution => self.stop_execution(members).await,
             Operation::ListActivities => self.list_activities(members, caller).await,
             Operation::ListExecutions => self.list_executions(members).await,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::driver::ExpressSettings;
+
 /// Is what can be set about an [`Api`](super::Api).
 ///
 /// AWS's quotas: <https://docs.aws.amazon.com/step-functions/latest/dg/limits-overview.html>
@@ -15,6 +17,8 @@ pub struct ApiSettings {
     pub request_timeout: Duration,
     /// How long GetActivityTask waits for a task: AWS's minute.
     pub activity_wait: Duration,
+    /// How long StartSyncExecution waits for the end of its execution (`express.longest`): AWS's five minutes.
+    pub express_longest: Duration,
     /// The largest body of a request (`api.body_bytes`): a definition of the greatest size whose every letter is escaped needs six
     /// bytes for one, and the rest of a request is small.
     pub body_bytes_max: usize,
@@ -37,6 +41,7 @@ impl Default for ApiSettings {
             region: "us-east-1".to_owned(),
             request_timeout: Duration::from_secs(30),
             activity_wait: Duration::from_secs(60),
+            express_longest: ExpressSettings::default().longest,
             body_bytes_max: 8 * 1024 * 1024,
             definition_bytes_max: 1024 * 1024,
             payload_bytes_max: 256 * 1024,

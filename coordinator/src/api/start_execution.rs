@@ -1,5 +1,4 @@
-//! StartExecution: begins an execution, or finds the one that was begun by the same request before. StartSyncExecution, which
-//! no state machine takes.
+//! StartExecution: begins an execution, or, but of type EXPRESS, finds the one that was begun by the same request before.
 
 use model::{ExecutionArn, JsonText, QualifiedArn, Timestamp};
 use serde_json::json;
@@ -17,17 +16,30 @@ use super::members::Members;
 use super::name::check_name;
 use super::published::Resolved;
 use super::resource::refuse_deleting;
-use crate::driver::{StartError, StartOutcome, StartRequest, name_of};
+use crate::driver::{StartError, StartOutcome, StartRequest, name_of, run_of};
 
-struct Input {
-    arn: String,
+/// Is what both operations that start executions take.
+pub(super) struct Input {
+    pub(super) arn: String,
     name: Option<String>,
     input: Option<String>,
     trace_header: Option<String>,
+    /// Whether the answer is to bear payloads; StartExecution's has none.
+    pub(super) with_data: bool,
 }
 
 impl Input {
-    fn read(mut members: Members, payload_bytes_max: u64) -> Result<Self, ApiError> {
+    fn read(members: Members, payload_bytes_max: u64) -> Result<Self, ApiError> {
+        Self::checked(members, payload_bytes_max, None)
+    }
+
+    /// Reads what StartSyncExecution takes.
+    pub(super) fn read_synchronous(mut members: Members, payload_bytes_max: u64) -> Result<Self, ApiError> {
+        let included = members.text("includedData")?;
+        Self::checked(members, payload_bytes_max, included.as_deref())
+    }
+
+    fn checked(mut members: Members, payload_bytes_max: u64, included: Option<&str>) -> Result<Self, ApiError> {
         let mut checks = Checks::default();
         let arn = members.text("stateMachineArn")?;
         let name = members.text("name")?;
@@ -39,25 +51,51 @@ impl Input {
         checks.payload("input", input.as_deref(), payload_bytes_max);
         checks.length("traceHeader", trace_header.as_deref(), 0, 256);
         checks.ascii("traceHeader", trace_header.as_deref());
+        checks.one_of("includedData", included, &["ALL_DATA", "METADATA_ONLY"]);
         checks.finish()?;
-        Ok(Self { arn: arn.unwrap_or_default(), name, input, trace_header })
+        let with_data = included != Some("METADATA_ONLY");
+        Ok(Self { arn: arn.unwrap_or_default(), name, input, trace_header, with_data })
     }
 }
 
 impl Api {
-    /// Answers StartExecution. Repeated with the same name and input while the execution runs, it gives the same answer.
+    /// Answers StartExecution. Repeated with the same name and input while the execution runs, it gives the same answer, but of type
+    /// EXPRESS it starts another one.
     pub(super) async fn start_execution(&self, members: Members, caller: &Caller) -> Result<Answer, ApiError> {
-        let Input { arn, name, input, trace_header } = Input::read(members, self.settings().payload_bytes_max)?;
-        let of = qualified_arn(&arn)?;
+        let mut input = Input::read(members, self.settings().payload_bytes_max)?;
+        let of = qualified_arn(&input.arn)?;
         let resolved = self.resolve(&of).await;
-        let name = name.or_else(|| caller.task.as_ref().map(name_of));
-        if let (Err(error), Some(task), Some(name)) = (&resolved, &caller.task, &name)
+        input.name = input.name.or_else(|| caller.task.as_ref().map(name_of));
+        if let (Err(error), Some(task), Some(name)) = (&resolved, &caller.task, &input.name)
             && error.code == ErrorCode::StateMachineDoesNotExist
             && let Some((arn, at)) = self.own_execution(&of, name, task).await?
         {
             return started(&arn, at);
         }
-        let Resolved { machine, version, alias } = resolved?;
+        let resolved = resolved?;
+        if resolved.machine.is_express() && caller.task.as_ref().is_some_and(|task| task.waits != Waits::No) {
+            // Nobody could be asked how it ended.
+            return Err(not_of_this_type());
+        }
+        let request = StartRequest { started_by: caller.task.clone(), ..self.start_request(input, resolved, caller)? };
+        let payload = request.input.clone();
+        let (arn, at) = match self.driver()?.start_execution(request).await? {
+            StartOutcome::Started { arn, at } => (arn, at),
+            StartOutcome::Exists(head) => same_request(&head, &payload, caller.task.as_ref())?,
+        };
+        tracing::debug!("execution started");
+        started(&arn, at)
+    }
+
+    /// Checks what is left to be checked of a start, and makes the request of it.
+    pub(super) fn start_request(
+        &self,
+        input: Input,
+        resolved: Resolved,
+        caller: &Caller,
+    ) -> Result<StartRequest, ApiError> {
+        let Input { name, input, trace_header, .. } = input;
+        let Resolved { machine, version, alias } = resolved;
         if let Some(name) = &name {
             check_name(name)?;
         }
@@ -65,22 +103,17 @@ impl Api {
         refuse_deleting(&machine)?;
         let trace_header = trace_header.filter(|header| !header.is_empty());
         let named = trace_header.as_deref().and_then(|header| TraceContext::from_xray(header).ok());
-        let request = StartRequest {
+        Ok(StartRequest {
             machine,
             version: version.map(|version| version.number),
             alias,
             name: name.unwrap_or_else(|| self.runtime().uuid()),
-            input: input.clone(),
+            run: caller.task.as_ref().map(run_of),
+            input,
             trace: named.or(caller.trace),
             trace_header: trace_header.or_else(|| caller.trace_header.clone()),
-            started_by: caller.task.clone(),
-        };
-        let (arn, at) = match self.driver()?.start_execution(request).await? {
-            StartOutcome::Started { arn, at } => (arn, at),
-            StartOutcome::Exists(head) => same_request(&head, &input, caller.task.as_ref())?,
-        };
-        tracing::debug!("execution started");
-        started(&arn, at)
+            started_by: None,
+        })
     }
 
     /// Finds the execution that a task started by a version or an alias that is gone since: the call may be made again.
@@ -93,18 +126,19 @@ impl Api {
         if of.qualifier.is_none() || check_name(name).is_err() {
             return Ok(None);
         }
-        let head = self.store()?.execution(&of.machine.execution(name)).await?;
-        let own = head.filter(|head| is_own(head, Some(task)));
-        Ok(own.map(|head| (head.record.arn.clone(), head.record.started_at)))
+        for arn in [of.machine.execution(name), of.machine.express_execution(name, &run_of(task))] {
+            if let Some(head) = self.store()?.execution(&arn).await?.filter(|head| is_own(head, Some(task))) {
+                return Ok(Some((head.record.arn.clone(), head.record.started_at)));
+            }
+        }
+        Ok(None)
     }
+}
 
-    /// Answers StartSyncExecution: every state machine is of type STANDARD, which it is not for.
-    pub(super) async fn start_sync_execution(&self, members: Members) -> Result<Answer, ApiError> {
-        let Input { arn, .. } = Input::read(members, self.settings().payload_bytes_max)?;
-        self.named(&qualified_arn(&arn)?).await?;
-        let message = "This operation is not supported by this type of state machine";
-        Err(ApiError::new(ErrorCode::StateMachineTypeNotSupported, message))
-    }
+/// Says that an operation is for state machines of the other type.
+pub(super) fn not_of_this_type() -> ApiError {
+    let message = "This operation is not supported by this type of state machine";
+    ApiError::new(ErrorCode::StateMachineTypeNotSupported, message)
 }
 
 fn started(arn: &ExecutionArn, at: Timestamp) -> Result<Answer, ApiError> {
@@ -151,6 +185,12 @@ impl From<StartError> for ApiError {
             }
             StartError::Throttled => {
                 let message = "Rate exceeded: the store is nearly full (redis.high_water), so no new execution starts.";
+                Self::new(ErrorCode::ThrottlingException, message)
+            }
+            StartError::Busy(most) => {
+                let message = format!(
+                    "Rate exceeded: {most} synchronous executions are under way here (express.synchronous_max)."
+                );
                 Self::new(ErrorCode::ThrottlingException, message)
             }
             StartError::Unavailable(reason) => store::Error::Unavailable(reason).into(),

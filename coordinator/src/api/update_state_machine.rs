@@ -64,7 +64,7 @@ impl Api {
         let machine = self.state_machine_alone(&arn).await?;
         refuse_deleting(&machine)?;
         if let Some(definition) = &input.definition {
-            self.check_definition(definition.clone(), false).await?;
+            self.check_definition(definition.clone(), machine.is_express()).await?;
         }
         if input.configuration.publication.is_some() {
             self.check_publication(&machine, &input).await?;

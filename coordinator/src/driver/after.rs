@@ -19,6 +19,11 @@ impl Inner {
         self.count(&plan);
         self.tell(&plan.commit, committed);
         self.log_history(&plan, committed);
+        if self.settings.express.is_synchronous
+            && let Some(end) = ended(&plan.commit, committed)
+        {
+            self.tell_waiter(&plan, end);
+        }
         let events = plan.commit.history.events.len() as u64;
         plan.known.heard_of(model::EventId(committed.base.0 + events));
         self.forget_closed(&plan);

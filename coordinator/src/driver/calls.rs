@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use asl::Resource;
 use engine::{Outcome, is_of_map_run};
@@ -25,7 +26,7 @@ use super::error::{Patience, Unable};
 use super::local::Item;
 use super::log;
 use super::relay::Dispatch;
-use super::service::{Call, Reply, is_poll, own, service_of};
+use super::service::{Call, Reply, is_poll, is_synchronous_start, own, service_of};
 
 /// Counts the polls that go on: they have no place among the local work, which they would hold up for a minute each.
 #[derive(Debug, Default)]
@@ -57,6 +58,12 @@ impl Inner {
             return own(resource);
         }
         own(resource).filter(|_| !self.settings.routing.names(service, resource))
+    }
+
+    /// Tells how long a call may be under way at most.
+    pub(super) fn call_longest(&self, resource: &Resource) -> Duration {
+        let longest = self.settings.call_longest;
+        if is_synchronous_start(resource) { longest + self.settings.express.longest } else { longest }
     }
 
     /// Begins a call whose attempt was noted as under way.
@@ -164,6 +171,6 @@ pub(super) fn waits(resource: &Resource) -> Waits {
 }
 
 /// Tells whether an entry is so young that a live coordinator may still be at its call.
-pub(super) fn is_recent(at: Timestamp, now: Timestamp, longest: std::time::Duration) -> bool {
+pub(super) fn is_recent(at: Timestamp, now: Timestamp, longest: Duration) -> bool {
     u128::from(now.millis_since(at)) < longest.as_millis()
 }

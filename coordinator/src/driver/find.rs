@@ -72,9 +72,17 @@ impl Inner {
                 }
             }
         };
-        let execution = convert::execution_from_record(&record);
+        let execution = self.execution_of(&record);
         let partition = record.arn.partition(self.partitions);
         Ok(Known::new(Arc::new(record), execution, definition, partition))
+    }
+
+    /// Gives what the core knows of an execution.
+    pub(super) fn execution_of(&self, record: &ExecutionRecord) -> Execution {
+        let execution = convert::execution_from_record(record);
+        // Recorded of AWS: an asynchronous one of type EXPRESS has a count of redrives, though it has none.
+        let redrive_count = execution.redrive_count.filter(|_| !self.settings.express.is_synchronous);
+        Execution { redrive_count, ..execution }
     }
 
     /// Gives what the core knows of an execution, and which of its activities don't exist now.

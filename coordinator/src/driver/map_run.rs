@@ -39,7 +39,9 @@ impl Inner {
             Ok(StartOutcome::Exists(head)) if head.record.started_by.as_ref() == Some(&call.task) => submitted(arn),
             Ok(StartOutcome::Exists(_)) => broken("its name is taken"),
             Err(StartError::Definition(reason)) => broken(&reason),
-            Err(error @ (StartError::Throttled | StartError::Unavailable(_))) => Reply::Later(chain(&error)),
+            Err(error @ (StartError::Throttled | StartError::Busy(_) | StartError::Unavailable(_))) => {
+                Reply::Later(chain(&error))
+            }
         }
     }
 
@@ -81,7 +83,7 @@ impl Inner {
 
     /// Gives the limits of an execution: the history of a Map Run is nobody's to read, and as long as it gets.
     pub(super) fn limits_of(&self, arn: &ExecutionArn) -> Limits {
-        let limits = self.settings.limits;
+        let limits = self.settings.limits_of(arn);
         if arn.is_map_run() { Limits { events_max: None, ..limits } } else { limits }
     }
 }

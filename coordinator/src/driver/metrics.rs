@@ -29,7 +29,7 @@ metrics! {
     executions_failed, Counter, "executions_failed_total", "Executions that this coordinator's commits ended as FAILED.";
     executions_timed_out, Counter, "executions_timed_out_total", "Executions that this coordinator's commits ended as TIMED_OUT.";
     executions_aborted, Counter, "executions_aborted_total", "Executions that this coordinator's commits ended as ABORTED.";
-    executions_throttled, Counter, "execution_throttled_total", "Starts refused because the store is over its high-water mark.";
+    executions_throttled, Counter, "execution_throttled_total", "Starts refused because the store is over its high-water mark, or too many synchronous executions are under way.";
     execution_time, Histogram, "execution_time_seconds", "Time from start to end of the executions that were ended here.";
     commits, Counter, "driver_commits_total", "Commits made.";
     refused_stale, Counter, "driver_commits_refused_stale_total", "Commits refused since another one was faster.";
@@ -68,6 +68,7 @@ metrics! {
     continuations, Counter, "driver_continuations_total", "Branches driven on without a message.";
     spilled, Counter, "driver_spilled_total", "Effects left to the sweep because a bounded queue was full.";
     store_failures, Counter, "driver_store_failures_total", "Calls of the store that failed and were repeated.";
+    synchronous, Gauge, "driver_synchronous_executions", "Synchronous executions under way.";
     open_deliveries, Gauge, "driver_open_deliveries", "Deliveries in hand.";
 }
 

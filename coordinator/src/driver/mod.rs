@@ -20,6 +20,7 @@ mod callback;
 mod calls;
 mod close;
 mod consume;
+mod drivers;
 mod entries;
 mod error;
 mod events;
@@ -44,6 +45,7 @@ mod settings;
 mod spans;
 mod start;
 mod sweep;
+mod synchronous;
 mod tasks;
 mod trace;
 
@@ -63,13 +65,15 @@ use tokio::sync::broadcast;
 pub use activity::{PollError, TakenTask};
 pub use callback::{CallbackError, CallbackOutcome};
 pub use close::{StopError, StopOutcome};
+pub use drivers::Drivers;
 pub use feed::Progress;
 pub use metrics::Metrics;
-pub use nested::name_of;
+pub use nested::{name_of, run_of};
 pub use routing::{DEFAULT_POOL, Pool, Routing};
 pub use service::{Call, Reply, Service};
-pub use settings::DriverSettings;
+pub use settings::{DriverSettings, ExpressSettings};
 pub use start::{StartError, StartOutcome, StartRequest};
+pub use synchronous::Finished;
 
 use crate::definitions::Definitions;
 use crate::timers::Wheel;
@@ -85,6 +89,7 @@ use seldom::Seldom;
 use service::Attached;
 use spans::Traces;
 use sweep::HeldPartitions;
+use synchronous::Waiters;
 
 /// Is what a driver is made of.
 pub struct Parts {
@@ -124,6 +129,7 @@ struct Inner {
     polls: Polls,
     service: Attached,
     poll_count: PollCount,
+    waiters: Waiters,
     told: Entries,
     local: Local,
     feed: broadcast::Sender<Arc<Progress>>,
@@ -154,6 +160,7 @@ impl Driver {
             polls: Polls::default(),
             service: Attached::default(),
             poll_count: PollCount::default(),
+            waiters: Waiters::default(),
             told: Entries::default(),
             local: Local::new(settings.local_running, settings.local_waiting),
             feed,
@@ -195,7 +202,6 @@ impl Driver {
         let inner = &self.inner;
         let spawn = |future: futures::future::BoxFuture<'static, ()>| drop(inner.runtime.spawn(future));
         spawn(Box::pin(inner.clone().watch_broker()));
-        spawn(Box::pin(inner.clone().watch_store()));
         spawn(Box::pin(inner.clone().announce_loop()));
         spawn(Box::pin(inner.clone().relay_loop()));
         spawn(Box::pin(inner.clone().pending_loop()));
@@ -205,7 +211,11 @@ impl Driver {
         spawn(Box::pin(inner.clone().sweep_loop()));
         spawn(Box::pin(inner.clone().timers_loop()));
         spawn(Box::pin(inner.clone().clean_loop()));
-        spawn(Box::pin(inner.clone().high_water_loop()));
+        if !inner.settings.express.is_synchronous {
+            // Memory is always there, and bounded by the number of executions.
+            spawn(Box::pin(inner.clone().watch_store()));
+            spawn(Box::pin(inner.clone().high_water_loop()));
+        }
         spawn(Box::pin(inner.clone().kept_data_loop()));
         spawn(Box::pin(inner.clone().lost_items_loop()));
         for index in 0..inner.queue.events_queues() {
@@ -231,6 +241,24 @@ impl Driver {
     /// [`StartError`]; after `Unavailable` the execution may have started, and a repetition finds out.
     pub async fn start_execution(&self, request: StartRequest) -> Result<StartOutcome, StartError> {
         self.inner.start_execution(request).await
+    }
+
+    /// Runs an execution to its end, at most so many at once as is set. It goes on when the caller does not wait any more.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn run_execution(&self, request: StartRequest) -> Result<Finished, StartError> {
+        self.inner.run_execution(request).await
+    }
+
+    /// Tells whether an execution that somebody waits, or waited, for is under way here.
+    pub fn runs(&self, execution: &model::ExecutionArn) -> bool {
+        self.inner.waiters.has(execution)
+    }
+
+    /// Counts the executions that somebody waits, or waited, for.
+    pub fn running(&self) -> usize {
+        self.inner.waiters.count()
     }
 
     /// Stops an execution.

@@ -196,8 +196,17 @@ impl Inner {
 
 /// Names the execution that a task starts without giving it a name: by the attempt, so that it is the same if the call is repeated.
 pub fn name_of(task: &StarterRecord) -> String {
+    uuid_of(task, "")
+}
+
+/// Tells what an execution of type EXPRESS that a task starts has beside its name, which others may have, too.
+pub fn run_of(task: &StarterRecord) -> String {
+    uuid_of(task, "\nrun")
+}
+
+fn uuid_of(task: &StarterRecord, what: &str) -> String {
     let StarterRecord { execution, branch, attempt, waits: _ } = task;
-    let digest = Sha256::digest(format!("{execution}\n{branch}\n{attempt}"));
+    let digest = Sha256::digest(format!("{execution}\n{branch}\n{attempt}{what}"));
     let mut bytes: [u8; 16] = std::array::from_fn(|index| digest[index]);
     // A UUID of version 4, as AWS names them.
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
@@ -224,6 +233,8 @@ mod tests {
         let name = name_of(&task(1));
         assert_eq!(name, name_of(&StarterRecord { waits: Waits::Text, ..task(1) }));
         assert_ne!(name, name_of(&task(2)));
+        assert_eq!(run_of(&task(1)), run_of(&StarterRecord { waits: Waits::Text, ..task(1) }));
+        assert_ne!(run_of(&task(1)), name);
         assert_eq!((name.len(), name.matches('-').count(), name.as_bytes()[14]), (36, 4, b'4'));
     }
 }

@@ -46,9 +46,10 @@ impl Notices {
 }
 
 impl Inner {
-    /// Has a commit tell of a status that it brings about.
+    /// Has a commit tell of a status that it brings about; AWS tells of none of type EXPRESS.
     pub(super) fn add_notice(&self, commit: &mut Commit, status: ExecutionStatus) {
-        if self.settings.notify && !commit.execution.is_map_run() {
+        let is_told = !commit.execution.is_map_run() && !commit.execution.is_express();
+        if self.settings.notify && is_told {
             let (execution, effect) = (commit.execution.clone(), PendingEffect::Notify(status));
             commit.outbox_added.push(OutboxKey { execution, effect });
         }

@@ -137,12 +137,14 @@ impl Inner {
         let mut connection = self.queue.connection();
         loop {
             let state = *connection.borrow_and_update();
+            if matches!(state, Connection::Up { .. }) {
+                let now = u64::try_from(self.runtime.now().as_millis()).unwrap_or_default();
+                self.broker_up_at.store(now, Ordering::Relaxed);
+            }
             match state {
-                Connection::Up { generation } => {
-                    let now = u64::try_from(self.runtime.now().as_millis()).unwrap_or_default();
-                    self.broker_up_at.store(now, Ordering::Relaxed);
-                    tracing::info!(generation, "connected to the broker");
-                }
+                // Of two drivers on one connection the other one says so.
+                _ if self.settings.express.is_synchronous => {}
+                Connection::Up { generation } => tracing::info!(generation, "connected to the broker"),
                 Connection::Down => tracing::warn!("no connection to the broker; work items wait in the outbox"),
                 Connection::Blocked => tracing::warn!("the broker takes no messages: an alarm on its memory or disk"),
             }

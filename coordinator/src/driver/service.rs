@@ -97,9 +97,18 @@ pub(crate) fn service_of(resource: &str) -> Option<&str> {
     resource.get(..resource.len() - rest.len() + service.len())
 }
 
-/// Tells whether a call may take as long as a poll does.
+/// Tells whether a call may take as long as a poll does, or longer.
 pub(crate) fn is_poll(resource: &Resource) -> bool {
-    matches!(resource.kind(), ResourceKind::SdkService { action, .. } if &**action == "getActivityTask")
+    is_action(resource, "getActivityTask") || is_synchronous_start(resource)
+}
+
+/// Tells whether a call lasts as long as the execution that it starts.
+pub(crate) fn is_synchronous_start(resource: &Resource) -> bool {
+    is_action(resource, "startSyncExecution")
+}
+
+fn is_action(resource: &Resource, wanted: &str) -> bool {
+    matches!(resource.kind(), ResourceKind::SdkService { action, .. } if &**action == wanted)
 }
 
 #[cfg(test)]
@@ -126,6 +135,7 @@ mod tests {
         }
         let poll = |resource| own(resource).is_some_and(|resource| is_poll(&resource));
         assert!(poll("arn:aws:states:::aws-sdk:sfn:getActivityTask"));
+        assert!(poll("arn:aws:states:::aws-sdk:sfn:startSyncExecution"));
         assert!(!poll("arn:aws:states:::aws-sdk:sfn:createActivity"));
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine::Limits;
+use model::ExecutionArn;
 
 use super::routing::Routing;
 
@@ -92,7 +93,7 @@ pub struct DriverSettings {
     pub lost_after: Duration,
     /// How long after its dispatch an item's queue must have been seen empty.
     pub lost_empty_after: Duration,
-    /// How many polls of activities by tasks may go on at once: each is little more than a timer.
+    /// How many polls of activities, and starts of synchronous executions, by tasks may go on at once: each is little more than a timer.
     pub polls_running: usize,
     /// How long a call of a live coordinator may be under way before it counts as forgotten: longer than a poll lasts.
     pub call_longest: Duration,
@@ -100,6 +101,8 @@ pub struct DriverSettings {
     pub activity_poll: Duration,
     /// How long a task that was taken for a poller stays hidden from others before it must have reached it: longer than a commit.
     pub activity_claim: Duration,
+    /// What is of its own kind in executions of state machines of type EXPRESS (`express.*`).
+    pub express: ExpressSettings,
     /// Whether changes of executions' status are told to whoever listens at the broker (`notify.enabled`).
     pub notify: bool,
     /// How many commits the feed of live progress keeps for a slow listener.
@@ -152,8 +155,65 @@ impl Default for DriverSettings {
             call_longest: Duration::from_secs(120),
             activity_poll: Duration::from_millis(250),
             activity_claim: Duration::from_secs(15),
+            express: ExpressSettings::default(),
             notify: true,
             feed_kept: 4_096,
         }
+    }
+}
+
+/// Is what can be set about executions of state machines of type EXPRESS.
+#[derive(Clone, Debug)]
+pub struct ExpressSettings {
+    /// How long one may take, unless its definition allows less (`express.longest`): AWS's five minutes.
+    pub longest: Duration,
+    /// How long one that has ended is kept (`express.retention`). Nobody can ask for it; but a task that started one, and whose
+    /// coordinator died before the report on that was committed, is to find it instead of starting another: an effect of a dead
+    /// coordinator is issued again after some ten seconds.
+    pub retention: Duration,
+    /// How many synchronous ones may be under way in this process (`express.synchronous_max`). Each keeps its payloads in memory, up to some
+    /// 256 KiB each: ten thousand with small ones take less than 100 MB.
+    pub synchronous_max: usize,
+    /// Whether this driver's executions are those that a caller waits for: they are kept in memory, and can't be redriven.
+    pub is_synchronous: bool,
+}
+
+impl Default for ExpressSettings {
+    fn default() -> Self {
+        Self {
+            longest: Duration::from_secs(5 * 60),
+            retention: Duration::from_secs(30),
+            synchronous_max: 10_000,
+            is_synchronous: false,
+        }
+    }
+}
+
+impl DriverSettings {
+    /// Gives what a driver of synchronous executions takes, beside one that takes this.
+    #[must_use]
+    pub fn synchronous(&self) -> Self {
+        Self {
+            // One that has ended is of no use to anybody: it only has to be there until the last late report on it has come.
+            express: ExpressSettings {
+                retention: Duration::from_secs(1),
+                is_synchronous: true,
+                ..self.express.clone()
+            },
+            // A thousand are removed of each partition each time.
+            clean_every: Duration::from_secs(1),
+            retention_bytes: None,
+            notify: false,
+            ..self.clone()
+        }
+    }
+
+    /// Gives what bounds an execution: one of type EXPRESS in its time, and not in its history.
+    pub(super) fn limits_of(&self, execution: &ExecutionArn) -> Limits {
+        if !execution.is_express() {
+            return self.limits;
+        }
+        let longest = u64::try_from(self.express.longest.as_millis()).unwrap_or(u64::MAX);
+        Limits { events_max: None, execution_millis_max: Some(longest), ..self.limits }
     }
 }

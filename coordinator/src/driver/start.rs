@@ -15,7 +15,6 @@ use super::build::Plan;
 use super::cache::Known;
 use super::error::{Patience, Unable, chain};
 use super::{log, trace};
-use crate::convert;
 use crate::definitions::DefinitionError;
 
 /// Asks for an execution.
@@ -27,8 +26,10 @@ pub struct StartRequest {
     pub version: Option<u32>,
     /// The alias that chose the version.
     pub alias: Option<String>,
-    /// The execution's name, valid and unique within the state machine.
+    /// The execution's name, valid and, but for type EXPRESS, unique within the state machine.
     pub name: String,
+    /// What tells executions of one name apart, of a state machine of type EXPRESS; a new one where absent.
+    pub run: Option<String>,
     /// The input, valid and within its limit.
     pub input: JsonText,
     /// The caller's place in a trace, which the execution joins.
@@ -42,8 +43,17 @@ pub struct StartRequest {
 impl StartRequest {
     /// Asks for an execution of a state machine as it is now, in a trace of its own.
     pub fn new(machine: StateMachineRecord, name: impl Into<String>, input: JsonText) -> Self {
-        let (version, alias, name) = (None, None, name.into());
-        Self { machine, version, alias, name, input, trace: None, started_by: None, trace_header: None }
+        let (version, alias, name, run) = (None, None, name.into(), None);
+        Self { machine, version, alias, name, run, input, trace: None, started_by: None, trace_header: None }
+    }
+
+    /// Gives the ARN of the execution; of type EXPRESS `run` is filled in first.
+    pub(super) fn arn(&mut self, new_run: impl FnOnce() -> String) -> ExecutionArn {
+        if !self.machine.is_express() {
+            return self.machine.arn.execution(&self.name);
+        }
+        let run = self.run.get_or_insert_with(new_run);
+        self.machine.arn.express_execution(&self.name, run)
     }
 }
 
@@ -70,6 +80,9 @@ pub enum StartError {
     /// The store is over its high-water mark.
     #[error("start an execution: the store is nearly full")]
     Throttled,
+    /// So many synchronous executions are under way here that it takes no more.
+    #[error("start an execution: {0} synchronous ones are under way")]
+    Busy(usize),
     /// The store did not answer in time. The execution may have started.
     #[error("reach the store: {0}")]
     Unavailable(String),
@@ -176,14 +189,18 @@ impl Inner {
         self.runtime.blocking(run).await.map_err(|stopped| StartError::Unavailable(stopped.to_string()))
     }
 
-    async fn new_execution(&self, request: StartRequest, caller: Option<TraceContext>) -> Result<Known, StartError> {
-        let StartRequest { machine, version, alias, name, input, trace: _, trace_header, started_by } = request;
+    async fn new_execution(
+        &self,
+        mut request: StartRequest,
+        caller: Option<TraceContext>,
+    ) -> Result<Known, StartError> {
+        let arn = request.arn(|| self.runtime.uuid());
+        let StartRequest { machine, version, alias, input, trace_header, started_by, .. } = request;
         let definition = self.definitions.get_or_parse(&machine.hash, &machine.definition).await;
         let definition = definition.map_err(|error| match error {
             DefinitionError::Store(error) => StartError::Unavailable(error.to_string()),
             DefinitionError::Missing(_) | DefinitionError::Invalid { .. } => StartError::Definition(chain(&error)),
         })?;
-        let arn = machine.arn.execution(&name);
         let context = self.trace_of_start(&arn, caller);
         let partition = arn.partition(self.partitions);
         let logging = self.service.get().and_then(|service| service.logging_of(&machine));
@@ -204,7 +221,7 @@ impl Inner {
             alias,
             map_run: None,
         };
-        let execution = convert::execution_from_record(&record);
+        let execution = self.execution_of(&record);
         Ok(Known::new(Arc::new(record), execution, definition, partition))
     }
 }

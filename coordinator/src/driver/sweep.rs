@@ -101,7 +101,10 @@ impl Inner {
                     self.share_partitions(&round).await;
                     self.concurrently(self.held_partitions.list(), |partition| self.sweep(partition, &round)).await;
                     let oldest = round.oldest.load(Ordering::Relaxed);
-                    self.metrics.outbox_age_millis.set(i64::try_from(oldest).unwrap_or(i64::MAX));
+                    // Two drivers of a process share the gauge: it tells of what outlives the process.
+                    if !self.settings.express.is_synchronous {
+                        self.metrics.outbox_age_millis.set(i64::try_from(oldest).unwrap_or(i64::MAX));
+                    }
                 }
                 Err(error) => tracing::debug!(%error, "can't sweep now"),
             }
@@ -169,10 +172,7 @@ impl Inner {
                 let age = round.now.millis_since(entry.at);
                 round.oldest.fetch_max(age, Ordering::Relaxed);
                 if self.is_forgotten(partition, &entry, age, round) {
-                    // A live coordinator may be at a poll, which takes its time.
-                    let leaves_calls = is_recent(entry.at, round.now, self.settings.call_longest)
-                        && round.live.contains(&entry.committer);
-                    gone.extend(self.issue_again(entry.key, leaves_calls).await);
+                    gone.extend(self.issue_again(entry, round).await);
                 }
             }
             cursor = next;
@@ -224,12 +224,19 @@ impl Inner {
         }
     }
 
+    /// Tells whether an entry is of a call that a live coordinator may be at: a poll takes its time.
+    fn leaves_call(&self, resource: &str, at: Timestamp, committer: &OwnerId, round: &Round) -> bool {
+        let longest = self.own_call(resource).map(|resource| self.call_longest(&resource));
+        longest.is_some_and(|longest| is_recent(at, round.now, longest)) && round.live.contains(committer)
+    }
+
     /// Lets an effect leave again; gives its key if there is nothing to leave any more.
-    async fn issue_again(self: &Arc<Self>, key: OutboxKey, leaves_calls: bool) -> Option<OutboxKey> {
+    async fn issue_again(self: &Arc<Self>, entry: OutboxEntry, round: &Round) -> Option<OutboxKey> {
+        let OutboxEntry { key, at, committer } = entry;
         let (execution, path) = match &key.effect {
             PendingEffect::Dispatch(path, attempt) => {
                 return match self.dispatch_again(&key.execution, path, *attempt).await {
-                    Ok(Some(dispatch)) if leaves_calls && self.own_call(&dispatch.item.resource).is_some() => None,
+                    Ok(Some(dispatch)) if self.leaves_call(&dispatch.item.resource, at, &committer, round) => None,
                     Ok(Some(dispatch)) => {
                         self.metrics.reissued.inc();
                         self.offer(dispatch);
@@ -308,12 +315,13 @@ impl Inner {
 
     async fn clean(&self) -> Result<(), store::Error> {
         let millis = u64::try_from(self.settings.retention.as_millis()).unwrap_or(u64::MAX);
+        let express_millis = u64::try_from(self.settings.express.retention.as_millis()).unwrap_or(u64::MAX);
         let unused_millis = u64::try_from(self.settings.definitions_unused.as_millis()).unwrap_or(u64::MAX);
         let held = self.held_partitions.list();
         let kept = self.kept_bytes(&held).await?;
         for (partition, bytes) in held.into_iter().zip(kept) {
             for _ in 0..CLEANED_MAX {
-                if !self.store.clean_up(partition, &Retention { millis, bytes, express_millis: millis, unused_millis }).await? {
+                if !self.store.clean_up(partition, &Retention { millis, bytes, express_millis, unused_millis }).await? {
                     break;
                 }
             }

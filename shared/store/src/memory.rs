@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::ExecutionArn;
 use runtime::{Runtime, watch};
@@ -53,6 +53,12 @@ impl Memory {
 impl MemoryStore {
     /// Makes an empty store of so many partitions (at least 1), whose clock is the runtime's.
     pub fn new(runtime: Runtime, partitions: u32) -> Self {
+        let incarnation = runtime.uuid().into();
+        Self::of_incarnation(runtime, partitions, incarnation)
+    }
+
+    /// Makes an empty store as above, under an id that its maker knows to be its own.
+    pub fn of_incarnation(runtime: Runtime, partitions: u32, incarnation: Arc<str>) -> Self {
         let memory = Memory {
             entries: Mutex::default(),
             connected: watch::Sender::new(true),
@@ -60,7 +66,6 @@ impl MemoryStore {
             contended: Mutex::default(),
             meanwhile: Mutex::default(),
         };
-        let incarnation = runtime.uuid().into();
         Self::over(memory, runtime, partitions, incarnation)
     }
 

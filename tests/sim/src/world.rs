@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use broker::WorkQueue;
 use broker::memory::MemoryBroker;
 use coordinator::api::{Api, ApiSettings};
-use coordinator::driver::{Driver, DriverSettings, Parts, StartOutcome, StartRequest};
+use coordinator::driver::{Driver, DriverSettings, Drivers, Parts, StartOutcome, StartRequest};
 use model::{ExecutionArn, ExecutionStatus, JsonText, StateMachineStatus, Timestamp};
 use runtime::Runtime;
 use serde_json::Value;
@@ -379,7 +379,7 @@ impl World {
         );
         let store: SharedStore = Arc::new(store);
         let registry = telemetry::Registry::new();
-        let driver = Driver::new(Parts {
+        let drivers = Drivers::new(Parts {
             store: store.clone(),
             queue: Arc::new(queue) as Arc<dyn WorkQueue>,
             runtime: runtime.clone(),
@@ -389,7 +389,8 @@ impl World {
             registry: registry.clone(),
         });
         let api = Api::new(runtime.clone(), ApiSettings::default(), &registry);
-        api.attach(store, driver.clone());
+        let driver = drivers.stored.clone();
+        api.attach(store, drivers);
         driver.start();
         Process { runtime, driver: Some(driver), _api: Some(api), reborn_at: None }
     }

@@ -105,7 +105,9 @@ impl Api {
             let taken = self.guard(self.settings().activity_wait, self.poll_activity(members)).await?;
             return Ok((polled(taken.as_ref()), taken));
         }
-        let answer = self.guard(Duration::ZERO, self.perform(operation, members, &caller)).await?;
+        let is_synchronous = operation == Operation::StartSyncExecution;
+        let patience = if is_synchronous { self.settings().express_longest } else { Duration::ZERO };
+        let answer = self.guard(patience, self.perform(operation, members, &caller)).await?;
         Ok((value_of(answer)?, None))
     }
 

@@ -83,11 +83,6 @@ async fn create_state_machine() {
                 broken("Value 'FAST' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, EXPRESS]"),
             ),
             (
-                with("type", json!("EXPRESS")),
-                "StateMachineTypeNotSupported",
-                "Express state machines are not supported by this version of Stepwell".to_owned(),
-            ),
-            (
                 with("versionDescription", json!("v")),
                 "ValidationException",
                 "Version description can only be set when publish is true".to_owned(),
@@ -451,7 +446,7 @@ async fn rubbish_is_never_a_defect() {
         ("ListStateMachineVersions", &["stateMachineArn", "maxResults", "nextToken"]),
         ("PublishStateMachineVersion", &["stateMachineArn", "revisionId", "description"]),
         ("UpdateStateMachineAlias", &["stateMachineAliasArn", "description", "routingConfiguration"]),
-        ("StartSyncExecution", &["stateMachineArn", "name", "input", "traceHeader"]),
+        ("StartSyncExecution", &["stateMachineArn", "name", "input", "traceHeader", "includedData"]),
         ("SendTaskFailure", &["taskToken", "error", "cause"]),
         ("SendTaskHeartbeat", &["taskToken"]),
         ("SendTaskSuccess", &["taskToken", "output"]),

@@ -13,7 +13,7 @@ use telemetry::Registry;
 use wire::record::{DefinitionHash, ExecutionRecord};
 
 use crate::api::{Api, ApiSettings};
-use crate::driver::{Driver, DriverSettings, Parts};
+use crate::driver::{Driver, DriverSettings, Drivers, Parts};
 
 /// A definition that ends at once.
 pub(super) const PASS: &str =
@@ -26,7 +26,9 @@ pub(super) const MACHINE: &str = "arn:aws:states:eu-west-1:123456789012:stateMac
 pub(super) struct Fixture {
     pub(super) api: Api,
     pub(super) store: MemoryStore,
+    pub(super) broker: MemoryBroker,
     pub(super) driver: Driver,
+    pub(super) drivers: Drivers,
     pub(super) runtime: Runtime,
 }
 
@@ -50,18 +52,19 @@ impl Fixture {
     pub(super) fn with(settings: ApiSettings) -> Self {
         let runtime = Runtime::simulated(1, Timestamp::from_millis(1_700_000_000_123));
         let store = MemoryStore::new(runtime.clone(), 4);
+        let broker = MemoryBroker::new(runtime.clone(), 1);
         let registry = Registry::new();
-        let driver = Driver::new(Parts {
+        let drivers = Drivers::new(Parts {
             store: Arc::new(store.clone()),
-            queue: Arc::new(MemoryBroker::new(runtime.clone(), 1)),
+            queue: Arc::new(broker.clone()),
             runtime: runtime.clone(),
             settings: DriverSettings::default(),
             owner: OwnerId("test".into()),
             registry: registry.clone(),
         });
         let api = Api::new(runtime.clone(), settings, &registry);
-        api.attach(Arc::new(store.clone()), driver.clone());
-        Self { api, store, driver, runtime }
+        api.attach(Arc::new(store.clone()), drivers.clone());
+        Self { api, store, broker, driver: drivers.stored.clone(), drivers, runtime }
     }
 
     pub(super) async fn call(&self, operation: &str, body: &Value) -> Reply {
@@ -78,7 +81,11 @@ impl Fixture {
 
     /// Makes a state machine and gives its ARN.
     pub(super) async fn create(&self, name: &str, definition: &str) -> String {
-        let request = json!({ "name": name, "definition": definition, "roleArn": ROLE });
+        self.create_of_type(name, definition, "STANDARD").await
+    }
+
+    pub(super) async fn create_of_type(&self, name: &str, definition: &str, kind: &str) -> String {
+        let request = json!({ "name": name, "definition": definition, "roleArn": ROLE, "type": kind });
         let reply = self.call("CreateStateMachine", &request).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
         format!("{MACHINE}:{name}")

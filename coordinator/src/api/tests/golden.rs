@@ -134,6 +134,11 @@ async fn golden_callbacks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn golden_express() {
+    check("express").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn golden_versions() {
     check("versions").await;
 }

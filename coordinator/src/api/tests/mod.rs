@@ -2,6 +2,7 @@
 
 mod bad;
 mod deletions;
+mod express;
 pub(super) mod fixture;
 mod golden;
 mod hostile;

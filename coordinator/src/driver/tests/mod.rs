@@ -3,6 +3,7 @@
 mod batches;
 mod contention;
 mod crashes;
+mod express;
 mod large;
 mod loss;
 mod map_runs;
@@ -14,6 +15,7 @@ mod refused;
 mod reports;
 mod retention;
 mod stops;
+mod synchronous;
 mod tokens;
 mod traces;
 mod world;

@@ -15,7 +15,7 @@ use wire::message::{Outcome, Report, WorkItem};
 use wire::record::{DefinitionHash, StateMachineRecord};
 
 use crate::api::{Api, ApiSettings};
-use crate::driver::{Driver, DriverSettings, Parts, StartOutcome, StartRequest};
+use crate::driver::{Driver, DriverSettings, Drivers, Parts, StartOutcome, StartRequest};
 
 /// How long a test waits for a condition, by the paused clock: longer than any back-off or lease.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -31,6 +31,7 @@ pub(super) struct World {
 /// Is one coordinator.
 pub(super) struct Node {
     pub(super) driver: Driver,
+    pub(super) synchronous: Driver,
     pub(super) runtime: Runtime,
     /// Answers what tasks call of this service.
     _api: Api,
@@ -75,7 +76,7 @@ impl World {
         let seed = name.bytes().fold(7_u64, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
         let runtime = Runtime::simulated(seed, self.runtime.now().plus_millis(millis));
         let registry = Registry::new();
-        let driver = Driver::new(Parts {
+        let drivers = Drivers::new(Parts {
             store: Arc::new(self.store.clone()),
             queue: Arc::new(self.broker.handle(runtime.clone())),
             runtime: runtime.clone(),
@@ -84,8 +85,16 @@ impl World {
             registry: registry.clone(),
         });
         let api = Api::new(runtime.clone(), ApiSettings::default(), &registry);
-        api.attach(Arc::new(self.store.clone()), driver.clone());
-        Node { driver, runtime, _api: api }
+        api.attach(Arc::new(self.store.clone()), drivers.clone());
+        Node { driver: drivers.stored, synchronous: drivers.synchronous, runtime, _api: api }
+    }
+
+    /// Makes a coordinator and starts it, with the driver of synchronous executions.
+    pub(super) fn started_whole(&self, name: &str, settings: DriverSettings) -> Node {
+        let node = self.node(name, settings);
+        node.driver.start();
+        node.synchronous.start();
+        node
     }
 
     /// Makes a coordinator and starts it.
@@ -182,8 +191,22 @@ impl World {
         self.machine_named("M", definition).await
     }
 
+    /// Makes a state machine of type EXPRESS.
+    pub(super) async fn express(&self, name: &str, definition: &str) -> StateMachineRecord {
+        let kind = StateMachineRecord::EXPRESS.to_owned();
+        let machine = StateMachineRecord { kind, ..self.new_machine(name, definition) };
+        self.store.create_state_machine(&machine).await.expect("the store answers");
+        machine
+    }
+
     pub(super) async fn machine_named(&self, name: &str, definition: &str) -> StateMachineRecord {
-        let machine = StateMachineRecord {
+        let machine = self.new_machine(name, definition);
+        self.store.create_state_machine(&machine).await.expect("the store answers");
+        machine
+    }
+
+    fn new_machine(&self, name: &str, definition: &str) -> StateMachineRecord {
+        StateMachineRecord {
             arn: StateMachineArn::new("us-east-1", "123456789012", name),
             definition: definition.into(),
             hash: DefinitionHash(format!("hash-{name}-{}", definition.len()).into()),
@@ -198,9 +221,7 @@ impl World {
             tracing: None,
             encryption: None,
             publication: None,
-        };
-        self.store.create_state_machine(&machine).await.expect("the store answers");
-        machine
+        }
     }
 
     /// Waits until the execution has ended, and checks what holds for every one that has.
