@@ -4,6 +4,7 @@ mod bad_handlers;
 mod bad_requests;
 mod crashes;
 mod example;
+mod express;
 mod logs;
 mod nested;
 mod other_workers;
