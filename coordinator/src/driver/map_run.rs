@@ -10,15 +10,20 @@
 use std::sync::Arc;
 
 use engine::{Limits, MapRunOrder, Outcome, START_MAP_RUN};
-use model::{ExecutionArn, JsonText};
+use model::{ExecutionArn, ExecutionStatus, JsonText};
+use store::ExecutionQuery;
 use wire::record::{ExecutionRecord, LocationRecord, MapRunRecord};
 
 use super::Inner;
+use super::backoff::persist;
 use super::cache::Known;
-use super::error::{Patience, chain};
+use super::error::{Patience, Unable, chain};
 use super::nested::name_of;
 use super::service::{Call, Reply};
 use super::start::{StartError, StartOutcome};
+
+/// How many children of a stopped Map Run are listed at once, to be stopped one by one.
+const STOPPED_AT_ONCE: usize = 256;
 
 /// Is what the failure of a Map Run is named that can't be begun.
 const BROKEN: &str = "Stepwell.MapRunBroken";
@@ -43,6 +48,29 @@ impl Inner {
                 Reply::Later(chain(&error))
             }
         }
+    }
+
+    /// Stops all children of an execution that was stopped, if it is a Map Run: there may be more of them than its end could list.
+    pub(super) async fn stop_children(self: &Arc<Self>, run: &ExecutionArn) -> Result<(), Unable> {
+        if !run.is_map_run() {
+            return Ok(());
+        }
+        for partition in 0..self.partitions {
+            let mut after = None;
+            loop {
+                let (listed_under, status) = (run.as_str().into(), Some(ExecutionStatus::Running));
+                let query = ExecutionQuery { listed_under, status, after, limit: STOPPED_AT_ONCE };
+                let found = persist!(self, Patience::Endless, self.store.list_executions(partition, &query));
+                for (_, child) in &found {
+                    self.stop_nested(child).await?;
+                }
+                after = found.last().cloned();
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Gives the record of an execution, from memory where it is there: that of a Map Run holds all its items.

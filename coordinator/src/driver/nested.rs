@@ -138,7 +138,10 @@ impl Inner {
             match open {
                 Some(task) if task.delivery.is_with_broker() => return Ok(()),
                 Some(_) => {}
-                None => self.stop_nested(nested).await?,
+                None => {
+                    self.stop_nested(nested).await?;
+                    self.stop_children(nested).await?;
+                }
             }
         }
         self.is_told(nested, PendingEffect::Started);
@@ -176,11 +179,13 @@ impl Inner {
         if head.is_some_and(|head| head.end.is_none() && head.record.started_by.as_ref().is_some_and(is_its)) {
             self.stop_nested(nested).await?;
         }
+        // Also if it was stopped before: who did so may have died over its children.
+        self.stop_children(nested).await?;
         self.is_told(by, PendingEffect::Stop(nested.clone(), attempt));
         Ok(())
     }
 
-    async fn stop_nested(self: &Arc<Self>, nested: &ExecutionArn) -> Result<(), Unable> {
+    pub(super) async fn stop_nested(self: &Arc<Self>, nested: &ExecutionArn) -> Result<(), Unable> {
         let closing = |moment| close_execution(aborted(None, None), moment);
         self.close(nested, closing, Patience::Endless).await?;
         self.metrics.nested_stopped.inc();

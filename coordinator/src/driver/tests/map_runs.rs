@@ -239,6 +239,20 @@ async fn who_stops_the_execution_stops_the_map_run_and_its_children() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_children_than_one_end_lists_are_stopped() {
+    let world = World::new();
+    let node = world.started("a");
+    let wait = r#"{"Type": "Wait", "Seconds": 900, "End": true}"#;
+    let input = json!(vec![0; 4_200]).to_string();
+    let arn = world.start(&node, &map(wait, &json!({})), "e", &input).await;
+    world.until("it runs", async || !runs(&world.history(&arn).await).is_empty()).await;
+    let run = runs(&world.history(&arn).await).remove(0);
+    world.until("the children run", async || counted(&world, &run, ExecutionStatus::Running).await == 4_200).await;
+    node.driver.stop_execution(&arn, None, None).await.expect("stops");
+    world.until("all are stopped", async || counted(&world, &run, ExecutionStatus::Aborted).await == 4_200).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_map_run_survives_its_coordinators() {
     let world = World::new();
     let first = world.started("a");
