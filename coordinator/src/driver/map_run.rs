@@ -33,7 +33,8 @@ impl Inner {
     pub(super) async fn start_part(self: &Arc<Self>, call: &Call) -> Reply {
         let starter = match self.record_of(&call.task.execution).await {
             Ok(Some(record)) => record,
-            Ok(None) => return Reply::Later("the execution is gone".to_owned()),
+            // The report is refused as stale.
+            Ok(None) => return broken("the execution has ended"),
             Err(error) => return Reply::Later(error.to_string()),
         };
         let Some((arn, run)) = part_of(&starter, call) else {
@@ -78,7 +79,7 @@ impl Inner {
         if let Some(known) = self.cache.execution(arn) {
             return Ok(Some(known.record.clone()));
         }
-        Ok(self.store.execution(arn).await?.map(|head| head.record))
+        Ok(self.store.execution(arn).await?.filter(|head| head.end.is_none()).map(|head| head.record))
     }
 
     async fn start_known_part(

@@ -62,7 +62,13 @@ pub(crate) fn select(turn: &mut Turn<'_>, child: &Branch) -> Result<Option<JsonT
     if let Some(last) = map_branch.location.pop() {
         map_branch.state = last.state;
     }
-    let input = fill(turn, &map_branch, state, selector, &child.input)?;
+    let mut looked_at = child.input.clone();
+    if let Some(order) = &turn.execution.map_run {
+        map_branch.variables = order.variables.clone().into();
+        map_branch.input = order.input.clone();
+        looked_at = order.input.clone();
+    }
+    let input = fill(turn, &map_branch, state, selector, &looked_at)?;
     dataflow::check_size(turn, &map_branch, &input)?;
     Ok(Some(input))
 }

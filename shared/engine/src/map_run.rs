@@ -284,20 +284,17 @@ pub(crate) fn open(
     let total = u32::try_from(order.items.len()).unwrap_or(u32::MAX);
     let details = Details::MapStarted { length: u64::from(total) };
     branch.last_event = turn.emit(branch.last_event, EventKind::MapStateStarted, details);
-    branch.variables = order.variables.clone().into();
     let most = turn.limits.map_run_concurrency_max.max(1);
     let wanted = u32::try_from(order.max_concurrency).unwrap_or(u32::MAX);
     let concurrency = if wanted == 0 { most } else { wanted.min(most) };
-    let (input, items, tolerated) = (order.input.clone(), order.items.clone(), order.tolerated());
+    // What ItemSelector looks at stays in the order: no iteration has a copy of it until it is selected.
+    let (input, items, tolerated) = (branch.input.clone(), order.items.clone(), order.tolerated());
     children::open(turn, branch, state, Scope { total, concurrency, input, items, tolerated })
 }
 
 /// Takes from an iteration of a Map Run what only ItemSelector looks at.
 pub(crate) fn is_selected(branch: &mut Branch) {
-    if !branch.path.is_root() {
-        branch.variables = std::sync::Arc::default();
-        branch.item = None;
-    }
+    branch.item = None;
 }
 
 /// Gives the context object that ItemSelector looks at in a Map Run: that of the Map state, with the item.
