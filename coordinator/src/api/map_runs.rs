@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use engine::MapRunOrder;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use model::{ExecutionArn, ExecutionStatus};
+use model::{BranchPath, ExecutionArn, ExecutionStatus};
 use serde_json::{Map, Value, json};
 use store::ExecutionHead;
+use wire::record::PhaseRecord;
 
 use super::Api;
 use super::answer::{Answer, seconds};
@@ -47,7 +48,17 @@ impl Api {
             let found: Vec<u64> = found.try_collect().await.map_err(ApiError::from)?;
             counts.insert(status.as_str(), found.into_iter().sum());
         }
-        Answer::render(&view(&head, &counts))
+        // Children that have ended are gone in time; how many were started is told by the Map Run as long as it runs.
+        let loaded = store.load(&arn, &BranchPath::root()).await.map_err(ApiError::from)?;
+        let root = loaded.and_then(|(_, root)| root).map(|root| root.record.phase);
+        let started = match root {
+            Some(PhaseRecord::Children(children)) => u64::from(children.started),
+            Some(
+                PhaseRecord::Ready | PhaseRecord::Task(_) | PhaseRecord::Wait { .. } | PhaseRecord::Backoff { .. },
+            )
+            | None => 0,
+        };
+        Answer::render(&view(&head, &counts, started))
     }
 
     /// Answers ListMapRuns.
@@ -87,12 +98,12 @@ fn element(head: &ExecutionHead) -> Value {
     Value::Object(element)
 }
 
-fn view(head: &ExecutionHead, counts: &Counts) -> Value {
+fn view(head: &ExecutionHead, counts: &Counts, started: u64) -> Value {
     let order = MapRunOrder::read(&head.record.input);
     let order = order.as_ref();
     let status = head.end.as_ref().map_or(ExecutionStatus::Running, |(end, _)| end.status);
     let total = order.map_or(0, |order| order.items.len() as u64);
-    let counts = shown(counts, total, status);
+    let counts = shown(counts, (total, started), status);
     let mut view = Map::new();
     let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
     set("mapRunArn", head.record.arn.as_str().into());
@@ -111,16 +122,17 @@ fn view(head: &ExecutionHead, counts: &Counts) -> Value {
     Value::Object(view)
 }
 
-/// Shows how many children there are of each status. Those that were not started are pending, as long as they may be.
-fn shown(counts: &Counts, total: u64, status: ExecutionStatus) -> Value {
+/// Shows how many children there are of each status, as far as they are kept. Those that were not started are pending as long as they may be,
+/// and aborted once they can't be any more.
+fn shown(counts: &Counts, (total, started): (u64, u64), status: ExecutionStatus) -> Value {
     let of = |status: ExecutionStatus| counts.get(status.as_str()).copied().unwrap_or_default();
-    let started = counts.values().sum();
-    let left = total.saturating_sub(started);
+    let listed: u64 = counts.values().sum();
     let is_running = status == ExecutionStatus::Running;
-    let aborted = of(ExecutionStatus::Aborted) + if is_running { 0 } else { left };
-    let ended = total - left - of(ExecutionStatus::Running);
+    let is_cut_off = !is_running && status != ExecutionStatus::Succeeded;
+    let aborted = of(ExecutionStatus::Aborted) + if is_cut_off { total.saturating_sub(listed) } else { 0 };
+    let ended = listed.saturating_sub(of(ExecutionStatus::Running));
     json!({
-        "pending": if is_running { left } else { 0 },
+        "pending": if is_running { total.saturating_sub(started.max(listed)) } else { 0 },
         "running": of(ExecutionStatus::Running),
         "succeeded": of(ExecutionStatus::Succeeded),
         "failed": of(ExecutionStatus::Failed),

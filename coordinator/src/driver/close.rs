@@ -95,7 +95,7 @@ impl Inner {
         self.metrics.too_large.inc();
         tracing::error!("one transition writes more than the store takes at once: the execution fails");
         self.close(held.known.arn(), |moment| close_too_large(&held.branch, moment), patience).await?;
-        Ok(())
+        self.stop_children(held.known.arn()).await
     }
 
     pub(super) fn caller_patience(&self) -> Patience<'static> {
@@ -120,14 +120,16 @@ impl Inner {
             let known = self.known(&head, patience).await?;
             log::in_trace(known.trace.trace);
             let Closing { history, end } = closing(self.moment());
-            let open = if self.is_traced(&known) || known.awaits_nested {
+            // The children of a Map Run are listed: those are stopped by `stop_children`, however many they are.
+            let awaits_nested = known.awaits_nested && !execution.is_map_run();
+            let open = if self.is_traced(&known) || awaits_nested {
                 persist!(self, patience, self.store.open_branches(execution, None, SEEN_MAX))
             } else {
                 Vec::new()
             };
             let mut plan = self.plan_end(&known, &open, history, end);
-            let more_stops = self.stop_all_awaited(&mut plan, &open);
-            if known.awaits_nested && tries > 0 {
+            let more_stops = if awaits_nested { self.stop_all_awaited(&mut plan, &open) } else { Vec::new() };
+            if awaits_nested && tries > 0 {
                 // What was seen open must still be so: what began meanwhile would have to be stopped, too.
                 plan.commit.assumed_base = Some(head.last_event);
             }

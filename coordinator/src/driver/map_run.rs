@@ -8,8 +8,9 @@
 //! and an input are the core's, so the API is not asked.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use engine::{Limits, MapRunOrder, Outcome, START_MAP_RUN};
+use engine::{Limits, MapRunOrder, Outcome, START_CHILD, START_MAP_RUN, arn_of_order};
 use model::{ExecutionArn, ExecutionStatus, JsonText};
 use store::ExecutionQuery;
 use wire::record::{ExecutionRecord, LocationRecord, MapRunRecord};
@@ -37,6 +38,9 @@ impl Inner {
             Ok(None) => return broken("the execution has ended"),
             Err(error) => return Reply::Later(error.to_string()),
         };
+        if call.resource.arn() == START_CHILD && self.is_over_high_water.load(Ordering::Relaxed) {
+            return Reply::Later("the store is nearly full".to_owned());
+        }
         let Some((arn, run)) = part_of(&starter, call) else {
             return broken("the order of the Map Run can't be read");
         };
@@ -107,6 +111,9 @@ impl Inner {
 
     /// Names the Map Run, or the child of one, that an open attempt waits for.
     pub(super) fn awaited_part(&self, known: &Known, call: &Call) -> Option<ExecutionArn> {
+        if call.resource.arn() == START_MAP_RUN {
+            return ExecutionArn::parse_map_run(&arn_of_order(&call.input)?).ok();
+        }
         part_of(&known.record, call).map(|(arn, _)| arn)
     }
 

@@ -49,7 +49,7 @@ pub use event::{
 };
 pub use inspection::Inspection;
 pub use limits::{Limits, RunLimits};
-pub use map_run::{MapRunOrder, START_CHILD, START_MAP_RUN, is_of_map_run};
+pub use map_run::{MapRunOrder, START_CHILD, START_MAP_RUN, arn_of_order, is_of_map_run};
 pub use outstanding::{Outstanding, outstanding, timers_of};
 pub use replay::{Difference, replay};
 pub use run::{run, start};

@@ -117,6 +117,11 @@ impl MapRunOrder {
     }
 }
 
+/// Gives the ARN of the Map Run that an order, or what is left of one, names.
+pub fn arn_of_order(order: &JsonText) -> Option<String> {
+    members(order)?.get("mapRunArn")?.to_value().ok()?.as_str().map(str::to_owned)
+}
+
 /// Gives the most of so many that are not over a percentage.
 fn most_of(total: u64, percentage: f64) -> u64 {
     let is_over = |count: u64| count as f64 * 100.0 > percentage * total as f64;
@@ -198,7 +203,9 @@ fn arn(turn: &Turn<'_>, branch: &Branch, state: &State, map: &Map) -> String {
     });
     let id = chance::sequence(execution.seed, &branch.path, [branch.entry, RUN_ID]).uuid();
     let machine = StateMachineArn::parse(&execution.state_machine_arn);
-    machine.map_or_else(|_| String::new(), |machine| machine.labelled(&label).map_run(&id).as_str().to_owned())
+    // That of a child of another Map Run has a label already.
+    let named = |machine: StateMachineArn| machine.without_label().0.labelled(&label).map_run(&id).as_str().to_owned();
+    machine.map_or_else(|_| String::new(), named)
 }
 
 /// Applies a report on the start of the Map Run.
@@ -217,6 +224,10 @@ pub(crate) fn report(
             if let Some(callback) = phase.early.take() {
                 return Ok(end(turn, branch, state, callback));
             }
+            // The Map Run has the order now, and the state needs no more than to know which it is.
+            let arn =
+                arn_of_order(&phase.payload).map_or_else(|| "null".to_owned(), |arn| Value::from(arn).to_string());
+            phase.payload = JsonText::trusted(format!(r#"{{"mapRunArn":{arn}}}"#));
             phase.delivery = Delivery::Waiting;
             Ok(stay(branch))
         }

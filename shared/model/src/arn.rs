@@ -219,6 +219,11 @@ impl ExecutionArn {
         Self::parse_map_run(text).or_else(|_| Self::parse(text))
     }
 
+    /// Tells whether the history is kept: nobody can ask for that of an execution of type EXPRESS, or of a Map Run.
+    pub fn has_history(&self) -> bool {
+        !self.is_express() && !self.is_map_run()
+    }
+
     /// Tells whether it is that of a Map Run.
     pub fn is_map_run(&self) -> bool {
         self.part(5) == "mapRun"

@@ -310,7 +310,7 @@ async fn a_map_run_within_a_child_of_another() {
     let way: Vec<&str> =
         within.record.map_run.as_ref().expect("is a Map Run").way.iter().map(|step| step.state.as_str()).collect();
     assert_eq!(way.len(), 3, "{way:?}");
-    assert!(within.record.arn.as_str().contains(":mapRun:M/Outer/Inner:"), "{}", within.record.arn);
+    assert!(within.record.arn.as_str().contains(":mapRun:M/Inner:"), "{}", within.record.arn);
 }
 
 #[tokio::test(start_paused = true)]
@@ -318,4 +318,48 @@ async fn an_order_that_can_not_be_read_fails_the_state() {
     let order = model::JsonText::trusted("{}");
     assert_eq!(MapRunOrder::read(&order), None);
     assert!(ExecutionArn::parse_map_run("arn:aws:states:us-east-1:1:mapRun:M/L:x").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_of_more_than_800_children_outlives_its_coordinator() {
+    let world = World::new();
+    let node = world.started("a");
+    let wait = r#"{"Type": "Wait", "Seconds": 9000, "End": true}"#;
+    let input = json!((0..1_000).collect::<Vec<u32>>()).to_string();
+    let arn = world.start(&node, &map(wait, &json!({})), "e", &input).await;
+    world.until("it runs", async || !runs(&world.history(&arn).await).is_empty()).await;
+    let run = runs(&world.history(&arn).await).remove(0);
+    world.until("the children run", async || counted(&world, &run, ExecutionStatus::Running).await == 1_000).await;
+    world.pass(10).await;
+    let run_arn = ExecutionArn::parse_map_run(&run).expect("is an ARN");
+    let stopped = world.store.execution(&run_arn).await.expect("answers").expect("is there");
+    assert!(stopped.end.is_none());
+    node.driver.stop_execution(&arn, None, None).await.expect("stops");
+    loop {
+        let head = world.store.execution(&run_arn).await.expect("answers").expect("is there");
+        if head.end.is_some() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    node.runtime.kill();
+    let _second = world.started("b");
+    world.pass(120).await;
+    let aborted = counted(&world, &run, ExecutionStatus::Aborted).await;
+    assert_eq!((aborted, world.store_outbox().await), (1_000, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_child_starts_over_the_high_water_mark() {
+    let world = World::new();
+    let node = world.started("a");
+    let wait = r#"{"Type": "Wait", "Seconds": 5, "End": true}"#;
+    let arn = world.start(&node, &map(wait, &json!({ "MaxConcurrency": 1 })), "e", "[1,2,3,4,5,6,7,8]").await;
+    world.until("it runs", async || !runs(&world.history(&arn).await).is_empty()).await;
+    let run = runs(&world.history(&arn).await).remove(0);
+    world.store.set_over_high_water(true);
+    world.pass(20).await;
+    let before = listed(&world, &run).await.len();
+    world.pass(15).await;
+    assert_eq!(listed(&world, &run).await.len(), before, "new executions are refused while over it");
 }

@@ -213,8 +213,7 @@ impl<'a> Writing<'a> {
 
     fn finish(mut self) -> Result<Committed, Error> {
         let (commit, partition) = (self.commit(), self.prepared.partition);
-        // Nobody can ask for the history of one of type EXPRESS, which has no limit either.
-        if let Some(chunk) = self.prepared.texts.chunk.as_ref().filter(|_| !commit.execution.is_express()) {
+        if let Some(chunk) = self.prepared.texts.chunk.as_ref().filter(|_| commit.execution.has_history()) {
             self.map.put(&keys::chunk(&commit.execution, self.head.chunks), &values::chunk(&self.answer, chunk))?;
             self.head.chunks += 1;
         }

@@ -13,6 +13,8 @@ local CREATION, BRANCH = 1, 2
 local COMMA = 44
 -- How the ARN of an execution of type EXPRESS begins.
 local EXPRESS = '^arn:[^:]*:[^:]*:[^:]*:[^:]*:express:'
+-- How that of a Map Run begins.
+local MAP_RUN = '^arn:[^:]*:[^:]*:[^:]*:[^:]*:mapRun:'
 -- Stands for the wake flag of a scope in which nothing may happen any more.
 local SHUT = 'x'
 -- How many arguments go into one command: unpack breaks near 8,000.
@@ -292,8 +294,8 @@ end
 -- Bytes that are kept as long as the execution is.
 local kept = record and #record or 0
 if event_count > 0 then
-    -- Nobody can ask for the history of one of type EXPRESS, which has no limit either.
-    if not find(arn, EXPRESS) then
+    -- Nobody can ask for the history of one of type EXPRESS or of a Map Run, which has no limit either.
+    if not find(arn, EXPRESS) and not find(arn, MAP_RUN) then
         kept = kept + #ARGV[at]
         -- Two elements, since Lua would hash a joined text to the last byte.
         call('RPUSH', HISTORY, base .. ';' .. clamp, ARGV[at])
