@@ -6,6 +6,7 @@ mod crashes;
 mod example;
 mod express;
 mod logs;
+mod map_runs;
 mod nested;
 mod other_workers;
 mod stops;
