@@ -110,8 +110,9 @@ impl Api {
             name: name.unwrap_or_else(|| self.runtime().uuid()),
             run: caller.task.as_ref().map(run_of),
             input,
-            trace: named.or(caller.trace),
-            trace_header: trace_header.or_else(|| caller.trace_header.clone()),
+            // AWS prefers the header of the request to the member.
+            trace: caller.trace.or(named),
+            trace_header: caller.trace_header.clone().or(trace_header),
             started_by: None,
         })
     }

@@ -32,6 +32,12 @@ use super::service::{Call, Reply, is_poll, is_synchronous_start, own, service_of
 #[derive(Debug, Default)]
 pub(crate) struct PollCount(AtomicUsize);
 
+impl PollCount {
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
 /// Is one of the polls; no more when it is dropped.
 struct Polling {
     inner: Arc<Inner>,

@@ -70,6 +70,7 @@ pub use feed::Progress;
 pub use metrics::Metrics;
 pub use nested::{name_of, run_of};
 pub use routing::{DEFAULT_POOL, Pool, Routing};
+pub(crate) use service::is_synchronous_start;
 pub use service::{Call, Reply, Service};
 pub use settings::{DriverSettings, ExpressSettings};
 pub use start::{StartError, StartOutcome, StartRequest};
@@ -231,8 +232,9 @@ impl Driver {
 
     /// Tells whether nothing is in hand: no delivery, wake or publish, and no entry of the outbox to be cleared.
     pub fn is_idle(&self) -> bool {
-        let Inner { metrics, local, outgoing, notices, .. } = &*self.inner;
-        metrics.open_deliveries.get() == 0 && local.is_idle() && outgoing.is_idle() && notices.entries.is_idle()
+        let Inner { metrics, local, outgoing, notices, poll_count, .. } = &*self.inner;
+        let is_carrying = metrics.open_deliveries.get() > 0 || !local.is_idle() || !poll_count.is_idle();
+        !is_carrying && outgoing.is_idle() && notices.entries.is_idle()
     }
 
     /// Starts an execution of a state machine.

@@ -27,7 +27,7 @@ use super::log_line::log_line;
 use super::members::Members;
 use super::operation::{Found, Operation, find};
 use super::{Api, Inner};
-use crate::driver::{Call, Reply, Service, TakenTask, name_of};
+use crate::driver::{Call, Reply, Service, TakenTask, is_synchronous_start, name_of};
 
 /// Is the kind of an integration: how a call's members and its errors look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Api {
         let request = self.runtime().uuid();
         match answered {
             Ok((value, taken)) => self.done(dress, &call, &value, &request, taken),
-            Err(error) if is_passing(error.code) => Reply::Later(error.message),
+            Err(error) if is_passing(error.code) && !is_held_up(&call, error.code) => Reply::Later(error.message),
             Err(error) => {
                 Reply::Done { outcome: failure::outcome(dress, &error, &request), started: None, taken: None }
             }
@@ -162,6 +162,12 @@ fn operation_of(resource: &Resource) -> Result<Operation, ApiError> {
 /// Tells whether a failure passes by itself: the call is made again, and the task never hears of it.
 fn is_passing(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::ServiceUnavailable | ErrorCode::ThrottlingException)
+}
+
+/// Tells whether a task may wait for a place that its own execution takes: synchronous executions that start others, all places taken
+/// by them. Whether it tries again is for its definition to say.
+fn is_held_up(call: &Call, code: ErrorCode) -> bool {
+    code == ErrorCode::ThrottlingException && call.task.execution.is_express() && is_synchronous_start(&call.resource)
 }
 
 fn value_of(answer: Answer) -> Result<Value, ApiError> {

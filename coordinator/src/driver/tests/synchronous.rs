@@ -218,3 +218,40 @@ async fn a_task_starts_one_and_can_t_wait_for_it_otherwise() {
             .is_some_and(|cause| cause.starts_with("This operation is not supported by this type of state machine"))
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_starts_another_never_waits_for_its_own_place() {
+    let world = World::new();
+    let settings = DriverSettings {
+        express: ExpressSettings { synchronous_max: 1, ..ExpressSettings::default() },
+        ..DriverSettings::default()
+    };
+    let node = world.started_whole("a", settings);
+    let machine = world.express("X", &nested("arn:aws:states:::aws-sdk:sfn:startSyncExecution")).await;
+    let Finished { record, end, at } = node.synchronous.run_execution(request(&machine)).await.expect("it runs");
+    assert_eq!(end.error.as_deref(), Some("Sfn.SfnException"), "{end:?}");
+    assert!(end.cause.is_some_and(|cause| cause.starts_with("Rate exceeded")));
+    assert!(at.millis_since(record.started_at) < 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scopes_that_end_are_cleaned_up_as_fast_as_they_come() {
+    let world = World::new();
+    let node = world.started_whole("a", DriverSettings::default());
+    let branch = json!({ "StartAt": "W", "States": { "W": { "Type": "Wait", "Seconds": 1, "End": true } } });
+    let parallel = json!({ "Type": "Parallel", "Branches": [branch, branch], "End": true });
+    let map = json!({ "Type": "Map", "MaxConcurrency": 40, "End": true, "ItemsPath": "$.items",
+        "ItemProcessor": { "StartAt": "P", "States": { "P": parallel } } });
+    let definition = json!({ "StartAt": "M", "States": { "M": map } }).to_string();
+    let machine = world.express("X", &definition).await;
+    let input = JsonText::parse(&json!({ "items": vec![0; 40] }).to_string()).expect("is JSON");
+    let asked = (0..200).map(|_| {
+        let request = StartRequest::new(machine.clone(), "o", input.clone());
+        node.synchronous.run_execution(request)
+    });
+    let ended: Vec<Finished> = join_all(asked).await.into_iter().map(|run| run.expect("it runs")).collect();
+    world.pass(5).await;
+    for finished in &ended {
+        assert!(!is_in_memory(&node, &finished.record.arn).await, "8,200 scopes have ended, and so did it");
+    }
+}

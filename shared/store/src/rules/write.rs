@@ -213,11 +213,16 @@ impl<'a> Writing<'a> {
 
     fn finish(mut self) -> Result<Committed, Error> {
         let (commit, partition) = (self.commit(), self.prepared.partition);
-        if let Some(chunk) = self.prepared.texts.chunk.as_ref().filter(|_| commit.execution.has_history()) {
-            self.map.put(&keys::chunk(&commit.execution, self.head.chunks), &values::chunk(&self.answer, chunk))?;
-            self.head.chunks += 1;
+        let mut kept = self.prepared.texts.kept();
+        if let Some(chunk) = &self.prepared.texts.chunk {
+            if commit.execution.has_history() {
+                self.map.put(&keys::chunk(&commit.execution, self.head.chunks), &values::chunk(&self.answer, chunk))?;
+                self.head.chunks += 1;
+            } else {
+                kept -= chunk.len() as u64;
+            }
         }
-        self.head.bytes += self.prepared.texts.kept();
+        self.head.bytes += kept;
         self.note_answer()?;
         self.close_subject()?;
         for (path, branch) in &mut self.branches {

@@ -14,6 +14,7 @@ crate::on_all_stores!(
     pages_go_both_ways,
     an_end_is_not_before_the_last_event,
     large_chunks_come_back,
+    the_history_of_a_map_run_is_counted_and_not_kept,
     the_history_of_type_express_is_counted_and_not_kept,
 );
 
@@ -135,8 +136,24 @@ async fn large_chunks_come_back(stage: Stage) {
     assert_eq!(input.as_str(), "{\"a\" :  1.0}");
 }
 
+async fn the_history_of_a_map_run_is_counted_and_not_kept(stage: Stage) {
+    let arn = machine().labelled("L").map_run("0a1b");
+    not_kept(&stage, Seen { arn: arn.clone(), ..Seen::root("e") }).await;
+    // So it takes as many bytes as one without events.
+    let bytes = stage.store.ended_bytes(partition(&arn)).await.expect("reads");
+    let other = Seen { arn: machine().labelled("L").map_run("0a1c"), ..Seen::root("e") };
+    let before = stage.store.ended_bytes(partition(&other.arn)).await.expect("reads");
+    stage.made(&other.creation()).await;
+    stage.made(&other.end()).await;
+    let after = stage.store.ended_bytes(partition(&other.arn)).await.expect("reads");
+    assert_eq!(after - before, bytes);
+}
+
 async fn the_history_of_type_express_is_counted_and_not_kept(stage: Stage) {
-    let root = Seen { arn: machine().express_execution("e", "0a1b"), ..Seen::root("e") };
+    not_kept(&stage, Seen { arn: machine().express_execution("e", "0a1b"), ..Seen::root("e") }).await;
+}
+
+async fn not_kept(stage: &Stage, root: Seen) {
     let mut creation = root.creation();
     creation.history = events(2, 1);
     assert_eq!(stage.made(&creation).await.base, EventId(0));
