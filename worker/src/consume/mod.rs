@@ -179,9 +179,10 @@ impl Shared {
 
     /// Finishes what is in hand. What is not acknowledged then is delivered to another worker.
     async fn drain(&self, cancels: &mut Consumer<Cancel>, sending: Task) {
+        // Before it is told: whoever hears of it may count on nothing more being begun.
+        self.phase.send_replace(Phase::Draining);
         let held = self.table().len();
         info!(held, "stopping: finishing what is in hand");
-        self.phase.send_replace(Phase::Draining);
         self.emptied(cancels, self.config.grace.get()).await;
         if !self.table().is_empty() {
             warn!(held = self.table().len(), "the grace is over: handing back what still runs");
