@@ -72,8 +72,9 @@ impl Shared {
         let patience = after(held.received_at, self.config.wait_max);
         tokio::select! { biased;
             why = held.stop.wait() => Err(why.into()),
-            slot = Arc::clone(slots).acquire_owned() => slot.map_err(|_| End::NoSlot),
+            // What waits goes back, also if a slot has come free since.
             () = async { drop(phase.wait_for(|phase| *phase == Phase::Draining).await) } => Err(End::NoSlot),
+            slot = Arc::clone(slots).acquire_owned() => slot.map_err(|_| End::NoSlot),
             () = self.until(held.item.deadline) => Err(Why::Late.into()),
             () = self.runtime.sleep_until(patience) => Err(End::NoSlot),
         }
