@@ -143,9 +143,7 @@ mod tests {
                            content-type: application/x-amz-json-1.0\r\n\
                            x-amz-target: AWSStepFunctions.DescribeExecution\r\n\r\n{}";
 
-    #[tokio::test]
-    async fn a_coordinator_serves_until_it_is_stopped() {
-        let runtime = Runtime::simulated(1, Timestamp::default());
+    fn started(runtime: &Runtime) -> Coordinator {
         let coordinator = Coordinator::build(Parts {
             store: Arc::new(MemoryStore::new(runtime.clone(), 4)),
             queue: Arc::new(MemoryBroker::new(runtime.clone(), 1)),
@@ -155,6 +153,13 @@ mod tests {
             registry: Registry::new(),
         });
         coordinator.start();
+        coordinator
+    }
+
+    #[tokio::test]
+    async fn a_coordinator_serves_until_it_is_stopped() {
+        let runtime = Runtime::simulated(1, Timestamp::default());
+        let coordinator = started(&runtime);
         let listener = listen("api.listen", "127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("is bound");
         let (stop, stopping) = watch::channel(false);
@@ -178,15 +183,7 @@ mod tests {
         const WAIT: &str =
             r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":8,"Next":"P"},"P":{"Type":"Pass","End":true}}}"#;
         let runtime = Runtime::simulated(1, Timestamp::default());
-        let coordinator = Coordinator::build(Parts {
-            store: Arc::new(MemoryStore::new(runtime.clone(), 4)),
-            queue: Arc::new(MemoryBroker::new(runtime.clone(), 1)),
-            runtime: runtime.clone(),
-            driver: DriverSettings::default(),
-            api: ApiSettings::default(),
-            registry: Registry::new(),
-        });
-        coordinator.start();
+        let coordinator = started(&runtime);
         let role = "arn:aws:iam::000000000000:role/R";
         let create = format!(r#"{{"name":"W","definition":{WAIT:?},"roleArn":"{role}","type":"EXPRESS"}}"#);
         coordinator.api().ask("CreateStateMachine", create.as_bytes()).await.expect("is created");

@@ -39,8 +39,9 @@ impl Api {
         checks.length("mapRunArn", arn.as_deref(), 1, 2_000);
         checks.finish()?;
         let arn = ExecutionArn::parse_map_run(&arn.unwrap_or_default())?;
-        let head = self.map_run(&arn).await?;
         let store = self.store()?;
+        let loaded = store.load(&arn, &BranchPath::root()).await.map_err(ApiError::from)?;
+        let (head, root) = loaded.ok_or_else(|| missing(&arn))?;
         let mut counts = BTreeMap::new();
         for status in STATUSES {
             let of = |partition| store.count_executions(partition, arn.as_str(), status);
@@ -49,9 +50,7 @@ impl Api {
             counts.insert(status.as_str(), found.into_iter().sum());
         }
         // Children that have ended are gone in time; how many were started is told by the Map Run as long as it runs.
-        let loaded = store.load(&arn, &BranchPath::root()).await.map_err(ApiError::from)?;
-        let root = loaded.and_then(|(_, root)| root).map(|root| root.record.phase);
-        let started = match root {
+        let started = match root.map(|root| root.record.phase) {
             Some(PhaseRecord::Children(children)) => u64::from(children.started),
             Some(
                 PhaseRecord::Ready | PhaseRecord::Task(_) | PhaseRecord::Wait { .. } | PhaseRecord::Backoff { .. },
@@ -80,9 +79,12 @@ impl Api {
 
     /// Finds a Map Run.
     pub(super) async fn map_run(&self, arn: &ExecutionArn) -> Result<ExecutionHead, ApiError> {
-        let missing = || ApiError::quoting(ErrorCode::ResourceNotFound, "Resource not found", arn);
-        self.store()?.execution(arn).await?.ok_or_else(missing)
+        self.store()?.execution(arn).await?.ok_or_else(|| missing(arn))
     }
+}
+
+fn missing(arn: &ExecutionArn) -> ApiError {
+    ApiError::quoting(ErrorCode::ResourceNotFound, "Resource not found", arn)
 }
 
 fn element(head: &ExecutionHead) -> Value {

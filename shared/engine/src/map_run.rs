@@ -336,3 +336,52 @@ pub(crate) fn too_many_failed() -> Failure {
     let cause = "The specified tolerated failure threshold was exceeded";
     Failure::new(Some(error_name::EXCEED_TOLERATED_FAILURE_THRESHOLD.to_owned()), Some(cause.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(items: usize, count: Option<u64>, percentage: Option<f64>) -> MapRunOrder {
+        MapRunOrder {
+            arn: "arn:aws:states:r:1:mapRun:M/L:0ab".to_owned(),
+            way: vec![("P \"1\"".to_owned(), 1), ("M".to_owned(), 0)],
+            items: vec![JsonText::trusted("1.0"); items],
+            input: JsonText::trusted("{\"a\" : [1.0,  2]}"),
+            context: JsonText::trusted("{\"State\":{}}"),
+            variables: vec![("x".to_owned(), JsonText::trusted("1e2")), ("y".to_owned(), JsonText::trusted("null"))],
+            max_concurrency: 7,
+            tolerated_failure_count: count,
+            tolerated_failure_percentage: percentage,
+        }
+    }
+
+    #[test]
+    fn an_order_is_read_as_it_was_written() {
+        for order in [order(2, Some(3), Some(12.5)), order(0, None, None)] {
+            let text = JsonText::parse(order.render().as_str()).expect("is JSON");
+            assert_eq!(MapRunOrder::read(&text).as_ref(), Some(&order));
+            assert_eq!(arn_of_order(&text).as_deref(), Some("arn:aws:states:r:1:mapRun:M/L:0ab"));
+        }
+        for text in ["{}", "[]", "1", "{\"mapRunArn\":1}"] {
+            assert_eq!(MapRunOrder::read(&JsonText::trusted(text)), None, "{text}");
+            assert_eq!(arn_of_order(&JsonText::trusted(text)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_fail_is_the_least_that_is_said() {
+        let check = |items, count, percentage, expect: u32| {
+            assert_eq!(order(items, count, percentage).tolerated(), expect, "{items} {count:?} {percentage:?}");
+        };
+        check(10, None, None, 0);
+        check(10, Some(4), None, 4);
+        check(10, Some(4), Some(30.0), 3);
+        check(10, Some(2), Some(30.0), 2);
+        check(3, None, Some(33.3), 0);
+        check(3, None, Some(33.4), 1);
+        check(3, None, Some(100.0), 3);
+        check(0, None, Some(50.0), 0);
+        check(1_000, None, Some(0.1), 1);
+        check(1_000, None, Some(0.0), 0);
+    }
+}

@@ -40,7 +40,7 @@ impl TaskToken {
         }
         let mut parts = std::str::from_utf8(content.get(1..)?).ok()?.splitn(3, ';');
         let (attempt, branch) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-        Some(Self { execution: ExecutionArn::parse_any(parts.next()?).ok()?, branch, attempt })
+        Some(Self { execution: ExecutionArn::parse(parts.next()?).ok()?, branch, attempt })
     }
 }
 

@@ -1,6 +1,5 @@
 //! Maps in distributed mode: Map Runs and their child executions.
 
-use engine::MapRunOrder;
 use model::{Details, ExecutionArn, ExecutionStatus, HistoryEvent};
 use serde_json::{Value, json};
 use store::{ExecutionHead, ExecutionQuery, ExecutionStore};
@@ -311,13 +310,6 @@ async fn a_map_run_within_a_child_of_another() {
         within.record.map_run.as_ref().expect("is a Map Run").way.iter().map(|step| step.state.as_str()).collect();
     assert_eq!(way.len(), 3, "{way:?}");
     assert!(within.record.arn.as_str().contains(":mapRun:M/Inner:"), "{}", within.record.arn);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_order_that_can_not_be_read_fails_the_state() {
-    let order = model::JsonText::trusted("{}");
-    assert_eq!(MapRunOrder::read(&order), None);
-    assert!(ExecutionArn::parse_map_run("arn:aws:states:us-east-1:1:mapRun:M/L:x").is_ok());
 }
 
 #[tokio::test(start_paused = true)]
